@@ -1,0 +1,256 @@
+"""What the JSON API answers, and how every refusal looks."""
+
+from marshmallow import Schema, fields
+
+from contracts.certificate import CertificateFace
+from contracts.intake import Clock, Leg, Material, OfficeRef, Parties, Reason, Step
+from contracts.subsidy import ApplicationDecidedV1, Finding
+
+
+class Fault(Schema):
+    """One faulty field."""
+
+    field = fields.String(required=True)
+    detail = fields.String(required=True)
+
+
+class Problem(Schema):
+    """Every refusal and error (RFC 9457); never repeats what was submitted."""
+
+    type = fields.String(required=True)  # urn:tongban:problem:<code>
+    title = fields.String(required=True)
+    title_en = fields.String(required=True)
+    status = fields.Integer(required=True)
+    code = fields.String(required=True)
+    detail = fields.String(required=True)  # what to do
+    detail_en = fields.String(required=True)
+    field = fields.String(required=True)
+    basis = fields.String(required=True)  # 依据
+    instance = fields.String(required=True)  # this one occurrence, as it stands in the logs
+    errors = fields.List(fields.Nested(Fault))
+
+
+class CaseOutline(Schema):
+    """A case in one line, without persons."""
+
+    case_id = fields.String(required=True)
+    case_no = fields.String(required=True)
+    matter = fields.String(required=True)
+    matter_name = fields.String(required=True)
+    state = fields.String(required=True)
+    state_name = fields.String(required=True)
+    office = fields.String(required=True)
+    office_name = fields.String(required=True)
+    applied_on = fields.String(required=True)
+    updated_at = fields.String(required=True)
+    due_on = fields.String(required=True)
+    overdue = fields.Boolean(required=True)
+
+
+class CasePage(Schema):
+    """A page of cases."""
+
+    cases = fields.List(fields.Nested(CaseOutline), required=True)
+    next_cursor = fields.String(required=True)
+
+
+class CaseClock(Clock):
+    """A legal clock, and how much of it is left (working days; negative: over by so many)."""
+
+    title = fields.String(required=True)
+    days_left = fields.Integer(required=True, allow_none=True)
+    overdue = fields.Boolean(required=True)
+
+
+class CaseLeg(Leg):
+    """One node's part of a case."""
+
+    node_name = fields.String(required=True)
+    clocks = fields.List(fields.Nested(CaseClock), required=True)
+
+
+class Task(Schema):
+    """What is to be done next."""
+
+    verb = fields.String(required=True)
+    verb_name = fields.String(required=True)
+    tier = fields.String(required=True)
+    offices = fields.List(fields.String(), required=True)
+    version = fields.Integer(required=True)
+    missing_facts = fields.List(fields.String(), required=True)
+    opened_at = fields.String(required=True)
+
+
+class Result(Schema):
+    """The result as the accepting office tells it."""
+
+    result = fields.String(required=True)
+    remedies = fields.List(fields.String())
+    certificate_id = fields.String()
+    certificate_name = fields.String()
+    ask_office = fields.Nested(OfficeRef)
+
+
+class Refusal(Schema):
+    """Why intake did not take the case in."""
+
+    code = fields.String(required=True)
+    message = fields.String(required=True)
+    basis = fields.String(required=True)
+    field = fields.String(required=True)
+
+
+class Notice(Schema):
+    """Something the people of this node should know of."""
+
+    kind = fields.String(required=True)
+    case_id = fields.String(required=True)
+    data = fields.Dict(required=True)
+    at = fields.String(required=True)
+
+
+class NoticeList(Schema):
+    """Notices, newest first."""
+
+    notices = fields.List(fields.Nested(Notice), required=True)
+
+
+class Versions(Schema):
+    """What `expected_version` must be: `task` for check, review, decide, request_supplement and redirect, else
+    `accepting`."""
+
+    accepting = fields.Integer(required=True, allow_none=True)
+    competent = fields.Integer(required=True, allow_none=True)
+    task = fields.Integer(required=True, allow_none=True)
+
+
+class Personal(Parties):
+    """The persons of a case, and the reasons and findings that may only reach them."""
+
+    statement = fields.String(required=True)
+    reasons = fields.List(fields.Nested(Reason), required=True)
+    missing = fields.List(fields.Nested(Reason), required=True)
+    findings = fields.List(fields.Nested(Finding), required=True)
+
+
+class CaseView(CaseOutline):
+    """Everything of a case that the one who asks may see."""
+
+    matter_version = fields.Integer(required=True)
+    channel = fields.String(required=True)
+    accepting_office = fields.Nested(OfficeRef, required=True)
+    taken_in_at = fields.String(required=True)
+    competent_node = fields.String(required=True)
+    competent_node_name = fields.String(required=True)
+    division = fields.String(required=True)
+    consents = fields.List(fields.String(), required=True)
+    legs = fields.List(fields.Nested(CaseLeg), required=True)
+    timeline = fields.List(fields.Nested(Step), required=True)
+    task = fields.Nested(Task, required=True, allow_none=True)
+    materials = fields.List(fields.Nested(Material), required=True)
+    missing = fields.List(fields.String(), required=True)
+    refusal = fields.Nested(Refusal, required=True, allow_none=True)
+    result = fields.Nested(Result, required=True, allow_none=True)
+    decision = fields.Nested(ApplicationDecidedV1, required=True, allow_none=True)
+    certificate = fields.Nested(CertificateFace, required=True, allow_none=True)
+    notices = fields.List(fields.Nested(Notice), required=True)
+    versions = fields.Nested(Versions, required=True)
+    personal = fields.Nested(Personal, required=True, allow_none=True)
+
+
+class ReceivedMaterial(Schema):
+    """A line of the receipt."""
+
+    code = fields.String(required=True)
+    name = fields.String(required=True)
+
+
+class Receipt(Schema):
+    """收件回执."""
+
+    case_id = fields.String(required=True)
+    case_no = fields.String(required=True)
+    matter = fields.String(required=True)
+    matter_name = fields.String(required=True)
+    office = fields.Nested(OfficeRef, required=True)
+    received_at = fields.String(required=True)
+    received_on = fields.String(required=True)
+    materials = fields.List(fields.Nested(ReceivedMaterial), required=True)
+    state_name = fields.String(required=True)
+    note = fields.String(required=True)
+
+
+class TakenIn(Schema):
+    """The answer to a new case: the receipt always; the case once intake has taken it in."""
+
+    receipt = fields.Nested(Receipt, required=True)
+    status_url = fields.String(required=True)
+    case = fields.Nested(CaseView, required=True, allow_none=True)
+
+
+class Done(Schema):
+    """The answer to an act: the case as it is now, or null while the act is still on its way."""
+
+    status_url = fields.String(required=True)
+    case = fields.Nested(CaseView, required=True, allow_none=True)
+
+
+class TaskRow(CaseOutline):
+    """A task in one line."""
+
+    verb = fields.String(required=True)
+    verb_name = fields.String(required=True)
+    tier = fields.String(required=True)
+    version = fields.Integer(required=True)
+    opened_at = fields.String(required=True)
+    division = fields.String(required=True)
+
+
+class TaskList(Schema):
+    """待办, the most urgent first."""
+
+    tasks = fields.List(fields.Nested(TaskRow), required=True)
+
+
+class StoredFile(Schema):
+    """A file that was uploaded."""
+
+    file_id = fields.String(required=True)
+    sha256 = fields.String(required=True)
+    size = fields.Integer(required=True)
+    media_type = fields.String(required=True)
+
+
+class Webhook(Schema):
+    """Where states are sent."""
+
+    webhook_id = fields.String(required=True)
+    url = fields.String(required=True)
+    label = fields.String(required=True)
+    created_at = fields.String(required=True)
+
+
+class WebhookList(Schema):
+    """One's own webhooks."""
+
+    webhooks = fields.List(fields.Nested(Webhook), required=True)
+
+
+class Token(Schema):
+    """A token, without what would let anyone use it."""
+
+    token_id = fields.String(required=True)
+    label = fields.String(required=True)
+    kind = fields.String(required=True)
+    actor = fields.String(required=True)
+    office = fields.String(required=True)
+    roles = fields.List(fields.String(), required=True)
+    created_at = fields.String(required=True)
+    expires_at = fields.String(required=True)
+    revoked_at = fields.String(required=True)
+
+
+class TokenList(Schema):
+    """Every token, newest first."""
+
+    tokens = fields.List(fields.Nested(Token), required=True)

@@ -1,0 +1,149 @@
+"""What may be asked of the JSON API."""
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+
+from contracts.intake import SOURCES, Party
+
+ACTS = ("check", "review", "decide", "request_supplement", "redirect", "supplement", "withdraw")
+DIVISION = validate.Regexp(r"^(\d{6}(\d{3}){0,2})?$", error="区划代码应为 6、9 或 12 位数字")
+PLAIN = validate.Regexp(r"^[0-9A-Za-z_.:-]*$", error="只能用字母、数字和 _ . : -")
+UUID = validate.Regexp(r"^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$", error="应为小写的 UUID")
+VERSION = validate.Range(1, 2**31 - 1)
+
+
+class Asked(Schema):
+    """A request: a misspelt field is an error, not silence."""
+
+    class Meta:
+        """Unknown fields are refused."""
+
+        unknown = RAISE
+
+
+def _words(longest: int) -> fields.String:
+    return fields.String(load_default="", validate=validate.Length(max=longest))
+
+
+def _code(longest: int = 60, *, required: bool = False) -> fields.String:
+    rules = [validate.Length(max=longest), PLAIN]
+    if required:
+        return fields.String(required=True, validate=[validate.Length(min=1), *rules])
+    return fields.String(load_default="", validate=rules)
+
+
+def _answer(value: object) -> None:
+    """A form field holds a scalar, several, or several rows of scalars."""
+    items = value if isinstance(value, list) else [value]
+    inner = [part for item in items for part in (item.values() if isinstance(item, dict) else (item,))]
+    short = len(inner) <= 50 and all(len(part) <= 2000 for part in inner if isinstance(part, str))
+    if not short or not all(part is None or isinstance(part, str | int | float) for part in inner):
+        raise ValidationError("应为一个值或若干个值,每个不超过 2000 字")
+
+
+class NewParty(Party):
+    """A person in a role, with what a form may hold."""
+
+    class Meta:
+        """Unknown fields are refused."""
+
+        unknown = RAISE
+
+    name = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    id_type = _code(required=True)
+    id_number = fields.String(required=True, validate=validate.Length(min=1, max=60))
+    phone = _words(40)
+    hukou_division = fields.String(load_default="", validate=DIVISION)
+    residence_division = fields.String(load_default="", validate=DIVISION)
+    address = _words(200)
+    basis = _words(200)
+    scope = _words(200)
+    expires_on = _words(10)
+
+
+class NewMaterial(Asked):
+    """A material that is brought; `file_id` of a file uploaded before."""
+
+    code = _code(required=True)
+    source = fields.String(required=True, validate=validate.OneOf(SOURCES))
+    file_id = fields.String(load_default="", validate=UUID)
+
+
+class NewCase(Asked):
+    """收件: an application as it comes to the counter, the portal or another portal."""
+
+    matter = _code(required=True)
+    office = _code()
+    channel = _code(10)
+    parties = fields.List(fields.Nested(NewParty), required=True, validate=validate.Length(min=1, max=10))
+    answers = fields.Dict(
+        keys=fields.String(validate=[validate.Length(max=60), PLAIN]),
+        values=fields.Raw(allow_none=True, validate=_answer),
+        load_default=dict,
+        validate=validate.Length(max=60),
+    )
+    materials = fields.List(fields.Nested(NewMaterial), load_default=list, validate=validate.Length(max=50))
+    place_division = fields.String(load_default="", validate=DIVISION)
+    consents = fields.List(
+        fields.String(validate=validate.OneOf(("notice_shown", "checks", "guardian"))),
+        load_default=list,
+        validate=validate.Length(max=3),
+    )
+
+
+class NewReason(Asked):
+    """Why not, or what is missing."""
+
+    code = _code(required=True)
+    text = fields.String(required=True, validate=validate.Length(min=1, max=400))
+    basis = fields.String(required=True, validate=validate.Length(min=1, max=200))
+
+
+class Act(Asked):
+    """One act on a case; which of the optional fields are needed depends on the act."""
+
+    act = fields.String(required=True, validate=validate.OneOf(ACTS))
+    expected_version = fields.Integer(required=True, strict=True, validate=VERSION)
+    approve = fields.Boolean(load_default=None, allow_none=True)
+    reasons = fields.List(fields.Nested(NewReason), load_default=list, validate=validate.Length(max=20))
+    missing = fields.List(fields.Nested(NewReason), load_default=list, validate=validate.Length(max=20))
+    materials = fields.List(fields.Nested(NewMaterial), load_default=list, validate=validate.Length(max=50))
+    to_division = fields.String(load_default="", validate=DIVISION)
+    reason = _words(400)
+
+
+class CaseFilter(Asked):
+    """Which page of which cases."""
+
+    state = _code()
+    matter = _code()
+    office = _code()
+    cursor = fields.String(load_default="", validate=UUID)
+    limit = fields.Integer(load_default=50, validate=validate.Range(1, 100))
+
+
+class Search(Asked):
+    """By case number, or (clerks) by a person's number; never in a URL."""
+
+    case_no = _code(80)
+    id_type = _code()
+    id_number = fields.String(load_default="", validate=validate.Length(max=60))
+
+
+class NewWebhook(Asked):
+    """Where to send states."""
+
+    url = fields.String(required=True, validate=validate.Length(min=1, max=500))
+    label = _words(100)
+
+
+class DivisionFilter(Asked):
+    """Which divisions, as of which day (YYYY-MM-DD, today without it)."""
+
+    parent = fields.String(load_default="", validate=DIVISION)
+    as_of = fields.Date(load_default=None)
+
+
+class DayFilter(Asked):
+    """As of which day (YYYY-MM-DD, today without it)."""
+
+    as_of = fields.Date(load_default=None)

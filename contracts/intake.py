@@ -1,0 +1,373 @@
+"""What intake (受理) is asked and what it says: the case from 收件 to 告知."""
+
+from marshmallow import Schema, fields, validate
+
+from contracts.envelope import CODE6, Contract, Part
+
+ROLES = ("applicant", "beneficiary", "agent", "spouse", "guardian")
+SOURCES = ("registry", "e-certificate", "applicant", "promise")
+RESULTS = ("granted", "refused", "not_accepted", "withdrawn")
+
+
+class OfficeRef(Part):
+    """An office as other cities need to know it."""
+
+    code = fields.String(required=True)
+    name = fields.String(required=True)
+    node = fields.String(required=True, validate=CODE6)
+    phone = fields.String(load_default="")
+
+
+class Actor(Part):
+    """Who acted: the token's user, never a person's name or number."""
+
+    id = fields.String(required=True)
+    kind = fields.String(required=True, validate=validate.OneOf(("clerk", "citizen", "channel", "system")))
+    office = fields.String(load_default="")  # empty for citizens and the system
+
+
+class Material(Part):
+    """One material of a case; its bytes travel on the file lane."""
+
+    code = fields.String(required=True)
+    source = fields.String(required=True, validate=validate.OneOf(SOURCES))
+    file_id = fields.String(load_default="")
+    sha256 = fields.String(load_default="")
+    size = fields.Integer(load_default=0)
+    media_type = fields.String(load_default="")
+    provided_at = fields.String(required=True)
+
+
+class Party(Part):
+    """A person in a role; only ever inside a sealed part."""
+
+    role = fields.String(required=True, validate=validate.OneOf(ROLES))
+    name = fields.String(required=True)
+    id_type = fields.String(required=True)
+    id_number = fields.String(required=True)
+    phone = fields.String(load_default="")
+    hukou_division = fields.String(load_default="")
+    residence_division = fields.String(load_default="")
+    address = fields.String(load_default="")
+    basis = fields.String(load_default="")  # why an agent or guardian may act
+    scope = fields.String(load_default="")
+    expires_on = fields.String(load_default="")
+
+
+class Parties(Schema):
+    """The sealed part of a case."""
+
+    parties = fields.List(fields.Nested(Party), required=True, validate=validate.Length(min=1, max=10))
+    answers = fields.Dict(keys=fields.String(), load_default=dict)  # the matter's own questions (form fields)
+
+
+class Reason(Part):
+    """Why: a code for machines, a sentence for the applicant, the clause it rests on."""
+
+    code = fields.String(required=True)
+    text = fields.String(required=True)
+    basis = fields.String(required=True)
+
+
+class Step(Part):
+    """One thing that was done: by which office, when. The timeline of a case is a list of these.
+
+    `note` is the house's own words or a certificate's number, never what a person typed.
+    """
+
+    verb = fields.String(required=True)
+    office = fields.Nested(OfficeRef, required=True)
+    at = fields.String(required=True)
+    leg_no = fields.Integer(required=True)
+    note = fields.String(load_default="")
+
+
+class Clock(Part):
+    """A legal clock of one leg: dates are legal dates, limits are working days."""
+
+    name = fields.String(required=True)
+    started_on = fields.String(required=True)
+    due_on = fields.String(required=True)
+    days = fields.Integer(required=True)
+    provisional = fields.Boolean(load_default=False)
+    paused_on = fields.String(load_default="")
+    ended_on = fields.String(load_default="")
+    basis = fields.String(load_default="")
+
+
+class Leg(Part):
+    """One node's part of a case, as the others see it."""
+
+    leg_no = fields.Integer(required=True)
+    role = fields.String(required=True, validate=validate.OneOf(("accepting", "competent")))
+    node = fields.String(required=True, validate=CODE6)
+    state = fields.String(required=True)
+    version = fields.Integer(required=True)
+    clocks = fields.List(fields.Nested(Clock), required=True)
+
+
+class CaseFacts(Part):
+    """What everybody may know of a case."""
+
+    case_no = fields.String(required=True)
+    matter = fields.String(required=True)
+    matter_version = fields.Integer(required=True)
+    channel = fields.String(required=True, validate=validate.OneOf(("counter", "online", "channel")))
+    accepting_office = fields.Nested(OfficeRef, required=True)
+    applied_on = fields.String(required=True)
+    taken_in_at = fields.String(required=True)
+    materials = fields.List(fields.Nested(Material), required=True)
+    consents = fields.List(fields.String(), load_default=list)  # notice_shown, checks, guardian
+
+
+class Reasons(Schema):
+    """The sealed part of whatever gives reasons: they tell of a person's health and means."""
+
+    reasons = fields.List(fields.Nested(Reason), required=True)
+
+
+class Missing(Schema):
+    """The sealed part of whatever says what is missing."""
+
+    missing = fields.List(fields.Nested(Reason), required=True, validate=validate.Length(min=1))
+
+
+class Why(Schema):
+    """The sealed part of whatever a person gave a reason for in words of their own."""
+
+    reason = fields.String(load_default="")
+
+
+class ActRefusedV1(Contract):
+    """不能办: the answer to a command intake cannot carry out."""
+
+    type = "intake.act_refused.v1"
+    consumers = ("web",)
+    kind = fields.String(required=True)
+    code = fields.String(required=True)
+    message = fields.String(required=True)
+    basis = fields.String(load_default="")
+    field = fields.String(load_default="")
+    details = fields.Dict(keys=fields.String(), values=fields.String(), load_default=dict)
+
+
+class TakeInApplicationV1(Contract):
+    """收件: take a case in."""
+
+    type = "intake.take_in_application.v1"
+    consumers = ("intake",)
+    answers = ActRefusedV1
+    Personal = Parties
+    case = fields.Nested(CaseFacts, required=True)
+    actor = fields.Nested(Actor, required=True)
+    place_division = fields.String(load_default="")  # where the event happened, for place-of-event matters
+
+
+class SupplementApplicationV1(Contract):
+    """补正: bring what was missing."""
+
+    type = "intake.supplement_application.v1"
+    consumers = ("intake",)
+    answers = ActRefusedV1
+    expected_version = fields.Integer(required=True)
+    materials = fields.List(fields.Nested(Material), required=True, validate=validate.Length(min=1))
+    actor = fields.Nested(Actor, required=True)
+
+
+class WithdrawApplicationV1(Contract):
+    """撤回: the applicant takes the application back."""
+
+    type = "intake.withdraw_application.v1"
+    consumers = ("intake",)
+    answers = ActRefusedV1
+    Personal = Why
+    expected_version = fields.Integer(required=True)
+    actor = fields.Nested(Actor, required=True)
+
+
+class ApplicationTakenInV1(Contract):
+    """已收件: intake has checked form and competence and keeps the case."""
+
+    type = "intake.application_taken_in.v1"
+    consumers = ("web",)
+    Personal = Parties
+    case = fields.Nested(CaseFacts, required=True)
+    leg = fields.Nested(Leg, required=True)
+    steps = fields.List(fields.Nested(Step), required=True)
+    missing = fields.List(fields.String(), load_default=list)
+    competent_node = fields.String(load_default="")
+    division = fields.String(load_default="")
+
+
+class ApplicationForwardedV1(Contract):
+    """转办: the accepting office hands the case to the competent city (also when that is its own)."""
+
+    type = "intake.application_forwarded.v1"
+    consumers = ("intake", "web")
+    crosses = "accepting"
+    Personal = Parties
+    case = fields.Nested(CaseFacts, required=True)
+    leg_no = fields.Integer(required=True)  # the leg this opens at the receiver
+    division = fields.String(required=True)
+    redirects = fields.Integer(required=True)
+    steps = fields.List(fields.Nested(Step), required=True)
+    leg = fields.Nested(Leg, required=True)  # the sender's
+
+
+class ApplicationTakenOverV1(Contract):
+    """接办: the competent city holds the case now."""
+
+    type = "intake.application_taken_over.v1"
+    consumers = ("intake", "web")
+    crosses = "competent"
+    leg = fields.Nested(Leg, required=True)
+    step = fields.Nested(Step, required=True)
+
+
+class ApplicationDeclinedV1(Contract):
+    """未能接办: a case of the same person and matter is open, or nobody here is competent."""
+
+    type = "intake.application_declined.v1"
+    consumers = ("intake", "web")
+    crosses = "competent"
+    leg = fields.Nested(Leg, required=True)
+    reasons = fields.List(fields.Nested(Reason), required=True)
+    ask_office = fields.Nested(OfficeRef, required=True)
+
+
+class ApplicationAcceptedV1(Contract):
+    """受理: the deciding service of this city may begin."""
+
+    type = "intake.application_accepted.v1"
+    consumers = ("subsidy", "web")
+    Personal = Parties
+    case = fields.Nested(CaseFacts, required=True)
+    leg = fields.Nested(Leg, required=True)
+    division = fields.String(required=True)
+    decides = fields.String(required=True)  # the service that decides this matter
+    steps = fields.List(fields.Nested(Step), required=True)
+
+
+class ApplicationProgressedV1(Contract):
+    """办理进展: a step was done in the competent city."""
+
+    type = "intake.application_progressed.v1"
+    consumers = ("intake", "web")
+    crosses = "competent"
+    leg = fields.Nested(Leg, required=True)
+    step = fields.Nested(Step, required=True)
+
+
+class SupplementRequestedV1(Contract):
+    """补正告知: all that is missing, told once (行政许可法 第三十二条)."""
+
+    type = "intake.supplement_requested.v1"
+    consumers = ("intake", "web")
+    crosses = "competent"
+    Personal = Missing
+    leg = fields.Nested(Leg, required=True)
+    step = fields.Nested(Step, required=True)
+
+
+class ApplicationSupplementedV1(Contract):
+    """已补正: the missing materials are here."""
+
+    type = "intake.application_supplemented.v1"
+    consumers = ("intake", "web", "subsidy")
+    crosses = "accepting"
+    leg = fields.Nested(Leg, required=True)
+    step = fields.Nested(Step, required=True)
+    materials = fields.List(fields.Nested(Material), required=True)
+
+
+class ApplicationRedirectedV1(Contract):
+    """退回转办: the competent city hands the case back, naming where the hukou is now."""
+
+    type = "intake.application_redirected.v1"
+    consumers = ("intake", "web")
+    crosses = "competent"
+    leg = fields.Nested(Leg, required=True)
+    step = fields.Nested(Step, required=True)
+    to_division = fields.String(required=True)
+
+
+class ApplicationWithdrawnV1(Contract):
+    """撤回: the applicant wants the case ended; the leg that holds it answers by closing."""
+
+    type = "intake.application_withdrawn.v1"
+    consumers = ("intake", "web", "subsidy")
+    crosses = "accepting"
+    leg = fields.Nested(Leg, required=True)
+    step = fields.Nested(Step, required=True)
+    leg_no = fields.Integer(required=True)  # the leg asked to end; 0: it never left the accepting office
+
+
+class ApplicationClosedV1(Contract):
+    """办结: the result of the competent city, with the certificate that says so."""
+
+    type = "intake.application_closed.v1"
+    consumers = ("intake", "web")
+    crosses = "competent"
+    Personal = Reasons
+    leg = fields.Nested(Leg, required=True)
+    steps = fields.List(fields.Nested(Step), required=True)
+    result = fields.String(required=True, validate=validate.OneOf(RESULTS))
+    remedies = fields.List(fields.String(), required=True)
+    certificate_id = fields.String(required=True)  # 证照标识
+    certificate_name = fields.String(required=True)
+
+
+class SendNoticeV1(Contract):
+    """告知: tell the applicant; intake's word to itself, so that sending is retried apart from deciding."""
+
+    type = "intake.send_notice.v1"
+    consumers = ("intake",)
+    notice_id = fields.String(required=True)
+
+
+class ApplicantToldV1(Contract):
+    """已告知: the accepting office has told the applicant; the case is over at both ends."""
+
+    type = "intake.applicant_told.v1"
+    consumers = ("intake", "web")
+    crosses = "accepting"
+    leg = fields.Nested(Leg, required=True)
+    step = fields.Nested(Step, required=True)
+
+
+class FileChunkSentV1(Contract):
+    """材料分片: at most 256 KiB of a material, sealed for the competent city."""
+
+    type = "intake.file_chunk_sent.v1"
+    consumers = ("intake",)
+    crosses = "accepting"
+    lane = "file"
+
+    class Personal(Schema):
+        """The bytes."""
+
+        chunk = fields.String(required=True)  # base64
+
+    file_id = fields.String(required=True)
+    sha256 = fields.String(required=True)
+    size = fields.Integer(required=True)
+    media_type = fields.String(required=True)
+    number = fields.Integer(required=True)
+    count = fields.Integer(required=True)
+
+
+class LegChangedV1(Contract):
+    """段变化: our accepting leg moved because of what was heard; screens must offer its newest version."""
+
+    type = "intake.leg_changed.v1"
+    consumers = ("web",)
+    leg = fields.Nested(Leg, required=True)
+
+
+class WorkItemOpenedV1(Contract):
+    """待人工处理: no rule can go on alone; a person must look."""
+
+    type = "intake.work_item_opened.v1"
+    consumers = ("web",)
+    kind = fields.String(required=True)
+    text = fields.String(required=True)

@@ -1,0 +1,193 @@
+"""What subsidy (按标准发放) is asked and what it says: the tasks and the decision."""
+
+from marshmallow import Schema, fields, validate
+
+from contracts.envelope import Contract, Part
+from contracts.intake import Actor, CaseFacts, Missing, OfficeRef, Reason, Reasons, Why
+
+VERBS = ("check", "review", "decide")
+
+
+class ActRefusedV1(Contract):
+    """不能办: the answer to a command subsidy cannot carry out."""
+
+    type = "subsidy.act_refused.v1"
+    consumers = ("web",)
+    kind = fields.String(required=True)
+    code = fields.String(required=True)
+    message = fields.String(required=True)
+    basis = fields.String(load_default="")
+    field = fields.String(load_default="")
+    details = fields.Dict(keys=fields.String(), values=fields.String(), load_default=dict)
+
+
+class Act(Contract):
+    """A clerk's act on one task: the opinion, and the reasons where it is no."""
+
+    consumers = ("subsidy",)
+    answers = ActRefusedV1
+    expected_version = fields.Integer(required=True)
+    Personal = Reasons
+    actor = fields.Nested(Actor, required=True)
+    approve = fields.Boolean(required=True)
+
+
+class CheckApplicationV1(Act):
+    """初审."""
+
+    type = "subsidy.check_application.v1"
+
+
+class ReviewApplicationV1(Act):
+    """审核."""
+
+    type = "subsidy.review_application.v1"
+
+
+class DecideApplicationV1(Act):
+    """审定."""
+
+    type = "subsidy.decide_application.v1"
+
+
+class RequestSupplementV1(Contract):
+    """要求补正: say once what is missing."""
+
+    type = "subsidy.request_supplement.v1"
+    consumers = ("subsidy",)
+    answers = ActRefusedV1
+    Personal = Missing
+    expected_version = fields.Integer(required=True)
+    actor = fields.Nested(Actor, required=True)
+
+
+class Task(Part):
+    """The next thing to be done, and who may do it."""
+
+    verb = fields.String(required=True, validate=validate.OneOf(VERBS))
+    tier = fields.String(required=True)
+    offices = fields.List(fields.String(), required=True)  # codes of the offices that may
+
+
+class Finding(Part):
+    """What the rules say of one benefit on the facts at hand; amounts in 分 a month."""
+
+    benefit = fields.String(required=True)
+    eligible = fields.Boolean(required=True, allow_none=True)  # null: facts are missing
+    monthly_amount = fields.Integer(required=True)
+    reasons = fields.List(fields.Nested(Reason), required=True)
+
+
+class TaskOpenedV1(Contract):
+    """待办: a task waits for an office."""
+
+    type = "subsidy.task_opened.v1"
+    consumers = ("web",)
+
+    class Personal(Schema):
+        """What the rules say so far."""
+
+        findings = fields.List(fields.Nested(Finding), required=True)
+
+    case = fields.Nested(CaseFacts, required=True)
+    division = fields.String(required=True)
+    version = fields.Integer(required=True)
+    task = fields.Nested(Task, required=True)
+    missing_facts = fields.List(fields.String(), required=True)
+
+
+class StepDoneV1(Contract):
+    """A task was done; shared shape of checked and reviewed."""
+
+    consumers = ("intake", "web")
+    version = fields.Integer(required=True)
+    approve = fields.Boolean(required=True)
+    office = fields.Nested(OfficeRef, required=True)
+    at = fields.String(required=True)
+    next_task = fields.Nested(Task, required=True, allow_none=True)
+
+
+class ApplicationCheckedV1(StepDoneV1):
+    """已初审."""
+
+    type = "subsidy.application_checked.v1"
+
+
+class ApplicationReviewedV1(StepDoneV1):
+    """已审核."""
+
+    type = "subsidy.application_reviewed.v1"
+
+
+class ApplicationDecidedV1(Contract):
+    """已审定: the decision, its reasons, the rules and standards it rests on."""
+
+    type = "subsidy.application_decided.v1"
+    consumers = ("intake", "web")
+
+    class Personal(Schema):
+        """Why, in the words of the rules and of those who decided."""
+
+        statement = fields.String(required=True)
+        findings = fields.List(fields.Nested(Finding), required=True)
+        reasons = fields.List(fields.Nested(Reason), required=True)
+
+    version = fields.Integer(required=True)
+    result = fields.String(required=True, validate=validate.OneOf(("granted", "refused")))
+    office = fields.Nested(OfficeRef, required=True)
+    at = fields.String(required=True)
+    remedies = fields.List(fields.String(), required=True)
+    rules_version = fields.String(required=True)
+    first_month = fields.String(load_default="")  # YYYY-MM, the month of application
+
+
+class SupplementNeededV1(Contract):
+    """需补正: what the deciding office misses; intake tells the applicant."""
+
+    type = "subsidy.supplement_needed.v1"
+    consumers = ("intake", "web")
+    version = fields.Integer(required=True)
+    office = fields.Nested(OfficeRef, required=True)
+    at = fields.String(required=True)
+    Personal = Missing
+
+
+class RedirectApplicationV1(Contract):
+    """退回转办: a clerk found that the hukou is in another county now."""
+
+    type = "subsidy.redirect_application.v1"
+    consumers = ("subsidy",)
+    answers = ActRefusedV1
+    Personal = Why
+    expected_version = fields.Integer(required=True)
+    actor = fields.Nested(Actor, required=True)
+    to_division = fields.String(required=True)
+
+
+class HukouMovedV1(Contract):
+    """户籍已迁: another county is competent; this application is over here."""
+
+    type = "subsidy.hukou_moved.v1"
+    consumers = ("intake", "web")
+    version = fields.Integer(required=True)
+    office = fields.Nested(OfficeRef, required=True)
+    at = fields.String(required=True)
+    to_division = fields.String(required=True)
+
+
+class ApplicationDroppedV1(Contract):
+    """已终止: the applicant's withdrawal came before the decision."""
+
+    type = "subsidy.application_dropped.v1"
+    consumers = ("intake", "web")
+    version = fields.Integer(required=True)
+    at = fields.String(required=True)
+
+
+class PromiseCheckedV1(Contract):
+    """承诺核查: what the registry said, once it could be asked, of a fact that was promised."""
+
+    type = "subsidy.promise_checked.v1"
+    consumers = ("web",)
+    fact = fields.String(required=True)
+    kept = fields.Boolean(required=True)

@@ -1,0 +1,73 @@
+"""Schema migrations: every service has a linear history of its own beside the one that all share."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from alembic.autogenerate import compare_metadata, produce_migrations, render_python_code
+from alembic.autogenerate.api import AutogenContext
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, MetaData
+
+from shared.crypto.sealing import Sealed
+from shared.outbox import BigId
+
+HERE = Path(__file__).parent.parent
+SHARED = "shared"
+SERVICES = ("intake", "subsidy", "certificate", "web", "exchange")
+
+
+def history(owner: str) -> Path:
+    """The folder of `shared`'s migrations or of one service's."""
+    return HERE / "shared" / "migrations" if owner == SHARED else HERE / "services" / owner / "migrations"
+
+
+def upgrade(engine: Engine, service: str) -> None:
+    """Bring one service's schema (or SQLite file) to the newest version; safe to call again."""
+    with engine.begin() as connection:
+        for owner in (SHARED, service):
+            _upgrade(connection, owner)
+
+
+def _upgrade(connection: Connection, owner: str) -> None:
+    script = ScriptDirectory(str(history(owner)), version_locations=[str(history(owner))])
+
+    def to_head(revision: Any, _context: Any) -> Any:
+        return script._upgrade_revs("head", revision)
+
+    with EnvironmentContext(Config(), script, fn=to_head) as environment:
+        environment.configure(connection=connection, version_table=version_table(owner), transactional_ddl=True)
+        environment.run_migrations()
+
+
+def version_table(owner: str) -> str:
+    """Where a history remembers how far it has come."""
+    return f"alembic_version_{owner}"
+
+
+def differences(connection: Connection, metadata: MetaData, ignore: set[str]) -> list[Any]:
+    """What the migrated schema lacks of the tables in code, or has beyond them; tables named in `ignore` left out."""
+
+    def ours(item: Any, name: str | None, kind: str, _reflected: bool, _to: Any) -> bool:
+        return not (kind == "table" and (name in ignore or str(name).startswith("alembic_version")))
+
+    context = MigrationContext.configure(connection, opts={"include_object": ours, "compare_type": False})
+    return list(compare_metadata(context, metadata))
+
+
+def first_migration(connection: Connection, metadata: MetaData) -> str:
+    """The Python body of an upgrade that makes these tables in an empty schema; for writing a history's start."""
+    context = MigrationContext.configure(connection)
+    made = produce_migrations(context, metadata).upgrade_ops
+    assert made is not None  # noqa: S101 - an empty schema always lacks the tables
+    return render_python_code(made, render_item=_plain_type, migration_context=context)
+
+
+def _plain_type(kind: str, item: Any, _context: AutogenContext) -> str | Literal[False]:
+    if kind == "type" and isinstance(item, Sealed):
+        return "sa.Text()"
+    if kind == "type" and item is BigId:
+        return 'sa.BigInteger().with_variant(sa.Integer(), "sqlite")'
+    return False

@@ -1,0 +1,12 @@
+"""Certificate's doors."""
+
+from contracts import certificate
+from services.certificate import usecases
+from shared.bus import Doors
+
+
+def doors() -> Doors:
+    """All ways into certificate."""
+    entrance = Doors("certificate")
+    entrance.listen(certificate.IssueCertificateV1)(usecases.issue_certificate)
+    return entrance

@@ -1,0 +1,283 @@
+"""受理的规矩: whose case it is, what is missing, which state follows, and until when each leg has time."""
+
+import dataclasses
+import datetime
+import enum
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.calendar import ONE_DAY, Calendar
+from shared.errors import Denied, OutOfStep, Refused
+
+MOST_REDIRECTS = 3
+PROVIDED_WITHOUT_APPLICANT = frozenset({"registry", "e-certificate"})
+
+
+class State(enum.StrEnum):
+    """Where a leg stands."""
+
+    TAKEN_IN = "taken_in"
+    SUPPLEMENT_REQUIRED = "supplement_required"
+    FORWARDED = "forwarded"
+    IN_PROGRESS = "in_progress"
+    WITHDRAWING = "withdrawing"
+    NEEDS_ATTENTION = "needs_attention"
+    DECIDED = "decided"
+    TOLD = "told"
+    NOT_ACCEPTED = "not_accepted"
+    WITHDRAWN = "withdrawn"
+    ACCEPTED = "accepted"
+    REDIRECTED = "redirected"
+    DECLINED = "declined"
+    CLOSED = "closed"
+
+
+ENDED = frozenset({State.TOLD, State.NOT_ACCEPTED, State.WITHDRAWN, State.REDIRECTED, State.DECLINED, State.CLOSED})
+BEFORE_HANDING_OVER = (State.TAKEN_IN, State.SUPPLEMENT_REQUIRED)
+FIRST_LEG = 1
+S = State
+# verb -> (role, from these states, to this state)
+MOVES: Mapping[tuple[str, str], tuple[frozenset[State], State]] = {
+    ("accepting", "forward"): (frozenset({S.TAKEN_IN, S.SUPPLEMENT_REQUIRED, S.FORWARDED, S.IN_PROGRESS}), S.FORWARDED),
+    ("accepting", "note_taken_over"): (frozenset({S.FORWARDED}), S.IN_PROGRESS),
+    ("accepting", "require_supplement"): (frozenset({S.TAKEN_IN, S.IN_PROGRESS}), S.SUPPLEMENT_REQUIRED),
+    ("accepting", "supplement"): (frozenset({S.SUPPLEMENT_REQUIRED}), S.IN_PROGRESS),
+    ("accepting", "ask_withdrawal"): (
+        frozenset({S.FORWARDED, S.IN_PROGRESS, S.SUPPLEMENT_REQUIRED}),
+        S.WITHDRAWING,
+    ),
+    ("accepting", "withdraw"): (
+        frozenset({S.TAKEN_IN, S.SUPPLEMENT_REQUIRED, S.NEEDS_ATTENTION, S.WITHDRAWING}),
+        S.WITHDRAWN,
+    ),
+    ("accepting", "decline"): (frozenset({S.FORWARDED, S.WITHDRAWING}), S.NOT_ACCEPTED),
+    ("accepting", "need_attention"): (frozenset({S.FORWARDED, S.IN_PROGRESS, S.WITHDRAWING}), S.NEEDS_ATTENTION),
+    ("accepting", "decide"): (frozenset({S.FORWARDED, S.IN_PROGRESS, S.SUPPLEMENT_REQUIRED, S.WITHDRAWING}), S.DECIDED),
+    ("accepting", "tell"): (frozenset({S.DECIDED}), S.TOLD),
+    ("competent", "progress"): (frozenset({S.ACCEPTED}), S.ACCEPTED),
+    ("competent", "require_supplement"): (frozenset({S.ACCEPTED}), S.SUPPLEMENT_REQUIRED),
+    ("competent", "supplement"): (frozenset({S.SUPPLEMENT_REQUIRED}), S.ACCEPTED),
+    ("competent", "redirect"): (frozenset({S.ACCEPTED, S.SUPPLEMENT_REQUIRED}), S.REDIRECTED),
+    ("competent", "withdraw"): (frozenset({S.ACCEPTED, S.SUPPLEMENT_REQUIRED}), S.WITHDRAWN),
+    ("competent", "decide"): (frozenset({S.ACCEPTED}), S.DECIDED),
+    ("competent", "close"): (frozenset({S.DECIDED}), S.CLOSED),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """One legal period of a leg, in working days; a pause stops it, a resumption moves its end."""
+
+    name: str
+    started_on: datetime.date
+    due_on: datetime.date
+    days: int
+    basis: str
+    provisional: bool = False
+    paused_on: datetime.date | None = None
+    ended_on: datetime.date | None = None
+
+    @property
+    def running(self) -> bool:
+        """Neither paused nor ended."""
+        return self.paused_on is None and self.ended_on is None
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One node's part of a case."""
+
+    case_id: str
+    leg_no: int
+    role: str
+    node: str
+    state: State
+    version: int
+    clocks: tuple[Clock, ...] = ()
+    redirects: int = 0
+    peer_node: str = ""  # accepting: who holds the case now; competent: who took it in
+    peer_leg_no: int = 1
+    peer_version: int = 0  # the last word of the peer's leg that was heard
+    decider_version: int = 1  # the last word of the deciding service that was heard
+
+    @property
+    def open(self) -> bool:
+        """Whether anything can still happen to it."""
+        return self.state not in ENDED
+
+
+def move(leg: Leg, verb: str) -> Leg:
+    """The leg after `verb`, its version one higher. OutOfStep where the state does not allow it."""
+    allowed, to = MOVES[leg.role, verb]
+    if leg.state not in allowed:
+        raise OutOfStep("state_changed", f"办件当前状态为“{STATE_NAMES[leg.state]}”,不能执行此操作,请刷新后再办")
+    return dataclasses.replace(leg, state=to, version=leg.version + 1)
+
+
+STATE_NAMES: Mapping[State, str] = {
+    S.TAKEN_IN: "已收件",
+    S.SUPPLEMENT_REQUIRED: "待补正",
+    S.FORWARDED: "已转办",
+    S.IN_PROGRESS: "办理中",
+    S.WITHDRAWING: "撤回处理中",
+    S.NEEDS_ATTENTION: "待人工处理",
+    S.DECIDED: "已审定",
+    S.TOLD: "已告知",
+    S.NOT_ACCEPTED: "不予受理",
+    S.WITHDRAWN: "已撤回",
+    S.ACCEPTED: "已受理",
+    S.REDIRECTED: "已退回转办",
+    S.DECLINED: "未接办",
+    S.CLOSED: "已办结",
+}
+
+
+def is_held_here(leg: Leg) -> bool:
+    """Whether the accepting office itself holds the case: not handed over yet, or handed back for good."""
+    return leg.state is State.NEEDS_ATTENTION or (leg.state in BEFORE_HANDING_OVER and leg.peer_leg_no == FIRST_LEG)
+
+
+def expect_version(leg: Leg, expected: int) -> None:
+    """OutOfStep unless the actor saw the newest version of the leg."""
+    if leg.version != expected:
+        raise OutOfStep("version_changed", "此办件刚被他人更新,请刷新后再办", current=leg.version)
+
+
+def start_clocks(
+    leg: Leg, moment: str, specs: Iterable[Mapping[str, Any]], on: datetime.date, calendar: Calendar
+) -> Leg:
+    """Start every clock of this leg's role that begins at `moment`."""
+    begun = tuple(_clock(spec, on, calendar) for spec in specs if spec["role"] == leg.role and spec["starts"] == moment)
+    return dataclasses.replace(leg, clocks=leg.clocks + begun)
+
+
+def _clock(spec: Mapping[str, Any], on: datetime.date, calendar: Calendar) -> Clock:
+    days = spec["promised"] or spec["statutory"]
+    due = calendar.add_working_days(on, days)
+    return Clock(spec["name"], on, due.date, days, spec["basis"], due.provisional)
+
+
+def end_clocks(leg: Leg, moment: str, specs: Iterable[Mapping[str, Any]], on: datetime.date) -> Leg:
+    """End the running clocks of this leg that run until `moment`."""
+    ending = {spec["name"] for spec in specs if spec["role"] == leg.role and spec["ends"] == moment}
+    clocks = tuple(
+        dataclasses.replace(c, ended_on=on) if c.name in ending and c.ended_on is None else c for c in leg.clocks
+    )
+    return dataclasses.replace(leg, clocks=clocks)
+
+
+def end_all_clocks(leg: Leg, on: datetime.date) -> Leg:
+    """Nothing runs on a leg that is over."""
+    clocks = tuple(c if c.ended_on else dataclasses.replace(c, ended_on=on) for c in leg.clocks)
+    return dataclasses.replace(leg, clocks=clocks)
+
+
+def pause_clocks(leg: Leg, on: datetime.date) -> Leg:
+    """Stop what runs while the applicant supplements (行政许可法 第三十二条: the time is not the office's)."""
+    clocks = tuple(dataclasses.replace(c, paused_on=on) if c.running else c for c in leg.clocks)
+    return dataclasses.replace(leg, clocks=clocks)
+
+
+def resume_clocks(leg: Leg, on: datetime.date, calendar: Calendar) -> Leg:
+    """Go on with as many working days as were left when the pause began."""
+    return dataclasses.replace(leg, clocks=tuple(_resumed(clock, on, calendar) for clock in leg.clocks))
+
+
+def _resumed(clock: Clock, on: datetime.date, calendar: Calendar) -> Clock:
+    if clock.paused_on is None or clock.ended_on is not None:
+        return clock
+    if clock.due_on < clock.paused_on:  # late before the pause, late after it
+        return dataclasses.replace(clock, paused_on=None)
+    left = calendar.working_days_between(clock.paused_on, clock.due_on)
+    due = calendar.add_working_days(on, left) if left else calendar.add_working_days(on - ONE_DAY, 1)
+    return dataclasses.replace(clock, paused_on=None, due_on=due.date, provisional=clock.provisional or due.provisional)
+
+
+def missing_materials(materials: Iterable[Mapping[str, Any]], provided: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Codes of materials that no registry holds and the applicant has not brought or promised.
+
+    What a registry holds may not be asked for (政务数据共享条例): it counts as provided.
+    """
+    brought = {(item["code"], item["source"]) for item in provided}
+    return [
+        spec["code"]
+        for spec in materials
+        if PROVIDED_WITHOUT_APPLICANT.isdisjoint(spec["sources"])
+        and not any((spec["code"], source) in brought for source in spec["sources"])
+    ]
+
+
+def expect_known_materials(materials: Sequence[Mapping[str, Any]], provided: Iterable[Mapping[str, Any]]) -> None:
+    """Refused for a material the matter does not ask for: what is not needed may not be collected (个保法 第六条)."""
+    sources = {spec["code"]: spec["sources"] for spec in materials}
+    for item in provided:
+        if item["source"] not in sources.get(item["code"], ()):
+            raise Refused(
+                "material_not_asked",
+                f"此事项不需要材料“{item['code']}”或不接受这种提供方式,请删除后重新提交",
+                basis="个人信息保护法 第六条",
+                field="materials",
+            )
+
+
+def competent_division(competence: str, *, office_division: str, hukou: str, residence: str, place: str) -> str:
+    """The division whose county decides. Refused `division_missing` when the person has not said it."""
+    division = {
+        "accepting": office_division,
+        "hukou": hukou,
+        "hukou-or-residence": residence or hukou,
+        "place-of-event": place,
+    }[competence]
+    if not division:
+        missing = "急难发生地" if competence == "place-of-event" else "户籍所在地"
+        raise Refused("division_missing", f"请填写{missing}的行政区划", field="division")
+    return division
+
+
+def expect_reach(reach: str, accepting_node: str, competent_node: str) -> None:
+    """Refused when the matter may not be taken in so far from where it is decided (市内/省内/跨省通办)."""
+    near = {"city": accepting_node[:4] == competent_node[:4], "province": accepting_node[:2] == competent_node[:2]}
+    if not near.get(reach, True):
+        raise Refused("out_of_reach", "此事项暂不能在此地受理,请告知申请人到事项主管地办理")
+
+
+def find_subject(parties: Iterable[Mapping[str, Any]], role: str) -> Mapping[str, Any]:
+    """The one party the case is about. Refused `party_missing` or `party_twice`."""
+    subjects = [party for party in parties if party["role"] == role]
+    if not subjects:
+        raise Refused("party_missing", "缺少事项当事人信息,请补充后提交", field="parties")
+    if len(subjects) > 1:
+        raise Refused("party_twice", "一件申请只能有一名当事人,请分别提交", field="parties")
+    return subjects[0]
+
+
+def expect_agency(parties: Iterable[Mapping[str, Any]], on: datetime.date) -> None:
+    """Denied when an agent or guardian shows no basis, or one that has run out (民法典 第一百六十五、一百七十三条)."""
+    for party in parties:
+        if party["role"] in ("agent", "guardian") and not (party.get("basis") and _lasts(party, on)):
+            raise Denied("agency_invalid", "代办或监护关系缺少依据或已过期,请核对委托书或监护证明", field="parties")
+
+
+def _lasts(party: Mapping[str, Any], on: datetime.date) -> bool:
+    """Whether the authority holds on that day; one whose end cannot be read does not."""
+    try:
+        return not party.get("expires_on") or datetime.date.fromisoformat(party["expires_on"]) >= on
+    except ValueError:
+        return False
+
+
+def expect_consents(consents: Iterable[str], child: bool) -> None:
+    """The notice must have been shown; a guardian consents for a child under 14 (个人信息保护法 第十七、三十一条)."""
+    given = set(consents)
+    if "notice_shown" not in given:
+        raise Refused(
+            "notice_not_shown", "请先向申请人出示个人信息处理告知", basis="个人信息保护法 第十七条", field="consents"
+        )
+    if child and "guardian" not in given:
+        raise Refused(
+            "guardian_consent_missing",
+            "不满十四周岁的,须取得监护人同意",
+            basis="个人信息保护法 第三十一条",
+            field="consents",
+        )

@@ -1,0 +1,314 @@
+"""At the accepting office: take in, supplement, withdraw, forward, hear, tell."""
+
+import dataclasses
+import datetime
+
+from contracts import exchange
+from contracts import intake as said
+from contracts.envelope import Json
+from contracts.matters import Matter, find_matter
+from services.intake import rules, store
+from services.intake.rules import Leg, State
+from services.intake.store import Case
+from services.intake.usecases import case, materials, notices
+from shared import calendar, clock, identity, regions
+from shared.directory import Office
+from shared.errors import Denied, OutOfStep, Refused
+from shared.outbox import Work
+
+CHILD_BELOW = 14
+NOBODY = 0  # the leg asked to end when none is
+
+
+def take_in_application(work: Work) -> None:
+    """收件: check form, competence and completeness; forward at once when nothing is missing."""
+    asked, personal = work.data(said.TakeInApplicationV1), work.personal(said.TakeInApplicationV1)
+    facts = asked["case"]
+    matter = _matter_of(facts)
+    office = _expect_power(work, matter, facts["accepting_office"]["code"])
+    subject = _expect_parties(matter, personal["parties"], facts, work.today)
+    rules.expect_known_materials(matter.materials, facts["materials"])
+    division = _competent_division(work, matter, office, subject, asked["place_division"])
+    holder = work.node.directory.node_of(division)
+    rules.expect_reach(matter.reach, work.node.code, holder)
+    leg = _open(work, matter, subject, holder)
+    kept = store.keep_case(work, leg.case_id, facts, division, personal)
+    done = case.note(work, leg, "take_in", case.office_ref(work, office), actor=asked["actor"]["id"])
+    missing = rules.missing_materials(matter.materials, facts["materials"])
+    if missing:
+        leg = case.change(work, leg, rules.move(leg, "require_supplement"))
+    _tell_taken_in(work, leg, kept, {"case": facts, "steps": [done], "missing": missing})
+    if not missing:
+        forward(work, leg, leg, kept, clock.legal_date(clock.instant(facts["taken_in_at"])))
+
+
+def _open(work: Work, matter: Matter, subject: Json, holder: str) -> Leg:
+    leg = Leg(case.id_of(work), rules.FIRST_LEG, "accepting", work.node.code, State.TAKEN_IN, 1, peer_node=holder)
+    index = store.person_index(work, subject)
+    if not store.open_leg(work, leg, matter.matter, index):
+        raise case.duplicate(case.office_to_ask(work, "accepting", matter, index))
+    return leg
+
+
+def _matter_of(facts: Json) -> Matter:
+    matter = find_matter(facts["matter"], datetime.date.fromisoformat(facts["applied_on"]))
+    if matter is None or matter.version != facts["matter_version"]:
+        raise Refused("matter_unknown", "没有这个事项或该事项当日尚未生效,请在事项清单中选择", field="matter")
+    return matter
+
+
+def _expect_power(work: Work, matter: Matter, office_code: str) -> Office:
+    office = work.node.offices.get(office_code)
+    if not office.may("take_in", matter.matter, work.today):
+        raise Denied("office_without_power", f"{office.name}无权收取此事项的申请", field="office")
+    return office
+
+
+def _expect_parties(matter: Matter, parties: list[Json], facts: Json, on: datetime.date) -> Json:
+    """Every party well-formed, the subject there, the consents given; the subject."""
+    ages = [_normalised(party, on) for party in parties]
+    child = any(age is not None and age < CHILD_BELOW for age in ages)
+    rules.expect_consents(facts["consents"], child)
+    rules.expect_agency(parties, on)
+    return dict(rules.find_subject(parties, matter.subject_role))
+
+
+def _normalised(party: Json, on: datetime.date) -> int | None:
+    """Write the party's name, phone and number in their one right form; the age if a citizen's number tells it."""
+    party["name"] = identity.person_name(party["name"])
+    party["phone"] = identity.phone(party["phone"]) if party["phone"] else ""
+    if party["id_type"] != "citizen":
+        party["id_number"] = _other_number(party["id_number"])
+        return None
+    number = identity.citizen_number(party["id_number"], on)
+    party["id_number"] = number.number
+    return identity.age_on(number.born_on, on)
+
+
+def _other_number(text: str) -> str:
+    """A passport's or permit's number: without it one person could not be told from another."""
+    number = "".join(text.split()).upper()
+    if not (number.isascii() and number.isalnum() and 4 <= len(number) <= 30):
+        raise Refused("number_malformed", "证件号码应为 4 至 30 位字母或数字,请对照证件重新输入", field="parties")
+    return number
+
+
+def _competent_division(work: Work, matter: Matter, office: Office, subject: Json, place: str) -> str:
+    division = rules.competent_division(
+        matter.competence,
+        office_division=office.division,
+        hukou=subject["hukou_division"],
+        residence=subject["residence_division"],
+        place=place,
+    )
+    regions.standard().resolve(division, work.today)
+    if matter.competence != "accepting" and regions.standard().children(division, work.today):
+        raise Refused("division_too_wide", "请选择到县(市、区)或乡镇(街道)", basis=regions.BASIS, field="division")
+    return division
+
+
+def _tell_taken_in(work: Work, leg: Leg, kept: Case, data: Json) -> None:
+    told = data | {"leg": store.snapshot(leg), "competent_node": leg.peer_node, "division": kept.division}
+    work.tell(said.ApplicationTakenInV1, leg.case_id, told, dict(kept.personal))
+
+
+def forward(work: Work, before: Leg, leg: Leg, kept: Case, complete_on: datetime.date) -> None:
+    """转办: hand the case with all its papers to the competent city."""
+    specs, brought = case.matter_of(kept).clocks, store.list_materials(work, leg.case_id)
+    begun = rules.start_clocks(leg, "complete", specs, complete_on, calendar.standard())
+    sent = rules.end_clocks(rules.move(begun, "forward"), "forwarded", specs, work.today)
+    leg = case.change(work, before, dataclasses.replace(sent, peer_leg_no=leg.peer_leg_no + 1, peer_version=0))
+    case.note(work, leg, "forward", kept.facts["accepting_office"])
+    data = {
+        "case": dict(kept.facts) | {"materials": brought},
+        "leg_no": leg.peer_leg_no,
+        "division": kept.division,
+        "redirects": leg.redirects,
+        "steps": store.list_steps(work, leg.case_id),
+        "leg": store.snapshot(leg),
+    }
+    work.tell(said.ApplicationForwardedV1, leg.case_id, data, dict(kept.personal), to=leg.peer_node)
+    materials.send_files(work, leg, brought)
+
+
+def supplement_application(work: Work) -> None:
+    """补正: the applicant brings what was missing, here where the case was taken in."""
+    asked = work.data(said.SupplementApplicationV1)
+    leg = store.get_leg(work, case.id_of(work), "accepting")
+    rules.expect_version(leg, asked["expected_version"])
+    if leg.state is not State.SUPPLEMENT_REQUIRED:
+        raise OutOfStep("state_changed", "此办件现在不需要补正,请刷新后再办")
+    kept = store.get_case(work, leg.case_id)
+    wanted = case.matter_of(kept).materials
+    rules.expect_known_materials(wanted, asked["materials"])
+    store.add_materials(work, leg.case_id, asked["materials"])
+    done = case.note(work, leg, "supplement", kept.facts["accepting_office"], actor=asked["actor"]["id"])
+    if not rules.is_held_here(leg):
+        _pass_on(work, leg, done, asked["materials"])
+    elif not rules.missing_materials(wanted, store.list_materials(work, leg.case_id)):
+        forward(work, leg, leg, kept, work.today)
+    else:
+        raise Refused("material_missing", "材料仍不齐全,请对照一次性告知清单补齐后提交", field="materials")
+
+
+def _pass_on(work: Work, leg: Leg, done: Json, brought: list[Json]) -> None:
+    leg = case.change(work, leg, rules.move(leg, "supplement"))
+    data = {"leg": store.snapshot(leg), "step": done, "materials": brought}
+    work.tell(said.ApplicationSupplementedV1, leg.case_id, data, to=leg.peer_node)
+    materials.send_files(work, leg, brought)
+
+
+def withdraw_application(work: Work) -> None:
+    """撤回: at once while the case is still here, else by asking the office that holds it."""
+    asked = work.data(said.WithdrawApplicationV1)
+    leg = store.get_leg(work, case.id_of(work), "accepting")
+    rules.expect_version(leg, asked["expected_version"])
+    kept = store.get_case(work, leg.case_id)
+    here = rules.is_held_here(leg)
+    leg = case.change(work, leg, case.end(leg, work, "withdraw") if here else rules.move(leg, "ask_withdrawal"))
+    done = case.note(work, leg, "withdraw", kept.facts["accepting_office"], actor=asked["actor"]["id"])
+    if here:
+        store.set_outcome(work, leg.case_id, case.without_certificate("withdrawn"), [])
+    data = {"leg": store.snapshot(leg), "step": done, "leg_no": NOBODY if here else leg.peer_leg_no}
+    work.tell(said.ApplicationWithdrawnV1, leg.case_id, data, to="" if here else leg.peer_node)
+
+
+def _end_withdrawn(work: Work, leg: Leg, to: str = "") -> None:
+    """The withdrawal that was asked for came in time."""
+    kept = store.get_case(work, leg.case_id)
+    leg = case.change(work, leg, case.end(leg, work, "withdraw"))
+    store.set_outcome(work, leg.case_id, case.without_certificate("withdrawn"), [])
+    done = case.note(work, leg, "end_withdrawn", kept.facts["accepting_office"])
+    data = {"leg": store.snapshot(leg), "step": done, "leg_no": NOBODY}
+    work.tell(said.ApplicationWithdrawnV1, leg.case_id, data, to=to)
+    notices.send(work, kept, "withdrawn", "已按您的申请撤回")
+
+
+def note_taken_over(work: Work) -> None:
+    """接办回执: the competent city holds the case now."""
+    told = work.data(said.ApplicationTakenOverV1)
+    leg = case.heard(work, told["leg"])
+    if leg is not None:
+        if leg.state is State.FORWARDED:
+            case.change_aloud(work, leg, rules.move(leg, "note_taken_over"))
+        else:
+            case.change(work, leg, leg)
+        case.note_told(work, leg.case_id, told["leg"], [told["step"]])
+
+
+def note_progress(work: Work) -> None:
+    """办理进展: a step was done where the case is."""
+    told = work.data(said.ApplicationProgressedV1)
+    leg = case.heard(work, told["leg"])
+    if leg is not None:
+        case.change(work, leg, leg)
+        case.note_told(work, leg.case_id, told["leg"], [told["step"]])
+
+
+def note_supplement_request(work: Work) -> None:
+    """补正告知: tell the applicant, once, all that is missing."""
+    told = work.data(said.SupplementRequestedV1)
+    leg = case.heard(work, told["leg"])
+    if leg is None:
+        return
+    case.note_told(work, leg.case_id, told["leg"], [told["step"]])
+    if leg.state is State.WITHDRAWING:
+        case.change(work, leg, leg)
+        return
+    case.change_aloud(work, leg, rules.move(leg, "require_supplement"))
+    kept, words = store.get_case(work, leg.case_id), "需要补正材料,请联系收件窗口或登录查看补正清单"
+    notices.send(work, kept, f"supplement_requested/{told['leg']['leg_no']}", words)
+
+
+def note_declined(work: Work) -> None:
+    """未能接办: close here with the reasons of the competent city."""
+    told = work.data(said.ApplicationDeclinedV1)
+    leg = store.get_leg(work, case.id_of(work), "accepting")
+    if leg.peer_leg_no != told["leg"]["leg_no"] or not leg.open:
+        raise OutOfStep("stale", "过时的消息")
+    kept = store.get_case(work, leg.case_id)
+    outcome = case.without_certificate("not_accepted", case.matter_of(kept).remedies)
+    store.set_outcome(work, leg.case_id, outcome, told["reasons"])
+    store.keep_peer_leg(work, leg.case_id, told["leg"])
+    case.note(work, leg, "decline", told["ask_office"])
+    case.change_aloud(work, leg, case.end(leg, work, "decline"))
+    notices.send(work, kept, "not_accepted", "未予受理,原因和救济途径请联系收件窗口或登录查看")
+
+
+def forward_again(work: Work) -> None:
+    """退回转办: send the case to where the hukou is now; after three times a person must look."""
+    told = work.data(said.ApplicationRedirectedV1)
+    leg = case.heard(work, told["leg"])
+    if leg is None:
+        return
+    case.note_told(work, leg.case_id, told["leg"], [told["step"]])
+    again = dataclasses.replace(leg, redirects=leg.redirects + 1)
+    if leg.state is State.WITHDRAWING:  # it is back here, and nobody wants it to go on
+        _end_withdrawn(work, leg)
+    elif again.redirects > rules.MOST_REDIRECTS:
+        notices.need_attention(work, leg, again, "redirected_too_often", "已退回转办三次以上,请与各地核实户籍后处理")
+    else:
+        _forward_to(work, leg, again, told["to_division"])
+
+
+def _forward_to(work: Work, before: Leg, leg: Leg, division: str, refused_by: str = "") -> None:
+    try:
+        regions.standard().resolve(division, work.today)
+        holder = work.node.directory.node_of(division)
+        if holder == refused_by:
+            raise Refused("misdirected", f"{holder} 不受理 {division} 的办件,请核对节点目录")
+    except Refused as error:
+        notices.need_attention(work, before, leg, error.code, error.message)
+        return
+    store.set_division(work, leg.case_id, division)
+    kept = store.get_case(work, leg.case_id)
+    forward(work, before, dataclasses.replace(leg, peer_node=holder), kept, work.today)
+
+
+def note_misdirected(work: Work) -> None:
+    """送错: that city does not answer for the division; try the one of our directory by now, else a person must look."""
+    told = work.data(exchange.MessageMisdirectedV1)
+    leg = store.get_leg(work, case.id_of(work), "accepting")
+    refuser = work.cause.source if work.cause else ""
+    if told["message_type"] != said.ApplicationForwardedV1.type or leg.peer_node != refuser or not leg.open:
+        raise OutOfStep("stale", "过时的消息")
+    if leg.state is State.WITHDRAWING:
+        _end_withdrawn(work, leg)
+    else:
+        _forward_to(work, leg, leg, told["division"], refuser)
+
+
+def note_closed(work: Work) -> None:
+    """办结: keep the result and the certificate, start the clock of telling, tell the applicant."""
+    told = work.data(said.ApplicationClosedV1)
+    leg = case.heard(work, told["leg"])
+    if leg is None:
+        return
+    case.note_told(work, leg.case_id, told["leg"], told["steps"])
+    if told["result"] == "withdrawn":
+        _end_withdrawn(work, leg, leg.peer_node)
+    else:
+        _begin_telling(work, leg, told)
+
+
+def _begin_telling(work: Work, leg: Leg, told: Json) -> None:
+    outcome = {name: told[name] for name in ("result", "remedies", "certificate_id", "certificate_name")}
+    store.set_outcome(work, leg.case_id, outcome, work.personal(said.ApplicationClosedV1)["reasons"])
+    kept = store.get_case(work, leg.case_id)
+    decided = rules.move(leg, "decide")
+    specs = case.matter_of(kept).clocks
+    case.change_aloud(work, leg, rules.start_clocks(decided, "closed", specs, work.today, calendar.standard()))
+    notices.send(work, kept, "closed", "已办结,请到收件窗口或登录查看结果")
+
+
+def note_sent(work: Work) -> None:
+    """已告知: the notice has left; the case is over when it was the one about the result."""
+    notice = store.get_notice(work, work.data(said.SendNoticeV1)["notice_id"])
+    store.mark_sent(work, notice.notice_id)
+    if notice.event == "closed":
+        leg = store.get_leg(work, notice.case_id, "accepting")
+        kept = store.get_case(work, notice.case_id)
+        told = rules.end_clocks(rules.move(leg, "tell"), "told", case.matter_of(kept).clocks, work.today)
+        leg = case.change(work, leg, told)
+        done = case.note(work, leg, "tell", kept.facts["accepting_office"])
+        work.tell(said.ApplicantToldV1, leg.case_id, {"leg": store.snapshot(leg), "step": done}, to=leg.peer_node)

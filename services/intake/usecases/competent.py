@@ -1,0 +1,213 @@
+"""At the competent office: take over, ask for supplements, redirect, decide, close."""
+
+import dataclasses
+
+from contracts import certificate as certificate_contracts
+from contracts import intake as said
+from contracts import subsidy as subsidy_contracts
+from contracts.envelope import Json
+from contracts.matters import Matter, matter_version
+from services.intake import rules, store
+from services.intake.rules import Leg, State
+from services.intake.store import Case
+from services.intake.usecases import case
+from shared import calendar
+from shared.directory import Office
+from shared.errors import OutOfStep, Refused
+from shared.outbox import Work
+
+
+def take_over_application(work: Work) -> None:
+    """接办受理: keep one open case per person and matter, start the clock, let the deciding service begin."""
+    told, personal = work.data(said.ApplicationForwardedV1), work.personal(said.ApplicationForwardedV1)
+    facts = told["case"]
+    work.lock(case.id_of(work))
+    _expect_new(work, told["leg_no"])
+    matter = matter_version(facts["matter"], facts["matter_version"])
+    index = store.person_index(work, dict(rules.find_subject(personal["parties"], matter.subject_role)))
+    leg = _competent_leg(work, told, matter)
+    here = case.competent_offices(work, matter, told["division"])
+    if not here:
+        why = Refused("no_competent_office", "接办地没有此事项的办理机构", basis=matter.legal_basis[0])
+        _decline(work, leg, why, facts["accepting_office"])
+    elif not store.open_leg(work, leg, matter.matter, index):
+        ask = case.office_to_ask(work, "competent", matter, index)
+        _decline(work, leg, case.duplicate(ask), ask)
+    else:
+        _begin(work, leg, matter, here[0], _kept(work, told, personal))
+
+
+def _expect_new(work: Work, leg_no: int) -> None:
+    known = store.find_leg(work, case.id_of(work), "competent")
+    if known is not None and known.leg_no >= leg_no:
+        raise OutOfStep("stale", "过时的消息")
+
+
+def _kept(work: Work, told: Json, personal: Json) -> Case:
+    """The case with its papers; as the other leg of our own case we have them already."""
+    case_id = case.id_of(work)
+    case.note_told(work, case_id, told["leg"], told["steps"])
+    if told["leg"]["node"] == work.node.code:
+        return store.get_case(work, case_id)
+    return store.keep_case(work, case_id, told["case"], told["division"], personal)
+
+
+def _competent_leg(work: Work, told: Json, matter: Matter) -> Leg:
+    leg = Leg(
+        case.id_of(work),
+        told["leg_no"],
+        "competent",
+        work.node.code,
+        State.ACCEPTED,
+        1,
+        redirects=told["redirects"],
+        peer_node=told["leg"]["node"],
+        peer_leg_no=told["leg"]["leg_no"],
+    )
+    return rules.start_clocks(leg, "taken_over", matter.clocks, work.today, calendar.standard())
+
+
+def _begin(work: Work, leg: Leg, matter: Matter, office: Office, kept: Case) -> None:
+    done = case.note(work, leg, "take_over", case.office_ref(work, office))
+    told = {"leg": store.snapshot(leg), "step": done}
+    work.tell(said.ApplicationTakenOverV1, leg.case_id, told, to=leg.peer_node)
+    data = {
+        "case": dict(kept.facts) | {"materials": store.list_materials(work, leg.case_id)},
+        "leg": store.snapshot(leg),
+        "division": kept.division,
+        "decides": matter.decides,
+        "steps": store.list_steps(work, leg.case_id),
+    }
+    work.tell(said.ApplicationAcceptedV1, leg.case_id, data, dict(kept.personal))
+
+
+def _decline(work: Work, leg: Leg, why: Refused, ask: Json) -> None:
+    declined = dataclasses.replace(leg, state=State.DECLINED, clocks=())
+    reasons = [{"code": why.code, "text": why.message, "basis": why.basis}]
+    data = {"leg": store.snapshot(declined), "reasons": reasons, "ask_office": ask}
+    work.tell(said.ApplicationDeclinedV1, leg.case_id, data, to=leg.peer_node)
+
+
+def note_supplement(work: Work) -> None:
+    """补正到件: the clocks go on, unless the case ended meanwhile."""
+    told = work.data(said.ApplicationSupplementedV1)
+    leg = store.get_leg(work, case.id_of(work), "competent")
+    if told["leg"]["node"] != work.node.code:  # as the other leg of our own case we have them already
+        store.add_materials(work, leg.case_id, told["materials"])
+    case.note_told(work, leg.case_id, told["leg"], [told["step"]])
+    if leg.state is not State.SUPPLEMENT_REQUIRED:
+        return
+    resumed = rules.resume_clocks(rules.move(leg, "supplement"), work.today, calendar.standard())
+    leg = case.change(work, leg, resumed)
+    office = case.competent_ref(work, store.get_case(work, leg.case_id))
+    case.progress(work, leg, case.note(work, leg, "receive_supplement", office))
+    work.arrived(case.supplemented(leg))
+
+
+def note_withdrawal(work: Work) -> None:
+    """撤回 asked for or done: noted here, be the case known yet or not; the deciding service says if it is in time."""
+    told = work.data(said.ApplicationWithdrawnV1)
+    case.note_told(work, case.id_of(work), told["leg"], [told["step"]])
+
+
+def drop_application(work: Work) -> None:
+    """撤回 in time: end the case here and say so."""
+    told = work.data(subsidy_contracts.ApplicationDroppedV1)
+    leg = case.decider_said(work, told["version"], while_supplementing=True)
+    if leg is None:
+        return
+    leg = case.change(work, leg, case.end(leg, work, "withdraw"))
+    office = case.competent_ref(work, store.get_case(work, leg.case_id))
+    done = case.note(work, leg, "end_withdrawn", office)
+    case.tell_closed(work, leg, case.without_certificate("withdrawn"), [], done)
+
+
+def redirect_application(work: Work) -> None:
+    """退回转办: the hukou is in another county now; hand the case back to where it was taken in."""
+    told = work.data(subsidy_contracts.HukouMovedV1)
+    leg = case.decider_said(work, told["version"])
+    if leg is None:
+        return
+    leg = case.change(work, leg, case.end(leg, work, "redirect"))
+    done = case.step(leg, "redirect", told["office"], told["at"])
+    store.add_steps(work, leg.case_id, [done])
+    data = {"leg": store.snapshot(leg), "step": done, "to_division": told["to_division"]}
+    work.tell(said.ApplicationRedirectedV1, leg.case_id, data, to=leg.peer_node)
+
+
+def note_step(work: Work, contract: type[subsidy_contracts.StepDoneV1], verb: str, moment: str) -> None:
+    """初审、审核 done: end and start the clocks that hang on it, tell the accepting office."""
+    told = work.data(contract)
+    leg = case.decider_said(work, told["version"])
+    if leg is None:
+        return
+    specs = case.matter_of(store.get_case(work, leg.case_id)).clocks
+    moved = rules.end_clocks(rules.move(leg, "progress"), moment, specs, work.today)
+    leg = case.change(work, leg, rules.start_clocks(moved, moment, specs, work.today, calendar.standard()))
+    _note_and_tell(work, leg, verb, told)
+
+
+def note_checked(work: Work) -> None:
+    """已初审."""
+    note_step(work, subsidy_contracts.ApplicationCheckedV1, "check", "checked")
+
+
+def note_reviewed(work: Work) -> None:
+    """已审核."""
+    note_step(work, subsidy_contracts.ApplicationReviewedV1, "review", "reviewed")
+
+
+def ask_supplement(work: Work) -> None:
+    """补正: what the deciding office misses, told once and in time."""
+    told = work.data(subsidy_contracts.SupplementNeededV1)
+    leg = case.decider_said(work, told["version"])
+    if leg is None:
+        return
+    leg = case.change(work, leg, rules.pause_clocks(rules.move(leg, "require_supplement"), work.today))
+    done = case.step(leg, "request_supplement", told["office"], told["at"])
+    store.add_steps(work, leg.case_id, [done])
+    missing = work.personal(subsidy_contracts.SupplementNeededV1)
+    told_on = {"leg": store.snapshot(leg), "step": done}
+    work.tell(said.SupplementRequestedV1, leg.case_id, told_on, missing, to=leg.peer_node)
+
+
+def note_decision(work: Work) -> None:
+    """审定: keep the decision; the case closes when its certificate is there."""
+    told = work.data(subsidy_contracts.ApplicationDecidedV1)
+    leg = case.decider_said(work, told["version"])
+    if leg is None:
+        return
+    why = work.personal(subsidy_contracts.ApplicationDecidedV1)["reasons"]
+    store.set_outcome(work, leg.case_id, case.without_certificate(told["result"], told["remedies"]), why)
+    specs = case.matter_of(store.get_case(work, leg.case_id)).clocks
+    leg = case.change(work, leg, rules.end_clocks(rules.move(leg, "decide"), "decided", specs, work.today))
+    _note_and_tell(work, leg, "decide", told)
+    work.arrived(f"decided/{leg.case_id}")
+
+
+def _note_and_tell(work: Work, leg: Leg, verb: str, told: Json) -> None:
+    done = case.step(leg, verb, told["office"], told["at"])
+    store.add_steps(work, leg.case_id, [done])
+    case.progress(work, leg, done)
+
+
+def close_application(work: Work) -> None:
+    """办结: decision and certificate are both here; the accepting office may tell."""
+    face = work.data(certificate_contracts.CertificateIssuedV1)["certificate"]
+    leg = store.get_leg(work, case.id_of(work), "competent")
+    if leg.state is not State.DECIDED:
+        if not leg.open:
+            raise OutOfStep("stale", "过时的消息")
+        work.park(f"decided/{leg.case_id}")
+        return
+    leg = case.change(work, leg, case.end(leg, work, "close"))
+    kept = store.get_case(work, leg.case_id)
+    outcome = dict(kept.outcome) | {"certificate_id": face["certificate_id"], "certificate_name": face["name"]}
+    done = case.note(work, leg, "close", face["issuer"], why=face["certificate_id"])
+    case.tell_closed(work, leg, outcome, kept.reasons, done)
+
+
+def note_told(work: Work) -> None:
+    """已告知: both ends now hold the same, finished case."""
+    told = work.data(said.ApplicantToldV1)
+    case.note_told(work, case.id_of(work), told["leg"], [told["step"]])

@@ -1,0 +1,340 @@
+"""The `tongban` command: everything an operator can ask for, each command importing what it runs."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from shared.settings import Settings, before_imports, read
+
+if TYPE_CHECKING:
+    from services.main.operate import DeadLetters
+
+RUN = Path(".run")
+
+
+@click.group()
+def cli() -> None:
+    """通办: take in anywhere, decide where the law says, lose nothing, do nothing twice."""
+
+
+def _settings(process: str) -> Settings:
+    """This process's settings and its logs; exits with plain words when a variable is missing."""
+    from shared import logs
+
+    try:
+        settings = read()
+    except KeyError as missing:
+        raise click.ClickException(f"环境变量 {missing} 没有设置;见 deploy/cities/*.env") from missing
+    logs.set_up(settings.log_level, node=settings.node, process=process)
+    return settings
+
+
+@cli.command()
+@click.option("--once", is_flag=True, help="End after the timeline.")
+@click.option("--folder", type=click.Path(path_type=Path), default=RUN / "demo", show_default=True)
+def demo(once: bool, folder: Path) -> None:
+    """Five cities in this process, no server; a case crosses two of them."""
+    from services.main.demo import show
+    from services.main.journey import JourneyFailed
+    from shared import logs
+
+    logs.set_up("WARNING")
+    try:
+        show(folder, once)
+    except JourneyFailed as error:
+        raise click.ClickException(str(error)) from error
+
+
+@cli.command()
+@click.argument("name")
+def serve(name: str) -> None:
+    """Serve one service's messages, or `all` of a small office in one process."""
+    before_imports()
+    from services.main.wiring import SERVICES, every_doors, open_node, open_works
+    from shared import runner
+
+    settings = _settings(name)
+    node = open_node(settings)
+    doors = every_doors(node)
+    names = list(SERVICES) if name == "all" else [name]
+    if not set(names) <= set(SERVICES):
+        raise click.BadParameter(f"one of {', '.join(SERVICES)}, all")
+    runner.serve([(doors[each], open_works(settings, node, each)) for each in names], settings, name)
+
+
+@cli.command()
+def relay() -> None:
+    """Carry what all services of this node told to the broker."""
+    from services.main.real import declare_when_up
+    from services.main.wiring import open_node
+    from shared import relay as carrier
+
+    settings = _settings("relay")
+    declare_when_up(settings, open_node(settings))
+    carrier.run(settings)
+
+
+@cli.command()
+def exchange() -> None:
+    """The gateway to the other cities."""
+    import signal
+    import threading
+
+    from services.exchange.service import process
+    from services.main.wiring import EXCHANGE, open_node, open_works
+
+    settings = _settings("exchange")
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
+    process.run(open_works(settings, open_node(settings), EXCHANGE), settings, stop)
+
+
+@cli.command()
+@click.option("--threads", default=8, show_default=True)
+def http(threads: int) -> None:
+    """The JSON API, by gunicorn."""
+    from services.main.http import serve_http
+
+    serve_http(_settings("http"), threads)
+
+
+@cli.command()
+@click.option("--folder", type=click.Path(path_type=Path), default=RUN / "up", show_default=True)
+@click.option("--servers", is_flag=True, help="Private servers and supervisor, also where Docker is.")
+def up(folder: Path, servers: bool) -> None:
+    """The cities on real servers: docker compose where there is an engine, else supervisor."""
+    from services.main.real import docker_is_there
+    from services.main.up import start_containers, start_country
+
+    start_containers() if docker_is_there() and not servers else start_country(folder)
+
+
+@cli.command()
+@click.option("--folder", type=click.Path(path_type=Path), default=RUN / "up", show_default=True)
+def down(folder: Path) -> None:
+    """End what `up` started; the data stay."""
+    from services.main.up import stop_all
+
+    stop_all(folder)
+
+
+@cli.command()
+@click.argument("codes", nargs=-1, required=True)
+def setup(codes: tuple[str, ...]) -> None:
+    """Make nodes ready: keys, directory, database roles, schemas, migrations. Safe to run again.
+
+    Needs TONGBAN_HOME (the folder of all homes) and TONGBAN_ADMIN_DATABASE_URL, in which {node} stands for the code.
+    """
+    from deploy.homes import make_homes
+    from services.main.real import set_up_node
+    from shared.settings import read_setup
+
+    folder, admin_url = read_setup()
+    for code, home in make_homes(folder, codes).items():
+        set_up_node(code, home, admin_url)
+        click.echo(f"{code} 已就绪。")
+
+
+@cli.command()
+@click.argument("process")
+def health(process: str) -> None:
+    """Exit 0 while that process of this node is well."""
+    from services.main.http import http_healthy
+    from shared.metrics import healthy
+
+    settings = read()
+    well = http_healthy(settings) if process == "http" else healthy(settings.home, process)
+    raise SystemExit(0 if well else 1)
+
+
+@cli.command()
+def openapi() -> None:
+    """Print the API's description, as committed in contracts/openapi.yaml."""
+    import yaml
+
+    from services.web.api.app import openapi_document
+
+    click.echo(yaml.safe_dump(openapi_document(), allow_unicode=True, sort_keys=False), nl=False)
+
+
+@cli.group()
+def offices() -> None:
+    """The offices of this node."""
+
+
+@offices.command("import")
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
+def import_offices(file: Path) -> None:
+    """Put a checked table of offices in force; nothing changes when any line is faulty."""
+    from shared.directory import read_offices
+    from shared.errors import Refused
+
+    text = file.read_text("utf-8-sig")
+    try:
+        found = read_offices(text.splitlines())
+    except Refused as error:
+        raise click.ClickException(error.message) from error
+    path = read().home / "offices.csv"
+    path.with_suffix(".new").write_text(text, "utf-8")
+    path.with_suffix(".new").replace(path)
+    click.echo(f"已导入 {len(found.by_code)} 个办理机构。")
+
+
+@cli.group()
+def token() -> None:
+    """Tokens for the API."""
+
+
+@token.command("create")
+@click.argument("kind", type=click.Choice(["clerk", "citizen", "channel"]))
+@click.argument("actor")
+@click.option("--office", default="", help="The clerk's office.")
+@click.option("--role", "roles", multiple=True, help="admin: may list and revoke tokens.")
+@click.option("--days", default=90, show_default=True)
+@click.option("--label", default="")
+def create_token(kind: str, actor: str, office: str, roles: tuple[str, ...], days: int, label: str) -> None:
+    """Make a token; it is shown this once. A citizen's number is read from standard input, never from arguments."""
+    from services.main.wiring import open_node, open_works
+    from services.web.usecases.tokens import NewToken
+    from services.web.usecases.tokens import create_token as create
+
+    settings = read()
+    number = sys.stdin.readline().strip() if kind == "citizen" else ""
+    wanted = NewToken(kind, actor, label, office=office, roles=roles, days=days, id_number=number)
+    with open_works(settings, open_node(settings), "web", pool=0).begin() as work:
+        click.echo(create(work, wanted))
+
+
+@token.command("list")
+def list_tokens() -> None:
+    """All tokens of this node, without the tokens themselves."""
+    from services.main.wiring import open_node, open_works
+    from services.web.usecases.tokens import list_tokens as list_all
+
+    settings = read()
+    with open_works(settings, open_node(settings), "web", pool=0).begin() as work:
+        for row in list_all(work):
+            click.echo(json.dumps(row, ensure_ascii=False))
+
+
+@token.command("revoke")
+@click.argument("token_id")
+def revoke_token(token_id: str) -> None:
+    """End a token now."""
+    from services.main.wiring import open_node, open_works
+    from services.web.usecases.tokens import revoke_token as revoke
+
+    settings = read()
+    with open_works(settings, open_node(settings), "web", pool=0).begin() as work:
+        revoke(work, token_id)
+    click.echo("已吊销。")
+
+
+@cli.group("dead-letters")
+def dead_letters() -> None:
+    """Messages that no attempt could handle."""
+
+
+def _dead_letters() -> "DeadLetters":
+    from services.main.operate import DeadLetters
+    from services.main.wiring import open_node
+
+    settings = read()
+    return DeadLetters(settings, open_node(settings))
+
+
+@dead_letters.command("list")
+def list_dead_letters() -> None:
+    """Service, message, type, case, attempts and reason of each."""
+    for row in _dead_letters().every():
+        click.echo(json.dumps(row, ensure_ascii=False))
+
+
+@dead_letters.command("show")
+@click.argument("service")
+@click.argument("message_id")
+def show_dead_letter(service: str, message_id: str) -> None:
+    """One with its readable part; its sealed part stays sealed."""
+    with _plain_words():
+        click.echo(json.dumps(_dead_letters().show(service, message_id), ensure_ascii=False, indent=1))
+
+
+@dead_letters.command("redrive")
+@click.argument("service")
+@click.argument("message_id", default="")
+def redrive_dead_letters(service: str, message_id: str) -> None:
+    """Let one dead letter of a service be tried afresh, or all of them."""
+    with _plain_words():
+        click.echo(f"{_dead_letters().redrive(service, message_id)} 条已重新投递。")
+
+
+@cli.group()
+def quarantine() -> None:
+    """Messages from other cities that were not let in."""
+
+
+@quarantine.command("list")
+def list_quarantine() -> None:
+    """What waits for a look."""
+    from services.exchange.usecases.quarantine import list_quarantined
+    from services.main.wiring import EXCHANGE, open_node, open_works
+
+    settings = read()
+    for row in list_quarantined(open_works(settings, open_node(settings), EXCHANGE, pool=0)):
+        click.echo(json.dumps(dataclasses.asdict(row), ensure_ascii=False))
+
+
+@quarantine.command("show")
+@click.argument("row_id")
+def show_quarantine(row_id: str) -> None:
+    """One message and how it came."""
+    from services.exchange.usecases.quarantine import show_quarantined
+    from services.main.wiring import EXCHANGE, open_node, open_works
+
+    settings = read()
+    with _plain_words():
+        row, headers, body = show_quarantined(open_works(settings, open_node(settings), EXCHANGE, pool=0), row_id)
+        click.echo(json.dumps(dataclasses.asdict(row) | {"headers": headers}, ensure_ascii=False, indent=1))
+        click.echo(body)
+
+
+@cli.command()
+@click.argument("case")
+def trace(case: str) -> None:
+    """One case (number or id): legs, clocks, steps, messages, and what the peers' logs prove."""
+    from services.main.operate import trace as story
+    from services.main.wiring import open_node
+
+    settings = read()
+    with _plain_words():
+        for line in story(settings, open_node(settings), case):
+            click.echo(line)
+
+
+@cli.command()
+def doctor() -> None:
+    """Say in plain words what is missing; exit 1 when anything is."""
+    from services.main.operate import examine
+
+    faults = 0
+    for well, words in examine(read()):
+        click.echo(f"{'好' if well else '坏'} {words}")
+        faults += not well
+    raise SystemExit(1 if faults else 0)
+
+
+@contextmanager
+def _plain_words() -> Iterator[None]:
+    """A named refusal is said in its own words, without a trace of code."""
+    from shared.errors import TongbanError
+
+    try:
+        yield
+    except TongbanError as error:
+        raise click.ClickException(error.message) from error

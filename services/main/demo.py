@@ -1,0 +1,89 @@
+"""`make demo`: five cities in one process, a case that crosses two of them, and its timeline on the screen."""
+
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deploy.homes import CITIES
+from services.main.city import Country
+from services.main.journey import CLERKS, Counter, run
+from services.web.usecases.tokens import NewToken, create_token
+from shared import clock
+
+VERBS = {
+    "take_in": "收件",
+    "forward": "转办",
+    "take_over": "接办受理",
+    "check": "初审",
+    "review": "审核",
+    "decide": "审定",
+    "close": "办结",
+    "tell": "告知",
+}
+EMBEDDED = "这是内嵌模式:一个进程,不用任何服务器。真实的 RabbitMQ 和 PostgreSQL 用 `make up`。"
+
+
+def show(folder: Path, once: bool) -> None:
+    """Run the demonstration; stays open for the cities' APIs until Ctrl-C unless `once`."""
+    began = clock.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    country = Country(folder)
+    country.start()
+    try:
+        ports = {city.code: country.serve(city.code, _wanted_port(city.http_port, once)) for city in CITIES}
+        click.echo("通办演示:残疾人两项补贴资格认定“跨省通办”,三亚收件,兰州审定")
+        counters = {name: _counter(country, *place, ports) for name, place in CLERKS.items()}
+        case = run(counters, click.echo)
+        for line in timeline(case):
+            click.echo(line)
+        click.echo(f"  用时 {clock.monotonic() - began:.1f} 秒。{EMBEDDED}")
+        if not once:
+            _stay(ports)
+    finally:
+        country.stop()
+
+
+def _wanted_port(port: int, once: bool) -> int:
+    return 0 if once else port
+
+
+def _counter(country: Country, node: str, office: str, ports: dict[str, int]) -> Counter:
+    with country.cities[node].works["web"].begin() as work:
+        token = create_token(work, NewToken("clerk", f"demo-{office}", "演示", office=office, days=1))
+    return Counter(f"http://127.0.0.1:{ports[node]}", token)
+
+
+def timeline(case: dict[str, Any]) -> list[str]:
+    """A finished case, a line a step: leg, time, office, what was done; then the clocks and the certificate."""
+    names = {city.code: city.name for city in CITIES}
+    lines = [f"  {case['matter_name']} {case['case_no']} {case['state_name']}"]
+    for step in case["timeline"]:
+        at = clock.instant(step["at"]).astimezone(clock.SHANGHAI)
+        office = step["office"]
+        place = f"{names.get(office['node'], office['node'])} {office['name']}"
+        lines.append(
+            f"  第{step['leg_no']}段 {at:%m-%d %H:%M:%S.%f}"[:-3]
+            + f"  {VERBS.get(step['verb'], step['verb'])}  {place}"
+        )
+    lines += [
+        f"  时限 {item['title']}:{item['days']} 个工作日,{item['due_on']} 前,{item['ended_on']} 完成"
+        for leg in case["legs"]
+        for item in leg["clocks"]
+    ]
+    result = case["result"]
+    verdict = {"granted": "予以认定", "refused": "不予认定"}.get(result["result"], result["result"])
+    return [*lines, f"  结果 {verdict}", f"  {result['certificate_name']} 证照标识 {result['certificate_id']}"]
+
+
+def _stay(ports: dict[str, int]) -> None:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    for city in CITIES:
+        click.echo(f"  {city.name} {city.code}: http://127.0.0.1:{ports[city.code]}/api/v1/openapi.json")
+    click.echo("按 Ctrl-C 结束。")
+    stop.wait()
+    click.echo("已结束,数据留在 .run/demo。")

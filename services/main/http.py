@@ -1,0 +1,62 @@
+"""The API's process: gunicorn with threads, its app made in the worker."""
+
+import threading
+import urllib.request
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+from services.main.wiring import open_node, open_works
+from services.web.api.app import create_app
+from shared import metrics
+from shared.settings import Settings
+
+GRACE_SECONDS = 8
+BEAT_SECONDS = 2.0
+
+
+class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
+    def __init__(self, settings: Settings, options: dict[str, Any]) -> None:
+        self.settings, self.options = settings, options
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self.options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        node = open_node(self.settings)
+        threading.Thread(target=_beat, args=(self.settings,), daemon=True).start()
+        return create_app(open_works(self.settings, node, "web", self.options["threads"] + 1), node)
+
+
+def _beat(settings: Settings) -> None:
+    while True:
+        metrics.beat(settings.home, "http", ready=True)
+        threading.Event().wait(BEAT_SECONDS)
+
+
+def serve_http(settings: Settings, threads: int) -> None:
+    """Answer the API until SIGTERM; requests in hand get GRACE_SECONDS."""
+    options = {
+        "bind": f"{settings.http_host}:{settings.http_port}",
+        "worker_class": "gthread",
+        "workers": 1,
+        "threads": threads,
+        "graceful_timeout": GRACE_SECONDS,
+        "timeout": 60,
+        "worker_tmp_dir": "/dev/shm",  # noqa: S108 - a heartbeat file, in memory
+        "accesslog": None,  # addresses name cases
+        "errorlog": "-",
+    }
+    _Server(settings, options).run()
+
+
+def http_healthy(settings: Settings) -> bool:
+    """Whether the API answers."""
+    try:
+        url = f"http://127.0.0.1:{settings.http_port}/api/v1/health"
+        with urllib.request.urlopen(url, timeout=3) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False

@@ -1,0 +1,182 @@
+"""Real servers: a node's database, broker and home made ready, and all cities of one machine under supervisor."""
+
+import json
+import secrets
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from deploy import broker, hub, roles, supervise
+from deploy.children import run
+from deploy.homes import city, make_homes
+from deploy.migrate import upgrade
+from deploy.processes import FULL, Process, Site
+from deploy.servers import Servers
+from services.main.wiring import EXCHANGE, SERVICES, every_doors, open_engine
+from services.web.usecases.tokens import NewToken, create_token
+from shared import clock, metrics, topology
+from shared.bus import Doors
+from shared.directory import Node
+from shared.outbox import Works
+from shared.settings import Settings
+
+log = structlog.get_logger()
+
+SCHEMAS = (*SERVICES, EXCHANGE)
+
+
+def every_queue(node: Node) -> list[Doors]:
+    """The doors of everything that has a queue, the gateway's included."""
+    return [*every_doors(node).values(), Doors(EXCHANGE)]
+
+
+def make_database(admin_url: str, node: str, known: Mapping[str, str]) -> dict[str, str]:
+    """A node's database with roles and migrated schemas; URL by role. Safe to call again."""
+    urls = roles.create_node_database(admin_url, node, SCHEMAS, known)
+    for service in SCHEMAS:
+        engine = open_engine(urls[service], service, pool=0)
+        upgrade(engine, service)
+        engine.dispose()
+    roles.grant_relay(admin_url, node, SCHEMAS)
+    return urls | {roles.ALL: roles.create_joint_role(admin_url, node, SCHEMAS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Country:
+    """Cities on private servers in `folder`: what is needed to start their processes."""
+
+    folder: Path
+    sites: tuple[Site, ...]
+
+    def site(self, code: str) -> Site:
+        """The city with that node code."""
+        return {site.node: site for site in self.sites}[code]
+
+    def works(self, code: str, service: str) -> Works:
+        """A service's transactions, for whoever is not one of its processes."""
+        site = self.site(code)
+        return Works(Node(code, Path(site.home)), service, open_engine(site.database_urls[service], service, pool=0))
+
+
+def make_country(folder: Path, servers: Servers, codes: Iterable[str], ports: Mapping[str, int]) -> Country:
+    """Databases, vhosts, hub, homes and queues for these cities; safe to call again."""
+    codes = tuple(codes)
+    folder.mkdir(parents=True, exist_ok=True)
+    known = _known(folder)
+    admin_url = servers.start("postgres")
+    servers.start("rabbitmq")
+    homes = make_homes(folder / "homes", codes)
+    urls = {code: make_database(admin_url, code, known.get(code, {})) for code in codes}
+    _keep(folder, urls)
+    local, outward = _vhosts(servers, codes)
+    sites = [
+        Site(code, str(homes[code].absolute()), urls[code], local[code], outward[code], ports[code]) for code in codes
+    ]
+    for site in sites:
+        topology.declare(site.amqp_url, every_queue(Node(site.node, Path(site.home))))
+    return Country(folder, tuple(sites))
+
+
+def _vhosts(servers: Servers, codes: tuple[str, ...]) -> tuple[dict[str, str], dict[str, str]]:
+    """Every city's own vhost, and its way to the hub's, by node code."""
+    server, user = servers.get("rabbitmq"), "city"
+    password = secrets.token_hex(8)
+    own = broker.create_vhosts(server, [f"city-{code}" for code in codes], user, password)
+    passwords = hub.development_passwords(codes)
+    broker.import_definitions(server, hub.definitions([{"code": code} for code in codes], passwords=passwords))
+    outward = {code: broker.url(server, code, passwords[code], hub.VHOST) for code in codes}
+    return {code: own[f"city-{code}"] for code in codes}, outward
+
+
+def _known(folder: Path) -> dict[str, dict[str, str]]:
+    path = folder / "databases.json"
+    return json.loads(path.read_text("utf-8")) if path.exists() else {}
+
+
+def _keep(folder: Path, urls: Mapping[str, Mapping[str, str]]) -> None:
+    path = folder / "databases.json"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(urls), "utf-8")
+
+
+def start(country: Country, processes: tuple[Process, ...] = FULL, seconds: float = 180) -> None:
+    """Start every process of every city under supervisor and wait until all are well; TimeoutError names the late."""
+    supervise.write_settings(country.folder, country.sites, processes)
+    supervise.start(country.folder)
+    end = clock.monotonic() + seconds
+    while late := ailing(country, processes):
+        if clock.monotonic() > end:
+            raise TimeoutError(f"not well after {seconds:.0f} s: {', '.join(late)}; logs in {country.folder}/logs")
+        time.sleep(0.3)
+
+
+def ailing(country: Country, processes: tuple[Process, ...] = FULL) -> list[str]:
+    """Which processes do not say that they are well."""
+    return [
+        f"{site.node}-{process.name}"
+        for site in country.sites
+        for process in processes
+        if not metrics.healthy(Path(site.home), process.name)
+    ]
+
+
+def write_tokens(country: Country, clerks: Mapping[str, tuple[str, str]]) -> Path:
+    """A shell file with the cities' addresses and a fresh token for each clerk, for the README's curl calls."""
+    lines = [f"CITY_{site.node}=http://127.0.0.1:{site.http_port}/api/v1" for site in country.sites]
+    for name, (code, office) in clerks.items():
+        if any(site.node == code for site in country.sites):
+            lines.append(f"{name}={_token(country.works(code, 'web'), office)}")
+    path = country.folder / "tokens.env"
+    path.touch(mode=0o600)
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+def _token(works: Works, office: str) -> str:
+    with works.begin() as work:
+        return create_token(work, NewToken("clerk", f"demo-{office}", "演示", office=office))
+
+
+def set_up_node(code: str, home: Path, admin_url: str) -> None:
+    """One node's database roles, schemas, migrations and password file, where a home with keys is already laid."""
+    kept = home / "databases.json"
+    known: dict[str, str] = json.loads(kept.read_text("utf-8")) if kept.exists() else {}
+    urls = make_database(admin_url.replace("{node}", code), code, known)
+    kept.touch(mode=0o600)
+    kept.write_text(json.dumps(urls), "utf-8")
+    roles.write_passfile(home / "pgpass", urls.values())
+
+
+def describe(country: Country) -> dict[str, Any]:
+    """The cities as plain data, for a test or a person to read."""
+    return {site.node: asdict(site) for site in country.sites}
+
+
+def ports_of(codes: Iterable[str]) -> dict[str, int]:
+    """The fixed ports of the cities that come with tongban."""
+    return {code: city(code).http_port for code in codes}
+
+
+def docker_is_there() -> bool:
+    """Whether a Docker engine answers."""
+    try:
+        run(["docker", "info"])
+    except (OSError, RuntimeError):
+        return False
+    return True
+
+
+def declare_when_up(settings: Settings, node: Node) -> None:
+    """Make all queues of the node before anything is published: who has no queue yet would miss it."""
+    while True:
+        try:
+            topology.declare(settings.amqp_url, every_queue(node))
+        except topology.LOST as error:
+            log.warning("waiting_for_broker", error=type(error).__name__)
+            time.sleep(1)
+        else:
+            return

@@ -1,0 +1,174 @@
+"""审定的规矩: which task comes next, who may do it, and when an application is over."""
+
+import dataclasses
+import datetime
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.calendar import Calendar
+from shared.errors import Denied, OutOfStep, Refused
+
+SEPARATION = "国办发〔2020〕35号 收受分离"
+TELL_MISSING_WITHIN = 5  # working days: what is not told by then counts as complete (行政许可法 第三十二条)
+
+
+class State(enum.StrEnum):
+    """Where an application stands."""
+
+    OPEN = "open"
+    SUPPLEMENTING = "supplementing"
+    DECIDED = "decided"
+    REDIRECTED = "redirected"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One task done."""
+
+    verb: str
+    actor: str
+    office: str
+    approve: bool
+    reasons: tuple[Mapping[str, Any], ...]
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """One application as the deciding county sees it; `version` counts what intake was told."""
+
+    case_id: str
+    leg_no: int
+    matter: str
+    matter_version: int
+    division: str
+    accepting_office: str
+    accepting_node: str
+    accepted_on: datetime.date
+    applied_on: datetime.date
+    state: State = State.OPEN
+    version: int = 1
+    acts: tuple[Act, ...] = ()
+    supplement_told: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Whether it still waits for something."""
+        return self.state in (State.OPEN, State.SUPPLEMENTING)
+
+
+def next_step(application: Application, steps: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The matter's step that waits to be done; None when all are."""
+    done = len(application.acts)
+    return steps[done] if application.open and done < len(steps) else None
+
+
+def expect_version(application: Application, expected: int) -> None:
+    """OutOfStep unless the clerk saw the newest version."""
+    if application.version != expected:
+        raise OutOfStep("version_changed", "此办件刚被他人更新,请刷新后再办", current=application.version)
+
+
+def expect_open(application: Application) -> None:
+    """OutOfStep when nothing can be done to it any more, or only the applicant can go on."""
+    if application.state is State.SUPPLEMENTING:
+        raise OutOfStep("awaiting_supplement", "正在等待申请人补正,补正到件后再办")
+    if not application.open:
+        raise OutOfStep("application_ended", "此办件已办结或终止,不能再办")
+
+
+def expect_actor(
+    application: Application, step: Mapping[str, Any] | None, verb: str, actor: str, office: Mapping[str, Any]
+) -> None:
+    """Denied for the wrong office or a person who has acted before; OutOfStep for the wrong step.
+
+    `office`: code, node, tier, may (has the power), covers (the division). Three tasks, three persons: checked by
+    the person, not by role or token. The accepting office takes papers in and may not decide (收受分离).
+    """
+    if step is None or step["verb"] != verb:
+        raise OutOfStep("not_this_step", "此办件当前不在这一环节,请刷新后再办")
+    if not office["may"] or office["tier"] != step["tier"] or not office["covers"]:
+        raise Denied(
+            "office_without_power",
+            f"本机构无权办理“{step['name']}”,应由{step['organisation']}办理",
+            basis=step["basis"],
+        )
+    accepting = (application.accepting_office, application.accepting_node)
+    if verb == "decide" and accepting == (office["code"], office["node"]):
+        raise Denied("accepting_office_may_not_decide", "收件窗口不得审定自己收取的申请", basis=SEPARATION)
+    if any(act.actor == actor for act in application.acts):
+        raise Denied("already_acted", "同一人不得办理同一办件的两个环节,请交由其他人员办理", basis="三级审核 职责分离")
+    if any(act.office == office["code"] for act in application.acts):
+        raise Denied("office_already_acted", "同一机构不得办理同一办件的两个环节", basis="三级审核 职责分离")
+
+
+def done(application: Application, act: Act, last: bool) -> Application:
+    """The application after a task."""
+    state = State.DECIDED if last else State.OPEN
+    return dataclasses.replace(application, state=state, version=application.version + 1, acts=(*application.acts, act))
+
+
+def asked_supplement(application: Application, on: datetime.date, calendar: Calendar) -> Application:
+    """补正 is told once, all at once, within five working days (行政许可法 第三十二条); Refused else."""
+    basis = "行政许可法 第三十二条"
+    if application.supplement_told:
+        raise Refused("supplement_told_once", "补正内容应当一次性告知,此办件已告知过,不得再次要求补正", basis=basis)
+    if calendar.working_days_between(application.accepted_on, on) > TELL_MISSING_WITHIN:
+        raise Refused("supplement_too_late", "超过五个工作日未一次性告知补正的,视为受理,请继续办理", basis=basis)
+    return dataclasses.replace(
+        application, state=State.SUPPLEMENTING, version=application.version + 1, supplement_told=True
+    )
+
+
+def supplemented(application: Application) -> Application:
+    """The applicant brought what was missing."""
+    if application.state is not State.SUPPLEMENTING:
+        raise OutOfStep("stale", "过时的消息")
+    return dataclasses.replace(application, state=State.OPEN)
+
+
+def ended(application: Application, state: State) -> Application:
+    """Over without a decision: redirected or dropped. OutOfStep when it was decided first."""
+    if not application.open:
+        raise OutOfStep("application_ended", "此办件已办结或终止,不能再办")
+    return dataclasses.replace(application, state=state, version=application.version + 1)
+
+
+def decision(findings: Sequence[Mapping[str, Any]], acts: Sequence[Act]) -> tuple[str, tuple[Mapping[str, Any], ...]]:
+    """granted or refused, with all reasons.
+
+    A matter with rules is granted when at least one benefit is eligible, unless the decider says no with reasons;
+    nobody can grant against the rules, nor decide while facts are missing or for another county. A matter without
+    rules is the clerk's.
+    """
+    approve = acts[-1].approve
+    said = tuple(reason for act in acts for reason in act.reasons)
+    ruled = tuple(reason for finding in findings for reason in finding["reasons"])
+    _expect_decidable(findings, ruled)
+    eligible = any(finding["eligible"] for finding in findings)
+    if approve and findings and not eligible:
+        basis = ruled[0]["basis"] if ruled else ""
+        raise Refused("not_eligible", "按现有事实不符合条件,不能认定;如有异议请先核实事实", basis=basis)
+    objected = any(act.reasons for act in acts if not act.approve)
+    if not approve and not objected and (eligible or not findings):
+        raise Refused(
+            "reasons_missing", "不予认定必须书面说明理由和依据", basis="社会救助法 第四十五条", field="reasons"
+        )
+    return ("granted" if approve else "refused"), (*ruled, *said)
+
+
+def _expect_decidable(findings: Sequence[Mapping[str, Any]], ruled: Sequence[Mapping[str, Any]]) -> None:
+    basis = "国发〔2015〕52号 三"
+    if any(finding["eligible"] is None for finding in findings):
+        raise Refused("facts_missing", "仍有未核实的情况,请先要求补正或等待核实", basis=basis)
+    if any(reason["code"] == "hukou_elsewhere" for reason in ruled):
+        raise Refused("hukou_elsewhere", "户籍不在本地,本地不得审定,请退回转办", basis=basis)
+
+
+def expect_elsewhere(application: Application, to_division: str) -> None:
+    """Refused when a case is to be redirected to the very county that has it."""
+    if to_division[:6] == application.division[:6]:
+        raise Refused("same_division", "户籍所在地仍是本县(市、区),不能退回转办,请核对", field="to_division")

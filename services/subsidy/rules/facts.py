@@ -1,0 +1,140 @@
+"""What the applicant declares, and how facts are kept: as they were known on the day, with their source."""
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+from services.subsidy.rules.eligibility import Allowance, Card, Fact, Facts, Source, merged
+
+YES_NO = {"yes": True, "no": False}
+DECLARABLE = ("special_support", "injury_care", "orphan_support", "serving_sentence", "long_term_care")
+HELD_BY_POPULATION = ("hukou", "area")  # a person it has no record of has neither, whatever was promised
+
+
+def declared(answers: Mapping[str, Any], promised: frozenset[str], division: str, on: datetime.date) -> Facts:
+    """The facts an application states of itself. `promised`: codes of materials given as 告知承诺.
+
+    An answer that cannot be read leaves its fact unknown, as one that was not given.
+    """
+    said: dict[str, Any] = {name: _said(answers, name, YES_NO, on) for name in DECLARABLE}
+    said["public_pay"] = _said(answers, "public_pay", {v: v for v in ("none", "with_proof", "without_proof")}, on)
+    said["allowances"] = _allowances(answers, on)
+    said["died_on"] = Fact(None, "applicant", on)  # whoever applies lives; the population registry may know better
+    if promised:
+        said["hukou"] = Fact(division, "promise", on)
+        said["area"] = _said(answers, "area", {v: v for v in ("urban", "rural")}, on, "promise")
+    if "disability-card" in promised:
+        said["card"] = _card(answers, on)
+    if "low-income" in promised:  # the same registry tells of special support (特困)
+        said["special_support"] = _said(answers, "special_support", YES_NO, on, "promise")
+        said["low_income"] = _said(
+            answers, "low_income", {v: v for v in ("dibao", "dibao_edge", "none")}, on, "promise"
+        )
+    return Facts(**said)
+
+
+def _said(
+    answers: Mapping[str, Any], name: str, values: Mapping[str, Any], on: datetime.date, source: Source = "applicant"
+) -> Fact[Any] | None:
+    answer = answers.get(name)
+    return Fact(values[answer], source, on) if isinstance(answer, str) and answer in values else None
+
+
+def _card(answers: Mapping[str, Any], on: datetime.date) -> Fact[Card | None] | None:
+    try:
+        return Fact(Card(int(answers["card_category"]), int(answers["card_grade"])), "promise", on)
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
+def _allowances(answers: Mapping[str, Any], on: datetime.date) -> Fact[tuple[Allowance, ...]] | None:
+    try:
+        drawn = tuple(Allowance(str(item["kind"]), int(item["monthly_fen"])) for item in answers["allowances"])
+    except (KeyError, ValueError, TypeError):
+        return None
+    return Fact(drawn, "applicant", on) if all(item.monthly_fen >= 0 for item in drawn) else None
+
+
+def answered(known: Facts, found: Facts, denied: frozenset[str]) -> Facts:
+    """What is known once registries have answered; `denied`: the facts of which they hold no record."""
+    now = merged(known, found)
+    if "hukou" not in denied:
+        return now
+    promised = promises(now).intersection(HELD_BY_POPULATION)
+    return dataclasses.replace(now, **dict.fromkeys(promised))
+
+
+def kept_word(name: str, promised: Facts, known: Facts) -> bool:
+    """Whether the registry's answer bears out what was promised of the fact `name`."""
+    word, answer = getattr(promised, name), getattr(known, name)
+    if answer is None or answer.value is None:
+        return False
+    return bool(_gist(word.value) == _gist(answer.value))
+
+
+def _gist(value: Any) -> Any:
+    """What a promise is held to: the county of a division, a card's category and grade."""
+    match value:
+        case Card():
+            return value.category, value.grade
+        case str() if value.isdigit():
+            return value[:6]
+        case _:
+            return value
+
+
+def to_json(facts: Facts) -> dict[str, Any]:
+    """Facts as JSON values, unknown ones left out."""
+    known = {name: getattr(facts, name) for name in Facts.__dataclass_fields__}
+    return {
+        name: {"value": _plain(fact.value), "source": fact.source, "as_of": fact.as_of.isoformat()}
+        for name, fact in known.items()
+        if fact is not None
+    }
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Card():
+            components = sorted(value.components) if value.components is not None else None
+            return {"category": value.category, "grade": value.grade, "components": components}
+        case datetime.date():
+            return value.isoformat()
+        case tuple():
+            return [{"kind": item.kind, "monthly_fen": item.monthly_fen} for item in value]
+        case _:
+            return value
+
+
+def from_json(kept: Mapping[str, Any]) -> Facts:
+    """The facts that `to_json` wrote."""
+    known = {
+        name: Fact(_value(name, row["value"]), row["source"], datetime.date.fromisoformat(row["as_of"]))
+        for name, row in kept.items()
+    }
+    return Facts(**known)
+
+
+def _value(name: str, plain: Any) -> Any:
+    if plain is None:
+        return None
+    match name:
+        case "card":
+            components = plain["components"]
+            return Card(plain["category"], plain["grade"], None if components is None else frozenset(components))
+        case "born_on" | "died_on":
+            return datetime.date.fromisoformat(plain)
+        case "allowances":
+            return tuple(Allowance(item["kind"], item["monthly_fen"]) for item in plain)
+        case _:
+            return plain
+
+
+def promises(facts: Facts) -> frozenset[str]:
+    """Names of facts that rest on a promise and must be checked later."""
+    return frozenset(
+        name
+        for name in Facts.__dataclass_fields__
+        if (fact := getattr(facts, name)) is not None and fact.source == "promise"
+    )

@@ -1,0 +1,141 @@
+"""Subsidy's tables and the few questions asked of them."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Date,
+    Index,
+    Integer,
+    MetaData,
+    Row,
+    String,
+    Table,
+    func,
+    select,
+    update,
+)
+
+from services.subsidy.rules.application import Act, Application, State
+from services.subsidy.rules.eligibility import Facts
+from services.subsidy.rules.facts import from_json, promises, to_json
+from shared.crypto.sealing import Sealed
+from shared.errors import OutOfStep
+from shared.outbox import Work
+
+metadata = MetaData()
+
+applications = Table(
+    "applications",
+    metadata,
+    Column("case_id", String(36), primary_key=True),
+    Column("leg_no", Integer, primary_key=True),
+    Column("matter", String(60), nullable=False),
+    Column("matter_version", Integer, nullable=False),
+    Column("division", String(12), nullable=False),
+    Column("accepting_office", String(40), nullable=False),
+    Column("accepting_node", String(6), nullable=False),
+    Column("accepted_on", Date, nullable=False),
+    Column("applied_on", Date, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("acts", Sealed("subsidy.applications.acts"), nullable=False),
+    Column("supplement_told", Boolean, nullable=False),
+    Column("case_facts", JSON, nullable=False),  # contracts.intake.CaseFacts
+    Column("personal", Sealed("subsidy.applications.personal"), nullable=False),  # contracts.intake.Parties
+    Column("facts", Sealed("subsidy.applications.facts"), nullable=False),
+    Column("unanswered", JSON, nullable=False),  # registries that have not answered yet
+    Column("decision", Sealed("subsidy.applications.decision"), nullable=True),  # inputs, rules, result: replayable
+    Column("ask_again", Boolean, nullable=False),  # a registry owes an answer, or a promise is to be checked
+    Index("applications_ask_again", "ask_again"),
+)
+withdrawals = Table(  # which came before the application they are about; it may never come
+    "withdrawals",
+    metadata,
+    Column("case_id", String(36), primary_key=True),
+    Column("leg_no", Integer, primary_key=True),
+)
+RULE_FIELDS = tuple(item.name for item in dataclasses.fields(Application))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Kept:
+    """An application with what it rests on."""
+
+    application: Application
+    case_facts: Mapping[str, Any]
+    personal: Mapping[str, Any]
+    facts: Facts
+    unanswered: frozenset[str]
+
+
+def _kept(row: Row[Any]) -> Kept:
+    values = {name: getattr(row, name) for name in RULE_FIELDS}
+    acts = tuple(Act(**act | {"reasons": tuple(act["reasons"])}) for act in row.acts)
+    application = Application(**values | {"state": State(row.state), "acts": acts})
+    return Kept(application, row.case_facts, row.personal, from_json(row.facts), frozenset(row.unanswered))
+
+
+def _values(application: Application) -> dict[str, Any]:
+    values = {name: getattr(application, name) for name in RULE_FIELDS}
+    return values | {"state": str(application.state), "acts": [dataclasses.asdict(act) for act in application.acts]}
+
+
+def open_application(work: Work, kept: Kept) -> bool:
+    """Keep a new application; False when this leg of this case is known already."""
+    row = _values(kept.application) | {
+        "case_facts": dict(kept.case_facts),
+        "personal": dict(kept.personal),
+        "facts": to_json(kept.facts),
+        "unanswered": sorted(kept.unanswered),
+        "decision": None,
+        "ask_again": _ask_again(kept),
+    }
+    return work.insert_once(applications, row)
+
+
+def find_application(work: Work, case_id: str) -> Kept | None:
+    """The newest application of a case, locked until the transaction ends."""
+    mine = select(applications).where(applications.c.case_id == case_id)
+    row = work.execute(mine.order_by(applications.c.leg_no.desc()).limit(1).with_for_update()).first()
+    return _kept(row) if row else None
+
+
+def save_application(work: Work, application: Application, read_version: int, **also: Any) -> None:
+    """Write back an application read at `read_version`; OutOfStep when somebody else was faster."""
+    mine = (applications.c.case_id == application.case_id) & (applications.c.leg_no == application.leg_no)
+    changed = update(applications).where(mine, applications.c.version == read_version)
+    if work.change(changed.values(_values(application) | also)) != 1:
+        raise OutOfStep("version_changed", "此办件刚被他人更新,请刷新后再办")
+
+
+def save_facts(work: Work, kept: Kept) -> None:
+    """Keep what was found out or brought since."""
+    mine = (applications.c.case_id == kept.application.case_id) & (applications.c.leg_no == kept.application.leg_no)
+    values = {"case_facts": dict(kept.case_facts), "facts": to_json(kept.facts), "unanswered": sorted(kept.unanswered)}
+    work.execute(update(applications).where(mine).values(values | {"ask_again": _ask_again(kept)}))
+
+
+def _ask_again(kept: Kept) -> bool:
+    return bool(kept.unanswered or promises(kept.facts))
+
+
+def list_to_ask_again(work: Work, limit: int) -> list[str]:
+    """Cases in which a registry still owes an answer; any of them, so that none waits behind a registry that is down."""
+    due = select(applications.c.case_id).where(applications.c.ask_again)
+    return list(work.execute(due.order_by(func.random()).limit(limit)).scalars())
+
+
+def keep_withdrawal(work: Work, case_id: str, leg_no: int) -> None:
+    """A withdrawal has overtaken the application it is about."""
+    work.insert_once(withdrawals, {"case_id": case_id, "leg_no": leg_no})
+
+
+def was_withdrawn(work: Work, application: Application) -> bool:
+    """Whether its withdrawal came before the application itself."""
+    mine = (withdrawals.c.case_id == application.case_id) & (withdrawals.c.leg_no == application.leg_no)
+    return work.execute(select(withdrawals.c.leg_no).where(mine)).first() is not None

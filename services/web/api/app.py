@@ -1,0 +1,87 @@
+"""The Flask application of the JSON API, and the OpenAPI document it is described by."""
+
+import io
+from typing import IO, Any
+
+from flask import Flask, Request, Response
+from flask_smorest import Api
+
+from contracts.api.answered import Problem
+from services.web.api import problems
+from services.web.api.administration import administration
+from services.web.api.auth import guard
+from services.web.api.cases import cases
+from services.web.api.files import materials
+from services.web.api.reference import public
+from services.web.api.routes import PROBLEM
+from services.web.usecases.answering import PATIENCE
+from shared.directory import Node
+from shared.outbox import Works
+
+PREFIX = "/api/v1"
+LARGEST_BODY = 256 << 10  # bytes of JSON
+SECURITY = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "citizen": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Citizen",
+        "description": "渠道令牌必填:用本节点加密公钥(见 /keys)加密的 JWE,内容为 id_type 和 id_number",
+    },
+}
+
+
+class InMemory(Request):
+    """Uploads stay in memory: what lies on the disk is sealed."""
+
+    def _get_file_stream(self, *_args: Any, **_kwargs: Any) -> IO[bytes]:
+        return io.BytesIO()
+
+
+def create_app(works: Works, node: Node) -> Flask:
+    """The application of one node. `works` must be those of the service `web`, its tables migrated."""
+    app, api = _described()
+    if works.node is not node:
+        raise ValueError("the transactions belong to another node")
+    app.extensions |= {"tongban": works, "tongban.seen": {}, "tongban.openapi": api.spec.to_dict()}
+    app.before_request(guard)
+    app.after_request(_careful)
+    problems.register(app)
+    return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """The API as OpenAPI 3; committed as contracts/openapi.yaml."""
+    app, api = _described()
+    document: dict[str, Any] = app.json.loads(app.json.dumps(api.spec.to_dict()))
+    return document
+
+
+def _described() -> tuple[Flask, Any]:
+    app = Flask(__name__, static_folder=None)
+    app.request_class = InMemory
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]  # Flask's default provider has it
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.config |= {
+        "API_TITLE": "通办 tongban",
+        "API_VERSION": "v1",
+        "OPENAPI_VERSION": "3.0.3",
+        "MAX_CONTENT_LENGTH": LARGEST_BODY,
+        "PATIENCE": PATIENCE,
+    }
+    api = Api()
+    api.DEFAULT_ERROR_RESPONSE_NAME = None  # every route names ours
+    api.init_app(app)
+    for name, scheme in SECURITY.items():
+        api.spec.components.security_scheme(name, scheme)
+    content = {problems.MEDIA_TYPE: {"schema": Problem}}
+    api.spec.components.response(PROBLEM, {"description": "RFC 9457", "content": content})
+    for group in (cases, materials, public, administration):
+        api.register_blueprint(group, url_prefix=PREFIX)
+    return app, api
+
+
+def _careful(response: Response) -> Response:
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response

@@ -1,0 +1,99 @@
+"""Cases over HTTP: take in, read, search, act, and what waits to be done."""
+
+from typing import Any
+
+from flask import current_app, url_for
+
+from contracts.api import answered, asked
+from services.web.api.auth import allowed, principal, works
+from services.web.api.routes import IDEMPOTENCY_KEY, PURPOSE, blueprint, header, idempotency_key, purpose, route
+from services.web.usecases import acting, answering, taking_in, viewing
+
+cases = blueprint("cases", "办件")
+
+Answer = tuple[dict[str, Any], int, dict[str, str]]
+
+
+def patience() -> float:
+    """Seconds for which an answer is waited for."""
+    return float(current_app.config["PATIENCE"])
+
+
+def status_url(case_id: str) -> str:
+    """Where the case can be looked at."""
+    return url_for("cases.get_case", case_id=case_id)
+
+
+@route(cases, "POST /cases", takes=asked.NewCase, gives={201: answered.TakenIn, 202: answered.TakenIn})
+@header(IDEMPOTENCY_KEY, "同一请求重试时不变", required=True)
+@allowed("clerk", "citizen", "channel")
+def take_in(body: dict[str, Any]) -> Answer:
+    """收件: 201 with the case when intake has taken it in, 202 with the receipt when its answer is still to come."""
+    who, key = principal(), idempotency_key()
+    with works().begin() as work:
+        case_id = taking_in.take_in(work, who, body, key)
+    command = answering.await_answer(works(), who, key, patience())
+    with works().begin() as work:
+        case = viewing.view_case(work, who, case_id) if command.outcome else None
+        receipt = viewing.receipt(work, who, case_id)
+    url = status_url(case_id)
+    answer = {"receipt": receipt, "status_url": url, "case": case}
+    return answer, 201 if command.outcome else 202, {"Location": url}
+
+
+@route(cases, "GET /cases", query=asked.CaseFilter, gives={200: answered.CasePage})
+@allowed("clerk", "citizen", "channel")
+def list_cases(query: dict[str, Any]) -> dict[str, Any]:
+    """One page of the cases one may see, newest first, without persons."""
+    with works().begin() as work:
+        return viewing.list_cases(work, principal(), query)
+
+
+@route(cases, "POST /cases/search", takes=asked.Search, gives={200: answered.CasePage})
+@header(PURPOSE, "按证件号码查询时必填")
+@allowed("clerk", "citizen", "channel")
+def search(body: dict[str, Any]) -> dict[str, Any]:
+    """Cases by case number, or for clerks by a person's number: with a purpose, and on record."""
+    with works().begin() as work:
+        return viewing.search(work, principal(), body, purpose())
+
+
+@route(cases, "GET /cases/<uuid:case_id>", gives={200: answered.CaseView})
+@header(PURPOSE, "工作人员查看个人信息时必填,并记录在案")
+@allowed("clerk", "citizen", "channel")
+def get_case(case_id: object) -> dict[str, Any]:
+    """A case with its legs, clocks, timeline and task; its persons only with X-Purpose."""
+    with works().begin() as work:
+        return viewing.view_case(work, principal(), str(case_id), purpose())
+
+
+@route(cases, "GET /cases/<uuid:case_id>/receipt", gives={200: answered.Receipt})
+@allowed("clerk", "citizen", "channel")
+def get_receipt(case_id: object) -> dict[str, Any]:
+    """收件回执."""
+    with works().begin() as work:
+        return viewing.receipt(work, principal(), str(case_id))
+
+
+@route(cases, "POST /cases/<uuid:case_id>/acts", takes=asked.Act, gives={200: answered.Done, 202: answered.Done})
+@header(IDEMPOTENCY_KEY, "同一请求重试时不变", required=True)
+@allowed("clerk", "citizen", "channel")
+def act(body: dict[str, Any], case_id: object) -> Answer:
+    """An act on a case: 200 with its new state, 409 when somebody was faster, 202 when the answer is still to come."""
+    who, key, case = principal(), idempotency_key(), str(case_id)
+    with works().begin() as work:
+        acting.act(work, who, case, body, key)
+    command = answering.await_answer(works(), who, key, patience())
+    url = status_url(case)
+    if not command.outcome:
+        return {"status_url": url, "case": None}, 202, {"Location": url}
+    with works().begin() as work:
+        return {"status_url": url, "case": viewing.view_case(work, who, case)}, 200, {}
+
+
+@route(cases, "GET /tasks", gives={200: answered.TaskList})
+@allowed("clerk")
+def list_tasks() -> dict[str, Any]:
+    """待办: what waits for the clerk's own office, the most urgent first."""
+    with works().begin() as work:
+        return viewing.list_tasks(work, principal())

@@ -1,0 +1,229 @@
+"""What the web decides alone: case numbers, who sees which case, where a case stands, when to try a webhook again."""
+
+import datetime
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from shared.errors import Denied, Refused
+
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+CASE_NO = re.compile(r"[0-9A-Za-z-]{1,40}-\d{8}-\d{4,10}-[0-9A-Z]", re.ASCII)
+KINDS = ("clerk", "citizen", "channel")
+PURPOSES: Mapping[str, str] = {
+    "handle_case": "办理本案",
+    "answer_applicant": "答复申请人查询",
+    "supervise": "监督检查",
+    "complaint": "投诉与行政复议",
+    "correct_data": "更正个人信息",
+}
+ACTS: Mapping[str, tuple[str, ...]] = {  # act -> the office's powers of which one is needed
+    "check": ("check",),
+    "review": ("review",),
+    "decide": ("decide",),
+    "request_supplement": ("check", "review", "decide"),
+    "redirect": ("check",),
+    "supplement": ("take_in",),
+    "withdraw": ("take_in",),
+}
+OWN_ACTS = frozenset({"supplement", "withdraw"})  # what applicants may do themselves
+CHANNELS = {"clerk": "counter", "citizen": "online", "channel": "channel"}
+BACK_OFF = (10, 60, 300, 1800, 7200, 21600, 43200, 86400)  # seconds before the 2nd, 3rd, ... attempt of a delivery
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Whoever holds a token, as far as one request is concerned."""
+
+    token_id: str
+    kind: str  # of KINDS
+    actor: str
+    office: str = ""  # clerks only
+    roles: frozenset[str] = frozenset()
+    person_index: str = ""  # citizens: their own; channels: the person they act for in this request
+    expires_at: str = ""
+
+    @property
+    def owner(self) -> str:
+        """Whose commands, files and webhooks these are."""
+        return f"{self.kind}:{self.actor}"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What somebody asked another service to do, and what became of it."""
+
+    command_id: str
+    case_id: str
+    body_index: str
+    outcome: str = ""  # "" until answered, "done", or the name of one of the four errors
+    answer: Mapping[str, str] = field(default_factory=dict)  # code, message, basis and field of a refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What may be said of a case without opening its personal part."""
+
+    case_id: str
+    case_no: str
+    matter: str
+    office: str  # which took it in
+    node: str  # of that office
+    facts: Mapping[str, Any]
+    division: str
+    competent_node: str
+    taken_in_by: str
+    missing: Sequence[str]  # codes of materials
+    state: str
+    due_on: str
+    updated_at: str
+
+
+def check_character(text: str) -> str:
+    """The ISO 7064 MOD 37,36 check of the letters and digits in `text`."""
+    value = 36
+    for character in filter(str.isalnum, text.upper()):
+        value = (value + ALPHABET.index(character)) % 36 or 36
+        value = value * 2 % 37
+    return ALPHABET[(37 - value) % 36]
+
+
+def case_no(office: str, day: datetime.date, serial: int) -> str:
+    """`<office>-<yyyymmdd>-<serial, at least 4 digits>-<check>`."""
+    body = f"{office}-{day:%Y%m%d}-{serial:04d}"
+    return f"{body}-{check_character(body)}"
+
+
+def is_case_no(text: str) -> bool:
+    """Whether a case number may be one: no single wrong character goes unseen."""
+    return CASE_NO.fullmatch(text) is not None and check_character(text[:-2]) == text[-1]
+
+
+# --- where a case stands -------------------------------------------------------------------------------------------
+
+STATES: Mapping[str, str] = {
+    "received": "已收件,待受理",
+    "not_taken_in": "未收件",
+    "taken_in": "已收件",
+    "supplement_required": "待补正",
+    "forwarded": "已转办",
+    "taken_over": "已接办",
+    "accepted": "已受理",
+    "in_progress": "办理中",
+    "redirected": "退回转办",
+    "withdrawing": "撤回处理中",
+    "withdrawn": "已撤回",
+    "not_accepted": "不予受理",
+    "decided": "已办结,待告知",
+    "closed": "已办结并告知",
+}
+ENDED = frozenset({"not_taken_in", "withdrawn", "not_accepted", "decided", "closed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A fact that was heard of a case: of which leg, at which version of that leg."""
+
+    name: str
+    leg_no: int
+    version: int
+
+
+_FINAL = ("closed", "withdrawn", "decided")  # the first that was heard holds
+_STANDING: Mapping[str, tuple[int, str]] = {  # mark of the leg that holds the case -> its order among equals, state
+    "forwarded": (0, "forwarded"),
+    "taken_over": (1, "taken_over"),
+    "accepted": (2, "accepted"),
+    "progressed": (3, "in_progress"),
+    "supplement_requested": (4, "supplement_required"),
+    "redirected": (5, "redirected"),
+    "declined": (6, "not_accepted"),
+}
+_BEFORE = ("missing", "taken_in", "refused")  # before the case was handed over
+_BEFORE_STATES = {"missing": "supplement_required", "taken_in": "taken_in", "refused": "not_taken_in"}
+
+
+def case_state(marks: Iterable[Mark]) -> str:
+    """The state that a set of marks means, in whatever order and however often they were heard."""
+    heard = set(marks)
+    names = {mark.name for mark in heard}
+    final = next((name for name in _FINAL if name in names), None)
+    if final:
+        return final
+    holding = [mark for mark in heard if mark.name in _STANDING]
+    if not holding:
+        before = next((_BEFORE_STATES[name] for name in _BEFORE if name in names), "received")
+        return "withdrawing" if "withdrawing" in names else before
+    newest = max(holding, key=lambda mark: (mark.leg_no, mark.version, _STANDING[mark.name][0]))
+    state = _STANDING[newest.name][1]
+    if "withdrawing" in names and state != "not_accepted":
+        return "withdrawn" if state == "redirected" else "withdrawing"  # back here, and nobody wants it to go on
+    if state == "supplement_required" and _supplement_is_under_way(heard, newest.leg_no):
+        return "in_progress"
+    return state
+
+
+def _supplement_is_under_way(marks: set[Mark], leg_no: int) -> bool:
+    """Whether a supplement was sent that no earlier leg has received: it is this leg's."""
+    sent = sum(mark.name == "supplemented" for mark in marks)
+    received = {mark.leg_no for mark in marks if mark.name == "supplement_received" and mark.leg_no != leg_no}
+    return sent > len(received)
+
+
+# --- who may ---------------------------------------------------------------------------------------------------------
+
+
+def may_see(who: Principal, taken_in_by: str, people: Iterable[str]) -> bool:
+    """Clerks see their node's cases; citizens those about them; channels those they took in for the named citizen."""
+    if who.kind == "clerk":
+        return True
+    about = bool(who.person_index) and who.person_index in set(people)
+    return about and (who.kind == "citizen" or taken_in_by == who.owner)
+
+
+def expect_purpose(purpose: str) -> str:
+    """A known purpose. Refused `purpose_missing` or `purpose_unknown`: nobody is looked up for no reason."""
+    basis = "个人信息保护法 第六条"
+    if not purpose:
+        raise Refused("purpose_missing", "查看个人信息须说明目的,请在 X-Purpose 中填写", basis=basis, field="X-Purpose")
+    if purpose not in PURPOSES:
+        known = "、".join(PURPOSES)
+        raise Refused("purpose_unknown", f"查看目的只能是:{known}", basis=basis, field="X-Purpose")
+    return purpose
+
+
+def expect_act_allowed(kind: str, act: str) -> None:
+    """Denied `act_not_allowed` when an applicant tries what only an office may do."""
+    if kind != "clerk" and act not in OWN_ACTS:
+        raise Denied("act_not_allowed", "只有办理机构的工作人员可以执行此操作", field="act")
+
+
+# --- webhooks --------------------------------------------------------------------------------------------------------
+
+
+def expect_safe_url(url: str) -> None:
+    """https, or http to this very machine for development; no credentials, no fragment. Refused `webhook_url_unsafe`."""
+    try:
+        parts = urlsplit(url)
+        plain = url.isascii() and url.isprintable() and " " not in url
+        good = plain and bool(parts.hostname) and "@" not in parts.netloc and not parts.fragment and parts.port != 0
+    except ValueError:
+        good = False
+    if not (good and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")))):
+        message = "回调地址须为 https,不含用户名、口令和 #;仅开发时可用本机的 http 地址"
+        raise Refused("webhook_url_unsafe", message, field="url")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def next_attempt(attempts: int) -> int | None:
+    """Seconds until a delivery that failed `attempts` times is tried again; None: give it up."""
+    return BACK_OFF[attempts - 1] if attempts <= len(BACK_OFF) else None

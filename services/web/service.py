@@ -1,0 +1,22 @@
+"""Web's doors: every event that says something of a case, and the timer that tells webhooks."""
+
+from functools import partial
+
+from services.web.usecases import projecting, webhooks
+from shared.bus import Doors
+from shared.outbox import Works
+
+SEND_EVERY_SECONDS = 15  # longer than one round of sending: its lease must not run out meanwhile
+
+
+def doors() -> Doors:
+    """All ways into the read model."""
+    entrance = Doors("web")
+    for contract in projecting.PROJECTIONS:
+        entrance.listen(contract)(partial(projecting.project, contract=contract))
+
+    @entrance.every(SEND_EVERY_SECONDS)
+    def send_webhooks(works: Works) -> None:
+        webhooks.send_due(works)
+
+    return entrance

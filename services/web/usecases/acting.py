@@ -1,0 +1,89 @@
+"""A clerk's or applicant's act on a case that exists: one command to the service that owns it."""
+
+from collections.abc import Mapping
+
+from contracts import intake, subsidy
+from contracts.envelope import Contract, Json
+from contracts.matters import matter_version
+from services.web import rules
+from services.web.rules import Case, Principal
+from services.web.usecases import checking, viewing
+from services.web.usecases.taking_in import actor, find_repeated, index_of_body, keep
+from shared.errors import Denied, Refused
+from shared.outbox import Work
+
+COMMANDS: Mapping[str, type[Contract]] = {
+    "check": subsidy.CheckApplicationV1,
+    "review": subsidy.ReviewApplicationV1,
+    "decide": subsidy.DecideApplicationV1,
+    "request_supplement": subsidy.RequestSupplementV1,
+    "supplement": intake.SupplementApplicationV1,
+    "withdraw": intake.WithdrawApplicationV1,
+    "redirect": subsidy.RedirectApplicationV1,
+}
+NEEDS: Mapping[str, tuple[str, ...]] = {  # act -> what must be said beyond act and expected_version
+    "check": ("approve",),
+    "review": ("approve",),
+    "decide": ("approve",),
+    "request_supplement": ("missing",),
+    "supplement": ("materials",),
+    "withdraw": (),
+    "redirect": ("to_division", "reason"),
+}
+PERSONAL: Mapping[str, tuple[str, ...]] = {  # act -> what only the command's sealed part may carry
+    "check": ("reasons",),
+    "review": ("reasons",),
+    "decide": ("reasons",),
+    "request_supplement": ("missing",),
+    "supplement": (),
+    "withdraw": ("reason",),
+    "redirect": ("reason",),
+}
+MAY_SAY: Mapping[str, tuple[str, ...]] = {
+    **NEEDS,
+    "check": ("approve", "reasons"),
+    "review": ("approve", "reasons"),
+    "decide": ("approve", "reasons"),
+    "withdraw": ("reason",),
+}
+
+
+def act(work: Work, who: Principal, case_id: str, asked: Json, key: str) -> None:
+    """Ask for one act on a case; a repetition under the same key asks nothing new.
+
+    NotFound, Denied or Refused name what is wrong; whether the act comes in time is for the case's owner to say.
+    """
+    verb = asked["act"]
+    rules.expect_act_allowed(who.kind, verb)
+    body_index = index_of_body(work, f"act/{case_id}", asked)
+    if find_repeated(work, who, key, body_index) is not None:
+        return
+    case = viewing.get_case(work, who, case_id)
+    _expect_power(work, who, verb, case.matter)
+    said = _said(work, who, asked, case)
+    contract, told = COMMANDS[verb], {"expected_version": asked["expected_version"], "actor": actor(who)}
+    personal = {name: said.pop(name) for name in PERSONAL[verb]}
+    command_id = work.tell(contract, case_id, told | said, personal or None)
+    keep(work, who, key, body_index, {"command_id": command_id, "case_id": case_id, "kind": contract.type})
+
+
+def _expect_power(work: Work, who: Principal, verb: str, matter: str) -> None:
+    if who.kind != "clerk":
+        return
+    office = work.node.offices.get(who.office)
+    if not any(office.may(power, matter, work.today) for power in rules.ACTS[verb]):
+        raise Denied("office_without_power", f"{office.name}无权办理此事项的这一环节", field="act")
+
+
+def _said(work: Work, who: Principal, asked: Json, case: Case) -> Json:
+    verb = asked["act"]
+    for name in NEEDS[verb]:
+        if asked.get(name) in (None, "", []):
+            raise Refused("act_field_missing", "请补全此操作所需的内容", field=name)
+    said = {name: asked[name] for name in MAY_SAY[verb]}
+    if "materials" in said:
+        matter = matter_version(case.matter, case.facts["matter_version"])
+        said["materials"] = checking.read_materials(work, who, matter, said["materials"])
+    if "to_division" in said:
+        checking.expect_division(said["to_division"], work.today, "to_division")
+    return said

@@ -1,0 +1,24 @@
+"""Files: uploaded before they become materials, opened for a purpose and on record."""
+
+from services.web import rules
+from services.web.rules import Principal
+from services.web.store import asking, reading
+from services.web.usecases import viewing
+from shared.errors import NotFound
+from shared.files import FileRef
+from shared.outbox import Work
+
+
+def note_upload(work: Work, who: Principal, ref: FileRef) -> None:
+    """Remember whose file it is: only they may bring it as a material."""
+    asking.add_file(work, ref.file_id, who.owner, who.person_index)
+
+
+def note_look(work: Work, who: Principal, file_id: str, purpose: str) -> None:
+    """Put the opening of a case's file on record. NotFound `file_unknown`, Refused without a purpose, Denied."""
+    rules.expect_purpose(purpose)
+    case_id = reading.case_of_file(work, file_id)
+    if case_id is None:
+        raise NotFound("file_unknown", "没有这个文件,请核对文件编号")
+    case = viewing.get_case(work, who, case_id)
+    viewing.record_look(work, who, case, purpose, "open_file", ("materials",))

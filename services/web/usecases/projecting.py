@@ -1,0 +1,231 @@
+"""How the read model learns: every message twice, late or in the wrong order leads to the same rows."""
+
+from collections.abc import Callable, Mapping
+
+from contracts import certificate, exchange, intake, subsidy
+from contracts.envelope import Contract, Json, Message
+from services.web import rules
+from services.web.rules import Mark
+from services.web.store import asking, reading, writing
+from services.web.usecases import webhooks
+from shared.outbox import Work
+
+Project = Callable[[Work, Message, Json], None]
+
+
+def project(work: Work, contract: type[Contract]) -> None:
+    """Take in the message that caused this work."""
+    message, data = _cause(work), work.data(contract)
+    work.lock(f"case/{message.subject}")
+    if message.causation:
+        asking.answer_command(work, message.causation, *_answer(contract, data))
+    PROJECTIONS[contract](work, message, data)
+    _refresh(work, message.subject)
+
+
+def _cause(work: Work) -> Message:
+    assert work.cause is not None  # noqa: S101 - every door brings a message
+    return work.cause
+
+
+def _answer(contract: type[Contract], data: Json) -> tuple[str, Json]:
+    """What an event means to the command that caused it."""
+    if contract in REFUSALS:
+        return data["kind"], {name: data[name] for name in ("code", "message", "basis", "field")}
+    return "done", {}
+
+
+def _refresh(work: Work, case_id: str) -> None:
+    """Draw the conclusions from all that was heard of a case; tell the webhooks of a new state."""
+    case = reading.find_case(work, case_id)
+    if case is None:
+        return
+    clocks = [clock for leg in reading.list_legs(work, case_id) for clock in leg["clocks"]]
+    running = [clock["due_on"] for clock in clocks if not clock["ended_on"] and not clock["paused_on"]]
+    state = rules.case_state(reading.list_marks(work, case_id))
+    due_on = "" if state in rules.ENDED - {"decided"} else min(running, default="")
+    if writing.set_standing(work, case_id, state, due_on[:10]):
+        webhooks.plan(work, case, state)
+
+
+def _at(leg: Json) -> tuple[int, int]:
+    return leg["leg_no"], leg["version"]
+
+
+def _mark(work: Work, case_id: str, name: str, leg: Json) -> None:
+    writing.add_mark(work, case_id, Mark(name, leg["leg_no"], leg["version"]))
+
+
+# --- from intake -----------------------------------------------------------------------------------------------------
+
+
+def _refused(work: Work, message: Message, data: Json) -> None:
+    """不能办: only the refusal of the take-in itself says something of the case."""
+    if asking.kind_of(work, message.causation) == intake.TakeInApplicationV1.type:
+        writing.add_mark(work, message.subject, Mark("refused", 0, 0))
+
+
+def _taken_in(work: Work, message: Message, data: Json) -> None:
+    """已收件."""
+    writing.open_case(work, message.subject, data["case"], work.personal(intake.ApplicationTakenInV1))
+    writing.place_case(work, message.subject, 1, data["division"], data["competent_node"])
+    writing.change_case(work, message.subject, missing=data["missing"])
+    _leg_and_steps(work, message.subject, data["leg"], data["steps"])
+    _mark(work, message.subject, "missing" if data["missing"] else "taken_in", data["leg"])
+
+
+def _forwarded(work: Work, message: Message, data: Json) -> None:
+    """转办."""
+    writing.open_case(work, message.subject, data["case"], work.personal(intake.ApplicationForwardedV1))
+    node = message.destination or work.node.code
+    writing.place_case(work, message.subject, data["leg_no"], data["division"], node)
+    _leg_and_steps(work, message.subject, data["leg"], data["steps"])
+    writing.add_mark(work, message.subject, Mark("forwarded", data["leg_no"], 0))
+
+
+def _accepted(work: Work, message: Message, data: Json) -> None:
+    """受理."""
+    writing.open_case(work, message.subject, data["case"], work.personal(intake.ApplicationAcceptedV1))
+    writing.place_case(work, message.subject, data["leg"]["leg_no"], data["division"], work.node.code)
+    _leg_and_steps(work, message.subject, data["leg"], data["steps"])
+    _mark(work, message.subject, "accepted", data["leg"])
+
+
+def _leg_and_steps(work: Work, case_id: str, leg: Json, steps: list[Json]) -> None:
+    writing.keep_leg(work, case_id, leg)
+    writing.add_steps(work, case_id, steps)
+
+
+def _stepped(name: str) -> Project:
+    """A leg moved by one step."""
+
+    def take_in(work: Work, message: Message, data: Json) -> None:
+        _leg_and_steps(work, message.subject, data["leg"], [data["step"]])
+        _mark(work, message.subject, name, data["leg"])
+
+    return take_in
+
+
+def _leg_changed(work: Work, message: Message, data: Json) -> None:
+    writing.keep_leg(work, message.subject, data["leg"])
+
+
+def _progressed(work: Work, message: Message, data: Json) -> None:
+    """办理进展."""
+    _stepped("progressed")(work, message, data)
+    if data["step"]["verb"] == "receive_supplement":
+        _mark(work, message.subject, "supplement_received", data["leg"])
+
+
+def _supplement_requested(work: Work, message: Message, data: Json) -> None:
+    """补正告知."""
+    missing = work.personal(intake.SupplementRequestedV1)
+    writing.keep_words(work, message.subject, "missing", _at(data["leg"]), missing)
+    _stepped("supplement_requested")(work, message, data)
+
+
+def _supplemented(work: Work, message: Message, data: Json) -> None:
+    """已补正."""
+    writing.add_materials(work, message.subject, data["materials"])
+    _stepped("supplemented")(work, message, data)
+
+
+def _withdrawn(work: Work, message: Message, data: Json) -> None:
+    """撤回: at once where the case is still here, else asked for where it is by now."""
+    _stepped("withdrawing" if data["leg_no"] else "withdrawn")(work, message, data)
+
+
+def _declined(work: Work, message: Message, data: Json) -> None:
+    """未能接办."""
+    writing.keep_leg(work, message.subject, data["leg"])
+    writing.keep_words(work, message.subject, "result", _at(data["leg"]), {"reasons": data["reasons"]})
+    result = {"result": "not_accepted", "ask_office": data["ask_office"]}
+    writing.keep_result(work, message.subject, _at(data["leg"]), result)
+    _mark(work, message.subject, "declined", data["leg"])
+
+
+def _closed(work: Work, message: Message, data: Json) -> None:
+    """办结."""
+    _leg_and_steps(work, message.subject, data["leg"], data["steps"])
+    writing.keep_words(work, message.subject, "result", _at(data["leg"]), work.personal(intake.ApplicationClosedV1))
+    names = ("result", "remedies", "certificate_id", "certificate_name")
+    writing.keep_result(work, message.subject, _at(data["leg"]), {name: data[name] for name in names})
+    _mark(work, message.subject, "withdrawn" if data["result"] == "withdrawn" else "decided", data["leg"])
+
+
+# --- from subsidy, certificate, exchange -----------------------------------------------------------------------------
+
+
+def _task_opened(work: Work, message: Message, data: Json) -> None:
+    """待办."""
+    findings = work.personal(subsidy.TaskOpenedV1)["findings"]
+    more = {"findings": findings, "missing_facts": data["missing_facts"]}
+    writing.open_case(work, message.subject, data["case"], None)
+    writing.keep_task(work, message.subject, (data["version"], message.time), data["task"], more)
+
+
+def _step_done(work: Work, message: Message, data: Json) -> None:
+    """已初审, 已审核."""
+    writing.keep_task(work, message.subject, (data["version"], message.time), data["next_task"] or {})
+
+
+def _nothing_to_do(work: Work, message: Message, data: Json) -> None:
+    """待补正, 已终止: nothing is to be done (until what is missing is here)."""
+    writing.keep_task(work, message.subject, (data["version"], message.time), {})
+
+
+def _hukou_moved(work: Work, message: Message, data: Json) -> None:
+    """户籍已迁."""
+    _nothing_to_do(work, message, data)
+    _noticed(work, message, data)
+
+
+def _decided(work: Work, message: Message, data: Json) -> None:
+    """已审定."""
+    words = work.personal(subsidy.ApplicationDecidedV1)
+    writing.keep_words(work, message.subject, "decision", (0, data["version"]), words)
+    writing.keep_decision(work, message.subject, data)
+    _nothing_to_do(work, message, data)
+
+
+def _issued(work: Work, message: Message, data: Json) -> None:
+    """已签发."""
+    writing.keep_certificate(work, message.subject, data["certificate"])
+
+
+def _noticed(work: Work, message: Message, data: Json) -> None:
+    """Something a person of this node should know of."""
+    writing.add_notice(work, message.id, message.subject, message.type, data)
+
+
+REFUSALS: tuple[type[Contract], ...] = (intake.ActRefusedV1, subsidy.ActRefusedV1)
+PROJECTIONS: Mapping[type[Contract], Project] = {
+    intake.ActRefusedV1: _refused,
+    intake.ApplicationTakenInV1: _taken_in,
+    intake.ApplicationForwardedV1: _forwarded,
+    intake.ApplicationTakenOverV1: _stepped("taken_over"),
+    intake.ApplicationDeclinedV1: _declined,
+    intake.ApplicationAcceptedV1: _accepted,
+    intake.ApplicationProgressedV1: _progressed,
+    intake.SupplementRequestedV1: _supplement_requested,
+    intake.ApplicationSupplementedV1: _supplemented,
+    intake.ApplicationRedirectedV1: _stepped("redirected"),
+    intake.ApplicationWithdrawnV1: _withdrawn,
+    intake.ApplicationClosedV1: _closed,
+    intake.ApplicantToldV1: _stepped("closed"),
+    intake.LegChangedV1: _leg_changed,
+    intake.WorkItemOpenedV1: _noticed,
+    subsidy.ActRefusedV1: _refused,
+    subsidy.TaskOpenedV1: _task_opened,
+    subsidy.ApplicationCheckedV1: _step_done,
+    subsidy.ApplicationReviewedV1: _step_done,
+    subsidy.ApplicationDecidedV1: _decided,
+    subsidy.SupplementNeededV1: _nothing_to_do,
+    subsidy.HukouMovedV1: _hukou_moved,
+    subsidy.ApplicationDroppedV1: _nothing_to_do,
+    subsidy.PromiseCheckedV1: _noticed,
+    certificate.CertificateIssuedV1: _issued,
+    exchange.MessageMisdirectedV1: _noticed,
+    exchange.MessageQuarantinedV1: _noticed,
+    exchange.DirectoryUpdatedV1: _noticed,
+}

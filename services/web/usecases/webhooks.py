@@ -1,0 +1,96 @@
+"""Telling other portals where a case stands: signed, person-free, as often as it takes, each word under one id."""
+
+import http.client
+import json
+import ssl
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from contracts.envelope import Json
+from services.web import rules
+from services.web.rules import Case, Principal
+from services.web.store import webhooks as store
+from shared import clock
+from shared.crypto.signing import sign_detached
+from shared.outbox import Work, Works
+
+SIGNATURE = "Tongban-Signature"
+TIMEOUT = 5  # seconds of one attempt
+BATCH, BUDGET = 50, 10.0  # deliveries and seconds of one round: others wait for the thread that sends
+ADMIN = "admin"
+
+Send = Callable[[str, bytes, dict[str, str]], int]
+
+
+def post_once(url: str, body: bytes, headers: dict[str, str]) -> int:
+    """POST and read the status; redirects are an answer, not an instruction, and no proxy is asked."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    connection = (
+        http.client.HTTPSConnection(host, parts.port, timeout=TIMEOUT, context=ssl.create_default_context())
+        if parts.scheme == "https"
+        else http.client.HTTPConnection(host, parts.port, timeout=TIMEOUT)
+    )
+    try:
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        connection.request("POST", target, body, headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def add_webhook(work: Work, who: Principal, asked: Json) -> Json:
+    """Tell a URL of every new state: of the whole node for administrators, of their own cases for channels."""
+    rules.expect_safe_url(asked["url"])
+    row = {"webhook_id": clock.new_id(), "owner": who.owner, "whole_node": who.kind == "clerk"}
+    store.add_webhook(work, row | {"url": asked["url"], "label": asked["label"]})
+    return {"webhook_id": row["webhook_id"], "created_at": clock.iso(work.now)} | asked
+
+
+def list_webhooks(work: Work, who: Principal) -> list[Json]:
+    """The webhooks of this principal."""
+    return store.list_webhooks(work, who.owner)
+
+
+def remove_webhook(work: Work, who: Principal, webhook_id: str) -> None:
+    """Send nothing more. NotFound `webhook_unknown`."""
+    store.remove_webhook(work, webhook_id, who.owner)
+
+
+def plan(work: Work, case: Case, state: str) -> None:
+    """Write down who is to be told of a new state, in the transaction in which it became known."""
+    for webhook_id in store.interested(work, case.taken_in_by):
+        delivery_id = clock.new_id()
+        body = {"delivery_id": delivery_id, "case_no": case.case_no, "state": state, "at": clock.iso(work.now)}
+        store.add_delivery(work, delivery_id, webhook_id, json.dumps(body))
+
+
+def send_due(works: Works, send: Send = post_once) -> int:
+    """Try what is due, with no transaction open meanwhile; how many arrived.
+
+    A delivery may arrive twice (after a crash between sending and noting it): receivers know it by its id.
+    """
+    with works.begin() as work:
+        due = store.due_deliveries(work, BATCH)
+    end, arrived = clock.monotonic() + BUDGET, 0
+    for delivery in due:
+        if clock.monotonic() >= end:
+            break
+        body = delivery.body.encode()
+        good, answer = _attempt(send, delivery.url, body, sign_detached(works.node.keys.signer, body))
+        again_in = rules.next_attempt(delivery.attempts + 1)
+        state = "sent" if good else "failed" if again_in is None else "waiting"
+        with works.begin() as work:
+            store.note_delivery(work, delivery.delivery_id, state, answer, again_in or 0)
+        arrived += good
+    return arrived
+
+
+def _attempt(send: Send, url: str, body: bytes, signature: str) -> tuple[bool, str]:
+    """Whether it was taken, and the status or why there was none."""
+    headers = {"Content-Type": "application/json", "User-Agent": "tongban", SIGNATURE: signature}
+    try:
+        status = send(url, body, headers)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return False, type(error).__name__
+    return 200 <= status < 300, str(status)

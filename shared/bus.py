@@ -1,0 +1,159 @@
+"""Doors: which message of a service leads to which use-case, and what becomes of each delivery."""
+
+import enum
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from contracts.envelope import Contract, Message, Unreadable, decode
+from shared import metrics
+from shared.errors import OutOfStep, TongbanError
+from shared.outbox import Work, Works
+
+log = structlog.get_logger()
+
+RETRY_DELAYS = (1, 5, 30, 300)  # seconds before the 2nd, 3rd, ... attempt; then the dead-letter queue
+PARKED_TOO_LONG = 3600  # seconds after which a parked message is a work item
+
+
+class Outcome(enum.StrEnum):
+    """What became of a delivery; each of them is acknowledged."""
+
+    DONE = "done"
+    DUPLICATE = "duplicate"
+    STALE = "stale"
+    REFUSED = "refused"
+
+
+class Rejected(Exception):
+    """No attempt will ever succeed: straight to the dead-letter queue."""
+
+
+UseCase = Callable[[Work], None]
+Ask = Callable[[Works, Message], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One way in: a message version, its use-case, and what must be asked of the outside world beforehand."""
+
+    contract: type[Contract]
+    act: UseCase
+    ask: Ask | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """Work that is due again and again; only the holder of its lease does it."""
+
+    name: str
+    seconds: int
+    act: Callable[[Works], None]
+
+
+@dataclass(slots=True)
+class Doors:
+    """All ways into one service: its queue's dispatch table and its timers."""
+
+    service: str
+    retry_delays: tuple[int, ...] = RETRY_DELAYS
+    by_type: dict[str, Door] = field(default_factory=dict)
+    timers: list[Timer] = field(default_factory=list)
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def listen(self, contract: type[Contract], *, ask: Ask | None = None) -> Callable[[UseCase], UseCase]:
+        """Lead `contract` to the decorated use-case.
+
+        `ask(works, message)` runs before the transaction and may be slow or repeated: questions only, never effects
+        that cannot bear a repetition. The use-case finds its answer in `work.answer`.
+        """
+
+        def entered(act: UseCase) -> UseCase:
+            if contract.type in self.by_type:
+                raise ValueError(f"{self.service} already listens to {contract.type}")
+            self.by_type[contract.type] = Door(contract, act, ask)
+            return act
+
+        return entered
+
+    def every(self, seconds: int) -> Callable[[Callable[[Works], None]], Callable[[Works], None]]:
+        """Call the decorated `(works)` every `seconds`, in one replica at a time."""
+
+        def entered(act: Callable[[Works], None]) -> Callable[[Works], None]:
+            self.timers.append(Timer(f"{self.service}.{act.__name__}", seconds, act))
+            return act
+
+        return entered
+
+    def handle(self, works: Works, body: bytes | str) -> Outcome:
+        """Let one delivery take effect at most once.
+
+        Raises Rejected for what no retry can mend; any other exception asks for a delayed retry.
+        """
+        try:
+            message = decode(body)
+        except Unreadable as error:
+            raise Rejected(str(error)) from error
+        with structlog.contextvars.bound_contextvars(case=message.subject, message=message.id, type=message.type):
+            outcome = self._pass(works, message)
+            log.info("message_handled", service=self.service, outcome=outcome)
+        return outcome
+
+    def _pass(self, works: Works, message: Message) -> Outcome:
+        door = self.by_type.get(message.type)
+        if door is None:
+            raise Rejected(f"{self.service} has no door for {message.type}")
+        try:
+            with metrics.handling(self.service, message.type):
+                return _enter(works, door, message)
+        except OutOfStep as error:
+            return _answer(works, door, message, error, Outcome.STALE)
+        except TongbanError as error:
+            if door.contract.answers is None:
+                raise Rejected(f"{type(error).__name__} {error.code}") from error
+            return _answer(works, door, message, error, Outcome.REFUSED)
+        except Unreadable as error:
+            raise Rejected(str(error)) from error
+
+    def run_timer(self, works: Works, timer: Timer, holder: str) -> bool:
+        """Do a timer's work if its lease is free; whether it was done."""
+        with works.begin() as work:
+            mine = work.lease(f"timer.{timer.name}", holder, timer.seconds)
+        if mine:
+            timer.act(works)
+        return mine
+
+
+def _enter(works: Works, door: Door, message: Message) -> Outcome:
+    answer = door.ask(works, message) if door.ask else None
+    with works.once(message) as work:
+        if work is None:
+            return Outcome.DUPLICATE
+        work.answer = answer
+        door.act(work)
+        return Outcome.DONE
+
+
+def _answer(works: Works, door: Door, message: Message, error: TongbanError, outcome: Outcome) -> Outcome:
+    """The use-case was undone; a command is answered by its refusal event, a fact is only remembered as read."""
+    with works.once(message) as work:
+        if work is None:
+            return Outcome.DUPLICATE
+        if door.contract.answers is not None:
+            work.tell(door.contract.answers, message.subject, refusal(error))
+    return outcome
+
+
+def refusal(error: TongbanError) -> dict[str, Any]:
+    """The body of every refusal event: which of the four errors, its code, its words, its clause, its field."""
+    return {
+        "kind": type(error).__name__,
+        "code": error.code,
+        "message": error.message,
+        "basis": error.basis,
+        "field": error.field,
+        "details": {name: str(value) for name, value in error.details.items()},
+    }

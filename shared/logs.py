@@ -1,0 +1,73 @@
+"""JSON log lines with case and message ids; anything that looks like a person's number or phone is masked."""
+
+import logging
+import re
+import sys
+import traceback
+from typing import Any
+
+import structlog
+
+START = r"(?:(?<!\d)|(?<=%[0-9A-Fa-f]{2}))"  # not in the middle of a longer number; URLs put %22 and the like before it
+KEPT = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}"  # ids and digests, whose digits may look like phones
+NUMBER = START + r"[1-9]\d{5}(?:18|19|20)\d{2}[01]\d[0-3]\d{4}[0-9Xx](?:[1-7][1-4](?:[Bb]\d)?)?(?!\d)"
+PHONE = START + r"(?:(?:\+|00)?86[ -]?)?1[3-9]\d(?:[ -]?\d{4}){2}(?!\d)"
+SECRET = re.compile(f"(?P<kept>{KEPT})|(?P<number>{NUMBER})|(?P<phone>{PHONE})")
+
+
+def masked(text: str) -> str:
+    """The text without citizen numbers, disability-card numbers and mobile numbers."""
+    return SECRET.sub(lambda found: found["kept"] or f"[{found.lastgroup}]", text)
+
+
+def _mask(value: Any) -> Any:
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, int):
+        return value if masked(str(value)) == str(value) else masked(str(value))
+    if isinstance(value, dict):
+        return {_mask(key): _mask(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_mask(inner) for inner in value]
+    if isinstance(value, bytes):
+        return f"[{len(value)} bytes]"
+    return masked(value if isinstance(value, str) else repr(value))
+
+
+def mask_event(_logger: Any, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """A structlog processor: the last but one, so that nothing is added behind it. `_record` is structlog's own."""
+    return {key: value if key.startswith("_") else _mask(value) for key, value in event.items()}
+
+
+def where(error: BaseException) -> list[str]:
+    """The way to an error, without its text, which could hold personal data that no pattern knows."""
+    steps = [(frame.f_code, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    return [f"{code.co_filename}:{line} {code.co_name}" for code, line in steps[-12:]]
+
+
+def set_up(level: str, **always: str) -> None:
+    """Send structlog and the standard loggers to stderr as JSON; `always` stands on every line (node, process)."""
+    shared_steps: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        mask_event,
+    ]
+    to_json = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared_steps,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(to_json)
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    structlog.configure(
+        processors=[*shared_steps, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(**always)

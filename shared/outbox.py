@@ -1,0 +1,289 @@
+"""The one transaction of the house: domain rows, inbox row, outbox rows and audit rows together or not at all."""
+
+import datetime
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    delete,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import CursorResult, Result
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql import Executable
+
+from contracts.envelope import Contract, Json, Message, Unreadable, decode, encode, read_data, read_personal, written
+from shared import clock
+from shared.crypto.keys import using
+from shared.crypto.sealing import SealError, seal, unseal
+from shared.directory import Node
+
+BigId = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up by itself only for INTEGER keys
+message_metadata = MetaData()
+NOTIFY_TRIGGER = """
+CREATE OR REPLACE FUNCTION outbox_told() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN PERFORM pg_notify('outbox', TG_TABLE_SCHEMA); RETURN NULL; END $$;
+CREATE OR REPLACE TRIGGER outbox_told AFTER INSERT ON outbox FOR EACH STATEMENT EXECUTE FUNCTION outbox_told()
+"""  # PostgreSQL only, for a migration: wakes the relay at commit
+
+outbox = Table(
+    "outbox",
+    message_metadata,
+    Column("position", BigId, primary_key=True, autoincrement=True),
+    Column("message_id", String(36), nullable=False),
+    Column("routing_key", String(160), nullable=False),
+    Column("queue", String(80), nullable=False, server_default=""),  # not empty: straight to this queue
+    Column("body", Text, nullable=False),
+    Column("created_at", String(27), nullable=False),
+)
+inbox = Table(
+    "inbox",
+    message_metadata,
+    Column("message_id", String(36), primary_key=True),
+    Column("received_at", String(27), nullable=False),
+)
+parked = Table(
+    "parked",
+    message_metadata,
+    Column("message_id", String(36), primary_key=True),
+    Column("awaits", String(160), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("parked_at", String(27), nullable=False),
+    Index("parked_awaits", "awaits"),
+)
+unroutable = Table(
+    "unroutable",
+    message_metadata,
+    Column("message_id", String(36), primary_key=True),
+    Column("queue", String(80), primary_key=True, server_default=""),  # as in the outbox
+    Column("routing_key", String(160), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("reason", String(200), nullable=False),
+    Column("returned_at", String(27), nullable=False),
+)
+leases = Table(
+    "leases",
+    message_metadata,
+    Column("name", String(80), primary_key=True),
+    Column("holder", String(80), nullable=False),
+    Column("until", String(27), nullable=False),
+)
+
+
+@dataclass(slots=True)
+class Work:
+    """What a use-case holds while its transaction is open; gone with it."""
+
+    node: Node
+    service: str
+    connection: Connection
+    now: datetime.datetime
+    cause: Message | None = None
+    answer: Any = None  # what the door asked of the outside world before this transaction
+    told: int = 0
+
+    @property
+    def today(self) -> datetime.date:
+        """The legal date of this transaction."""
+        return clock.legal_date(self.now)
+
+    def execute(self, statement: Executable, values: Any = None) -> Result[Any]:
+        """Run one SQLAlchemy statement inside this transaction."""
+        return self.connection.execute(statement, values)
+
+    def change(self, statement: Executable) -> int:
+        """Run an insert, update or delete; the number of rows it touched."""
+        # without the option SQLAlchemy forgets an insert's count on PostgreSQL: -1
+        result = self.connection.execute(statement, execution_options={"preserve_rowcount": True})
+        assert isinstance(result, CursorResult)  # noqa: S101 - tells the type checker
+        return result.rowcount
+
+    def insert_once(self, table: Table, values: Json) -> bool:
+        """Insert unless its key is there already; True when it was new."""
+        return self.insert_new(table, [values]) == 1
+
+    def insert_new(self, table: Table, rows: list[Json]) -> int:
+        """Insert those rows whose keys are not there yet; how many were new."""
+        if not rows:
+            return 0
+        statement = _dialect_insert(self.connection)(table).on_conflict_do_nothing()  # rows apart: compiled once
+        kept = {"preserve_rowcount": True}
+        return self.connection.execute(statement, rows if len(rows) > 1 else rows[0], execution_options=kept).rowcount
+
+    def tell(
+        self, contract: type[Contract], subject: str, data: Json, personal: Json | None = None, *, to: str = ""
+    ) -> str:
+        """Put one message into the outbox; its id. `to`: another node's six digits, empty for this city."""
+        plain, private = written(contract, data, personal)
+        message = self._enveloped(contract, subject, plain, private, "" if to == self.node.code else to)
+        self.execute(insert(outbox), _outbox_row(message, self.now))
+        self.told += 1
+        return message.id
+
+    def _enveloped(self, contract: type[Contract], subject: str, data: Json, private: Json | None, to: str) -> Message:
+        cause = self.cause
+        message_id = clock.new_id()
+        return Message(
+            id=message_id,
+            type=contract.type,
+            source=self.node.code,
+            subject=subject,
+            time=clock.iso(self.now),
+            data=data,
+            sealed=None if private is None else seal_personal(self.node, contract.type, message_id, private),
+            correlation=(cause.correlation or cause.id) if cause else message_id,
+            causation=cause.id if cause else "",
+            trace=cause.trace if cause else "",
+            destination=to,
+        )
+
+    def retell(self, message: Message, queue: str = "") -> None:
+        """Put a message that came from elsewhere, unchanged, into the outbox (`queue`: straight to that queue)."""
+        self.execute(insert(outbox), _outbox_row(message, self.now) | {"queue": queue})
+        self.told += 1
+
+    def data(self, contract: type[Contract]) -> Json:
+        """The readable part of the message that caused this work."""
+        return read_data(contract, self._cause().data)
+
+    def personal(self, contract: type[Contract]) -> Json:
+        """The opened sealed part of the message that caused this work."""
+        return open_personal(self.node, contract, self._cause())
+
+    def _cause(self) -> Message:
+        if self.cause is None:
+            raise RuntimeError("no message caused this work")
+        return self.cause
+
+    def park(self, awaits: str) -> None:
+        """Keep the causing message until `awaits` is `arrived`; call it with the aggregate's row locked."""
+        message = self._cause()
+        row = {"message_id": message.id, "awaits": awaits, "body": encode(message), "parked_at": clock.iso(self.now)}
+        self.insert_once(parked, row)
+        self.execute(delete(inbox).where(inbox.c.message_id == message.id))
+
+    def arrived(self, awaited: str) -> None:
+        """Send every message parked for `awaited` back to this service's own queue, in this transaction."""
+        waiting = self.execute(select(parked.c.body).where(parked.c.awaits == awaited)).scalars().all()
+        for body in waiting:
+            self.retell(decode(body), queue=self.service)
+        if waiting:
+            self.execute(delete(parked).where(parked.c.awaits == awaited))
+
+    def lock(self, key: str) -> None:
+        """Let no other transaction of this service pass the same `key` before this one ends."""
+        if self.connection.dialect.name == "postgresql":
+            self.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
+
+    def lease(self, name: str, holder: str, seconds: int) -> bool:
+        """Take or renew the lease `name`; False while another holder's is running."""
+        until = clock.iso(self.now + datetime.timedelta(seconds=seconds))
+        if self.insert_once(leases, {"name": name, "holder": holder, "until": until}):
+            return True
+        free = (leases.c.holder == holder) | (leases.c.until < clock.iso(self.now))
+        mine = update(leases).where(leases.c.name == name, free).values(holder=holder, until=until)
+        return self.change(mine) == 1
+
+
+def seal_personal(node: Node, kind: str, message_id: str, private: Json) -> str:
+    """The sealed field of a message inside its city, bound to that message."""
+    return seal(node.keys, json.dumps(private, ensure_ascii=False).encode(), f"message/{kind}/{message_id}")
+
+
+def open_personal(node: Node, contract: type[Contract], message: Message) -> Json:
+    """The personal part of a message inside its city. Raises Unreadable, also when its seal is not ours or broken."""
+    try:
+        opened = unseal(node.keys, message.sealed or "", f"message/{message.type}/{message.id}")
+    except SealError as error:
+        raise Unreadable(str(error)) from error
+    return read_personal(contract, json.loads(opened))
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an error says that the database is not there, rather than that it refused something."""
+    if not isinstance(error, DBAPIError) or not isinstance(error.orig, psycopg.OperationalError):
+        return False
+    state = error.orig.sqlstate
+    return state is None or state[:2] == "08" or state[:3] == "57P"  # no answer, connection lost, shutting down
+
+
+def _outbox_row(message: Message, now: datetime.datetime) -> Json:
+    return {
+        "message_id": message.id,
+        "routing_key": message.routing_key,
+        "body": encode(message),
+        "created_at": clock.iso(now),
+    }
+
+
+def _dialect_insert(connection: Connection) -> Any:
+    return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+
+
+class Works:
+    """The transactions of one service of one node; the only place that begins and commits."""
+
+    def __init__(self, node: Node, service: str, engine: Engine) -> None:
+        self.node = node
+        self.service = service
+        self.engine = engine
+        self.on_told: Callable[[], None] = lambda: None  # the embedded bus wakes up by this
+        self._one_writer = threading.RLock() if engine.dialect.name == "sqlite" else None
+
+    @contextmanager
+    def begin(self, cause: Message | None = None) -> Iterator[Work]:
+        """One transaction: commits at the end of the block, rolls back when it raises."""
+        if self._one_writer:
+            with self._one_writer:
+                yield from self._begin(cause)
+        else:
+            yield from self._begin(cause)
+
+    def _begin(self, cause: Message | None) -> Iterator[Work]:
+        with using(self.node.keys), self.engine.begin() as connection:
+            work = Work(self.node, self.service, connection, clock.now(), cause)
+            yield work
+        if work.told:
+            self.on_told()
+
+    @contextmanager
+    def once(self, message: Message) -> Iterator[Work | None]:
+        """The transaction in which `message` takes effect; yields None when it already has."""
+        with self.begin(message) as work:
+            row = {"message_id": message.id, "received_at": clock.iso(work.now)}
+            yield work if work.insert_once(inbox, row) else None
+
+    def prune(self, days: int) -> int:
+        """Forget inbox rows older than `days` (longer than any message may wait anywhere); how many."""
+        with self.begin() as work:
+            limit = clock.iso(work.now - datetime.timedelta(days=days))
+            return work.change(delete(inbox).where(inbox.c.received_at < limit))
+
+    def redrive_unroutable(self) -> int:
+        """Put what no queue wanted back into the outbox; how many."""
+        with self.begin() as work:
+            kept = (unroutable.c.message_id, unroutable.c.routing_key, unroutable.c.queue, unroutable.c.body)
+            rows = work.execute(delete(unroutable).returning(*kept)).mappings().all()
+            if rows:
+                work.execute(insert(outbox), [{**row, "created_at": clock.iso(work.now)} for row in rows])
+                work.told += len(rows)
+        return len(rows)

@@ -1,0 +1,53 @@
+"""The one reader of the environment: every process starts from one frozen Settings."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one process of one node needs to know; all from TONGBAN_* variables (see deploy/cities/*.env)."""
+
+    node: str  # six digits, e.g. "620100"
+    home: Path  # the node's folder: keys.json, directory.json, offices.csv, files/
+    database_url: str  # postgresql+psycopg://... or "" for the embedded default
+    amqp_url: str  # the node's own broker and vhost; "" for the embedded default
+    hub_url: str  # the hub's broker, vhost xchg; "" for the embedded default
+    http_host: str  # 127.0.0.1; in a container 0.0.0.0
+    http_port: int
+    metrics_port: int  # 0: no metrics listener of its own
+    log_level: str
+
+
+def read(environ: dict[str, str] | None = None) -> Settings:
+    """Settings from `environ` (default: the process environment). KeyError names the missing variable."""
+    env = dict(os.environ) if environ is None else environ  # noqa: TID251 - the one reader
+    return Settings(
+        node=env["TONGBAN_NODE"],
+        home=Path(env["TONGBAN_HOME"]),
+        database_url=env.get("TONGBAN_DATABASE_URL", ""),
+        amqp_url=env.get("TONGBAN_AMQP_URL", ""),
+        hub_url=env.get("TONGBAN_HUB_URL", ""),
+        http_host=env.get("TONGBAN_HTTP_HOST", "127.0.0.1"),
+        http_port=int(env.get("TONGBAN_HTTP_PORT", "8000")),
+        metrics_port=int(env.get("TONGBAN_METRICS_PORT", "0")),
+        log_level=env.get("TONGBAN_LOG_LEVEL", "INFO"),
+    )
+
+
+def before_imports() -> None:
+    """Make waiting cooperative: the very first call of a process that serves doors, before it imports anything else.
+
+    nameko's workers are greenlets of one thread. eventlet must replace sockets and locks before others hold the old
+    ones, and psycopg reads how to wait when it is imported (`shared.runner` checks that both worked).
+    """
+    os.environ["PSYCOPG_WAIT_FUNC"] = "wait_selector"  # noqa: TID251 - psycopg offers no other way
+    import eventlet  # noqa: PLC0415 - nobody else may pay for it
+
+    eventlet.monkey_patch()
+
+
+def read_setup() -> tuple[Path, str]:
+    """For `tongban setup`: the folder of the nodes' homes, and the database administrator's URL."""
+    return Path(os.environ["TONGBAN_HOME"]), os.environ["TONGBAN_ADMIN_DATABASE_URL"]  # noqa: TID251 - the one reader

@@ -1,0 +1,5 @@
+"""The private servers."""
+
+from tests.servers import postgres
+
+__all__ = ["postgres"]

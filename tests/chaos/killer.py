@@ -1,0 +1,95 @@
+"""Kills with -9 whatever has work in flight, and restarts the servers under everybody's feet."""
+
+import contextlib
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import psycopg
+
+from deploy import supervise
+from deploy.processes import FULL
+from deploy.servers import Servers
+from services.main.real import Country, ailing
+
+LOOK_SECONDS = 10.0
+KINDS = tuple(process.name for process in FULL)
+SERVERS = ("rabbitmq", "postgres")
+BUSY = "SELECT usename, count(*) FROM pg_stat_activity WHERE state <> 'idle' AND usename LIKE '%\\_%' GROUP BY usename"
+
+
+@dataclass
+class Killer:
+    """One run's murderer; `deaths` counts only those that died with a transaction or a request open."""
+
+    country: Country
+    servers: Servers
+    requests: Callable[[str], int]  # requests on their way to a city's API
+    dice: random.Random
+    stop: threading.Event
+    deaths: Counter[str] = field(default_factory=Counter)
+    idle_deaths: Counter[str] = field(default_factory=Counter)
+
+    def run(self, times: int) -> None:
+        """Every kind of process and each server `times` times, in a random order; ends early when told to stop."""
+        plan = [victim for victim in (*KINDS, *SERVERS) for _ in range(times)]
+        self.dice.shuffle(plan)
+        for victim in plan:
+            if self.stop.is_set():
+                return
+            self.restart(victim) if victim in SERVERS else self.kill(victim)
+            self.stop.wait(self.dice.uniform(0.5, 2.0))
+
+    def kill(self, kind: str) -> None:
+        """One process of that kind, in a city where it has something in hand."""
+        pids = {node: pid for node, pid in self._pids(kind).items() if pid}
+        busy = self._await_busy(kind, set(pids)) if pids else ""
+        node = busy or (self.dice.choice(sorted(pids)) if pids else "")
+        with contextlib.suppress(ProcessLookupError):
+            if node:
+                os.kill(pids[node], signal.SIGKILL)
+                (self.deaths if busy else self.idle_deaths)[kind] += 1
+
+    def _await_busy(self, kind: str, nodes: set[str]) -> str:
+        """A city where a process of that kind works right now; empty when none did for a while."""
+        end = time.monotonic() + LOOK_SECONDS
+        with contextlib.suppress(psycopg.Error), self._admin() as admin:
+            while time.monotonic() < end and not self.stop.is_set():
+                busy = sorted(node for node in nodes if self._works(kind, node, admin))
+                if busy:
+                    return self.dice.choice(busy)
+                time.sleep(0.005)
+        return ""
+
+    def _works(self, kind: str, node: str, admin: psycopg.Connection) -> bool:
+        if kind == "http":
+            return self.requests(node) > 0
+        return bool(dict(admin.execute(BUSY).fetchall()).get(f"{node}_{kind}"))
+
+    def _admin(self) -> psycopg.Connection:
+        url = self.servers.get("postgres").url.replace("+psycopg", "")
+        return psycopg.connect(url, connect_timeout=2, autocommit=True)
+
+    def _pids(self, kind: str) -> dict[str, int]:
+        """The process numbers of that kind by city; 0 where supervisor is just starting it."""
+        table = supervise.pids(self.country.folder)
+        return {site.node: table.get(f"{site.node}-{kind}", 0) for site in self.country.sites}
+
+    def restart(self, server: str) -> None:
+        """Kill a server with all its processes and start it again; its data are on disk."""
+        self.servers.kill(server)
+        self.deaths[server] += 1
+        self.stop.wait(self.dice.uniform(0.5, 2.0))
+        self.servers.start(server)
+
+    def heal(self, seconds: float = 120.0) -> list[str]:
+        """Wait until every process is well again; those that are not after `seconds`."""
+        end = time.monotonic() + seconds
+        while (late := ailing(self.country)) and time.monotonic() < end:
+            time.sleep(0.5)
+        return late

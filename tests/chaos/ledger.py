@@ -1,0 +1,39 @@
+"""The run's own book: what the cities' APIs have acknowledged, written down before anything else happens."""
+
+import json
+import threading
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One acknowledged application."""
+
+    case_id: str
+    number: str
+    node: str  # that took it in
+    home: str  # that decides
+    twin: bool  # the same person went to two cities at once
+
+
+class Ledger:
+    """Append-only, safe for many threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", encoding="utf-8")
+        self._lock = threading.Lock()
+        self.entries: list[Entry] = []
+        self.acts: dict[str, int] = {}  # case and verb -> times the API said done
+
+    def acknowledged(self, entry: Entry) -> None:
+        """An application was received: from now on it may not be lost."""
+        with self._lock:
+            self.entries.append(entry)
+            self._file.write(json.dumps(asdict(entry)) + "\n")
+            self._file.flush()
+
+    def done(self, case_id: str, verb: str) -> None:
+        """An act was answered with success."""
+        with self._lock:
+            self.acts[f"{case_id}/{verb}"] = self.acts.get(f"{case_id}/{verb}", 0) + 1

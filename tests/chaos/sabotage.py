@@ -1,0 +1,78 @@
+"""`tongban` with one safeguard taken out: a run with any of these must fail, or the run proves nothing."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+KINDS = ("inbox", "early-ack", "no-confirms", "no-unique")
+DROP_UNIQUE = "DROP INDEX intake.legs_one_open_case"  # no-unique is done to the databases
+
+
+def without_inbox() -> None:
+    """Every delivery takes effect, also the second of the same message."""
+    from contextlib import contextmanager
+
+    from shared.outbox import Works
+
+    @contextmanager
+    def once(works: Works, message: Any) -> Any:
+        with works.begin(message) as work:
+            yield work
+
+    Works.once = once  # type: ignore[method-assign,assignment]
+
+
+def with_early_ack() -> None:
+    """A delivery is acknowledged before it is handled."""
+    from shared.runner import Mailbox
+
+    take = Mailbox.take
+
+    def careless(mailbox: Mailbox, delivery: Any) -> None:
+        mailbox._answer(delivery.channel.basic_ack, delivery)
+        mailbox._answer = lambda *_args: None  # type: ignore[method-assign,assignment]
+        take(mailbox, delivery)
+
+    Mailbox.take = careless  # type: ignore[method-assign]
+
+
+def without_confirms() -> None:
+    """The relay forgets a message as soon as it is written to the socket."""
+    from shared.relay import Wire
+
+    honest = Wire.send
+
+    def send(wire: Wire, rows: Any) -> None:
+        waited, wire.wait = wire.wait, lambda *_args: None  # type: ignore[method-assign,assignment]
+        try:
+            honest(wire, rows)
+        finally:
+            wire.wait = waited  # type: ignore[method-assign]
+        wire.confirmed, wire.unconfirmed = list(rows), {}
+
+    Wire.send = send  # type: ignore[method-assign]
+    Wire._answer = lambda *_args: None  # type: ignore[method-assign,assignment]
+
+
+BREAK: dict[str, tuple[Callable[[], None], tuple[str, ...]]] = {
+    "inbox": (without_inbox, ("serve",)),
+    "early-ack": (with_early_ack, ("serve",)),
+    "no-confirms": (without_confirms, ("relay",)),
+}
+
+
+def main() -> None:
+    """`python -m tests.chaos.sabotage KIND WORDS...`: as `tongban WORDS...`, KIND missing."""
+    from services.main.cli import cli
+    from shared.settings import before_imports
+
+    kind, *words = sys.argv[1:]
+    if kind in BREAK and words[0] in BREAK[kind][1]:
+        if words[0] == "serve":
+            before_imports()
+        BREAK[kind][0]()
+    cli(words)
+
+
+if __name__ == "__main__":
+    main()

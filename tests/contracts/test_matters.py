@@ -1,0 +1,138 @@
+"""Matters as data: the version in force on a day, and every fault named with its file and key."""
+
+import datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+from contracts.envelope import Json
+from contracts.matters import (
+    FOLDER,
+    FaultyMatter,
+    every_matter,
+    find_matter,
+    matter_version,
+    read_matter,
+)
+
+SUBSIDIES = FOLDER / "disability-subsidies.yaml"
+FIRST_DAY = datetime.date(2022, 5, 10)
+
+
+def plain() -> Json:
+    loaded: Json = yaml.safe_load(SUBSIDIES.read_text("utf-8"))
+    return loaded
+
+
+def write(folder: Path, name: str, **changed: object) -> None:
+    (folder / name).write_text(yaml.safe_dump(plain() | changed, allow_unicode=True), "utf-8")
+
+
+def faulty(**changed: object) -> str:
+    with pytest.raises(FaultyMatter) as refused:
+        read_matter(yaml.safe_dump(plain() | changed, allow_unicode=True), "some-matter.yaml")
+    assert str(refused.value).startswith("some-matter.yaml: ")
+    return str(refused.value)
+
+
+def test_every_matter_of_this_release_can_be_read() -> None:
+    assert {matter.matter for matter in every_matter()} >= {"disability-subsidies", "orphan-recognition"}
+    assert len({(m.matter, m.version) for m in every_matter()}) == len(every_matter())
+
+
+def test_a_matter_is_found_from_its_first_day_on() -> None:
+    assert find_matter("disability-subsidies", FIRST_DAY - datetime.timedelta(days=1)) is None
+    matter = find_matter("disability-subsidies", FIRST_DAY)
+    assert matter is not None
+    assert matter.version == 1
+    assert find_matter("disability-subsidies", datetime.date(2099, 1, 1)) == matter
+
+
+def test_an_unknown_matter_is_not_found() -> None:
+    assert find_matter("no-such-matter", FIRST_DAY) is None
+
+
+def test_a_case_keeps_the_version_it_began_with() -> None:
+    assert matter_version("disability-subsidies", 1) == find_matter("disability-subsidies", FIRST_DAY)
+    with pytest.raises(KeyError):
+        matter_version("disability-subsidies", 99)
+
+
+def test_a_later_version_takes_over_on_its_day(tmp_path: Path) -> None:
+    write(tmp_path, "a-2.yaml", version=2, valid_from=datetime.date(2026, 1, 1))
+    write(tmp_path, "a-1.yaml", valid_until=datetime.date(2026, 1, 1))
+    first, second = every_matter(tmp_path)
+    assert (first.version, second.version) == (1, 2)
+    assert first.valid_until == second.valid_from
+
+
+def test_no_two_versions_of_a_matter_are_in_force_on_one_day() -> None:
+    for one in every_matter():
+        for other in every_matter():
+            if one.matter == other.matter and one.version < other.version:
+                assert one.valid_until <= other.valid_from
+
+
+def test_what_a_matter_says_cannot_be_changed_by_its_readers() -> None:
+    matter = every_matter()[0]
+    for name in ("materials", "steps", "clocks", "remedies", "legal_basis"):
+        assert isinstance(getattr(matter, name), tuple)
+    assert matter.step(matter.steps[0]["verb"]) is matter.steps[0]
+    assert matter.step("dance") is None
+
+
+@pytest.mark.parametrize("key", sorted(set(plain()) - {"reach", "eligibility", "subject_role", "questions"}))
+def test_a_misspelt_key_is_named_with_its_file(key: str) -> None:
+    said = faulty(**{f"{key}s_": 1})
+    assert f"{key}s_" in said
+
+
+@pytest.mark.parametrize("key", ["matter", "name", "version", "valid_from", "reach", "decides", "steps", "remedies"])
+def test_a_missing_key_is_named_with_its_file(key: str) -> None:
+    text = yaml.safe_dump({name: value for name, value in plain().items() if name != key})
+    with pytest.raises(FaultyMatter, match=rf"^m\.yaml: .*{key}"):
+        read_matter(text, "m.yaml")
+
+
+@pytest.mark.parametrize(
+    ("changed", "key"),
+    [
+        ({"matter": "Disability Subsidies"}, "matter"),
+        ({"reach": "world"}, "reach"),
+        ({"competence": "anywhere"}, "competence"),
+        ({"steps": []}, "steps"),
+        ({"remedies": []}, "remedies"),
+        ({"legal_basis": []}, "legal_basis"),
+        ({"valid_from": "soon"}, "valid_from"),
+        ({"output": plain()["output"] | {"type_code": "123"}}, "type_code"),
+        ({"steps": [plain()["steps"][0] | {"verb": "bless"}]}, "verb"),
+        ({"steps": [plain()["steps"][0] | {"tier": "moon"}]}, "tier"),
+        ({"steps": [plain()["steps"][0] | {"bassis": "x"}]}, "bassis"),
+        ({"materials": [plain()["materials"][0] | {"sources": ["hearsay"]}]}, "sources"),
+        ({"materials": [plain()["materials"][0] | {"sources": []}]}, "sources"),
+        ({"clocks": [plain()["clocks"][0] | {"role": "nobody"}]}, "role"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_wrong_value_is_named_with_its_file_and_key(changed: Json, key: str) -> None:
+    assert f"'{key}'" in faulty(**changed)
+
+
+def test_all_faults_of_a_file_are_named_at_once() -> None:
+    said = faulty(reach="world", competence="anywhere", extra=1)
+    assert all(key in said for key in ("reach", "competence", "extra"))
+
+
+def test_what_is_no_yaml_is_named_with_its_file() -> None:
+    with pytest.raises(FaultyMatter, match=r"^m\.yaml: "):
+        read_matter("a: [1", "m.yaml")
+
+
+def test_every_clock_starts_and_ends_by_a_moment_that_comes() -> None:
+    moments = {"complete", "forwarded", "taken_over", "checked", "reviewed", "decided", "closed", "told"}
+    for matter in every_matter():
+        for clock in matter.clocks:
+            assert {clock["starts"], clock["ends"]} <= moments
+            assert clock["statutory"] > 0
+            assert clock["basis"]

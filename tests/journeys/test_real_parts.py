@@ -1,0 +1,112 @@
+"""On real servers: every package does its natural work, and the counter works on while the broker is away."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+
+from deploy import broker, supervise
+from deploy.processes import SMALL
+from services.main import real
+from services.main.journey import application, run
+from shared import clock
+from tests.journeys.places import CODES, Real
+
+PIKA, AMQP = "Pika", "py-amqp"
+
+
+def test_services_consume_by_kombus_driver_and_relay_and_gateway_by_pika(real_place: Real) -> None:
+    listed = broker.ctl(real_place.servers.get("rabbitmq"), "list_connections", "vhost", "client_properties")
+    products = [(line.split("\t")[0], PIKA in line, AMQP in line) for line in listed.splitlines()]
+
+    for code in CODES:
+        mine = [(pika, amqp) for vhost, pika, amqp in products if vhost == f"city-{code}"]
+        assert any(pika for pika, _ in mine)
+        assert any(amqp for _, amqp in mine)
+    assert all(pika for vhost, pika, _ in products if vhost == "xchg")
+
+
+def test_every_service_has_a_quorum_queue_with_a_consumer_and_a_dead_letter_home(real_place: Real) -> None:
+    for code in CODES:
+        listed = broker.ctl(
+            real_place.servers.get("rabbitmq"), "list_queues", "-p", f"city-{code}", "name", "type", "consumers"
+        )
+        queues = {row[0]: row[1:] for row in (line.split("\t") for line in listed.splitlines()) if len(row) == 3}
+        for service in ("intake", "subsidy", "certificate", "web", "exchange"):
+            kind, consumers = queues[service]
+            assert kind.endswith("quorum")
+            assert int(consumers) >= 1
+            assert f"{service}.dead" in queues
+
+
+def test_every_log_line_of_a_handled_message_is_json_with_its_case_and_message(real_place: Real) -> None:
+    case = run(real_place.counters, lambda _line: None)
+    lines = [
+        json.loads(line)
+        for path in (real_place.folder / "logs").glob("*-all.log*")
+        for line in path.read_text("utf-8").splitlines()
+        if case["case_id"] in line
+    ]
+
+    assert any(line["event"] == "message_handled" for line in lines)
+    assert all(
+        {"case", "message", "node", "service"} <= set(line) for line in lines if line["event"] == "message_handled"
+    )
+
+
+def test_the_counter_gives_a_receipt_while_the_broker_is_down_and_the_case_goes_on_after(real_place: Real) -> None:
+    window = real_place.counters["window"]
+    real_place.servers.kill("rabbitmq")
+    answer = window.ask("POST", "/cases", application([_somebody_else()]), key=clock.new_id())
+    receipt = answer["receipt"]
+    real_place.servers.start("rabbitmq")
+
+    assert "待受理" in receipt["note"] + receipt["state_name"]
+    _await(
+        lambda: window.ask("GET", f"/cases/{receipt['case_id']}")["state"] in ("taken_over", "accepted", "in_progress")
+    )
+
+
+def test_a_killed_service_comes_back_and_loses_nothing(real_place: Real) -> None:
+    for name, pid in supervise.pids(real_place.folder).items():
+        if name.endswith(("-all", "-relay", "-exchange")):
+            os.kill(pid, signal.SIGKILL)
+
+    case = run(real_place.counters, lambda _line: None)
+
+    assert case["state"] == "closed"
+
+
+def test_sigterm_ends_every_process_within_ten_seconds_also_with_the_broker_gone(real_place: Real) -> None:
+    _await(lambda: not real.ailing(real_place.country, SMALL))
+    real_place.servers.kill("rabbitmq")
+    time.sleep(2)
+    running = supervise.pids(real_place.folder)
+    began = time.monotonic()
+    supervise.stop(real_place.folder)
+    seconds = time.monotonic() - began
+    killed = (real_place.folder / "logs" / "supervisord.log").read_text().count("terminated by SIGKILL")
+    real_place.servers.start("rabbitmq")
+    real.start(real_place.country, SMALL)
+
+    assert len(running) == len(SMALL) * len(CODES)
+    assert seconds < 14  # ten, and supervisor's own time
+    assert killed == 3 * len(CODES) or killed == 0
+
+
+def _somebody_else() -> dict[str, str]:
+    return {
+        "role": "applicant",
+        "name": "李禾",
+        "id_type": "citizen",
+        "id_number": "99010419880704022X",
+        "hukou_division": "620102001",
+    }
+
+
+def _await(ready: Callable[[], bool], seconds: float = 180.0) -> None:
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.2)
