@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import shutil
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -106,6 +107,8 @@ def _keep(folder: Path, urls: Mapping[str, Mapping[str, str]]) -> None:
 def start(country: Country, processes: tuple[Process, ...] = FULL, seconds: float = 180) -> None:
     """Start every process of every city under supervisor and wait until all are well; TimeoutError names the late."""
     supervise.write_settings(country.folder, country.sites, processes)
+    for site in country.sites:
+        shutil.rmtree(Path(site.home) / "health", ignore_errors=True)  # what was well before says nothing of now
     supervise.start(country.folder)
     end = clock.monotonic() + seconds
     while late := ailing(country, processes):

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from deploy.processes import SMALL
+from services.main import real
 from tests.journeys.places import Embedded, Real
+from tests.shared.town import eventually
 
 
 @pytest.fixture(scope="package", params=[Embedded, Real], ids=["embedded", "real"])
@@ -18,8 +21,15 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="package")
-def real_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
-    """Two cities on servers of their own, whose servers may be killed."""
+def killed_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
+    """Two cities on servers of their own, whose servers and processes are killed by one test or another."""
     here = Real(tmp_path_factory.mktemp("killed"))
     yield here
     here.end()
+
+
+@pytest.fixture
+def real_place(killed_place: Real) -> Real:
+    """The same, with everything up again after the test before."""
+    eventually(lambda: not real.ailing(killed_place.country, SMALL), 180)
+    return killed_place

@@ -257,8 +257,8 @@ def test_a_deleted_queue_is_declared_again(backend: Town) -> None:
     [clerks, _] = backend.processes
     before = len(clerks.told("consuming"))
     with backend.channel() as channel:
-        channel.queue_delete("clerk")
         channel.queue_delete("clerk.retry.1s")
+        channel.queue_delete("clerk")  # last: its consumer notices and declares all of them again
     eventually(lambda: len(clerks.told("consuming")) > before)
     asked = ask(backend, 1, how="fails", times=1)
     eventually(lambda: noted(backend, asked) == 1)

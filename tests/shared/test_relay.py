@@ -134,10 +134,10 @@ def test_a_message_nobody_wants_is_kept_aside_and_holds_up_nobody(post: Town) ->
 
 
 def test_a_message_put_aside_is_sent_when_somebody_wants_it(post: Town) -> None:
-    [stray] = tell(post, 1, key="front.unheard_of.v1")
+    [stray] = tell(post, 1, key="front.wanted_later.v1")  # the binding stays: no other test may use this key
     eventually(lambda: post.count(unroutable, "front") == 1)
     with post.channel() as channel:
-        channel.queue_bind("archive", "tongban.events", "front.unheard_of.v1")
+        channel.queue_bind("archive", "tongban.events", "front.wanted_later.v1")
     assert post.works("front").redrive_unroutable() == 1
     eventually(lambda: post.depth("archive") == 1)
     assert ids(arrived(post, "archive")) == [stray]
