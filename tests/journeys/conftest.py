@@ -8,7 +8,7 @@ import pytest
 from deploy.processes import SMALL
 from services.main import real
 from tests.journeys.places import Embedded, Real
-from tests.shared.town import eventually
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="package", params=[Embedded, Real], ids=["embedded", "real"])

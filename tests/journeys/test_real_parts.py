@@ -11,7 +11,7 @@ from services.main import real
 from services.main.journey import application, run
 from shared import clock
 from tests.journeys.places import CODES, Real
-from tests.shared.town import eventually
+from tests.waiting import eventually
 
 PIKA, AMQP = "Pika", "py-amqp"
 SERVICES = ("intake", "subsidy", "certificate", "web", "exchange")

@@ -17,7 +17,8 @@ from shared.outbox import inbox, unroutable
 from tests.servers import Broker, Database
 from tests.shared.bus_suite import BusSuite, send, subject
 from tests.shared.clerk import PRIVATE, TakeNoteV1, attempts, effects, town_doors
-from tests.shared.town import Town, eventually, new_town
+from tests.shared.town import Town, new_town
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")

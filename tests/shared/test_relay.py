@@ -15,7 +15,8 @@ from shared import clock, metrics, topology
 from shared.outbox import outbox, unroutable
 from tests.servers import Broker, Database
 from tests.shared.clerk import NoteTakenV1, TakeNoteV1, town_doors
-from tests.shared.town import Process, Town, eventually, new_town
+from tests.shared.town import Process, Town, new_town
+from tests.waiting import eventually
 
 
 def tell(town: Town, count: int, service: str = "front", key: str = TakeNoteV1.type, queue: str = "") -> list[str]:

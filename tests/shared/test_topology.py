@@ -11,7 +11,7 @@ from shared.bus import Doors
 from shared.errors import NotFound
 from tests.servers import Broker
 from tests.shared.clerk import KnockV1, NoteTakenV1, TakeNoteV1
-from tests.shared.town import eventually
+from tests.waiting import eventually
 
 Channel = Any
 

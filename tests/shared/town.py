@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -28,18 +27,11 @@ from shared.outbox import NOTIFY_TRIGGER, Works, inbox, message_metadata, outbox
 from tests.builders import make_node
 from tests.servers import Broker, Database
 from tests.shared.clerk import KnockV1, attempts, clerk_metadata, effects, town_doors
+from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("clerk", "archive", "front")
 _numbers = itertools.count(1)
-
-
-def eventually(holds: Callable[[], Any], seconds: float = 15.0) -> None:
-    """Wait until it holds; AssertionError when it does not in time."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
 
 
 class Wire:
