@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any, TypedDict, Unpack
 
-from sqlalchemy import Column, MetaData, String, Table, Text, insert, select, update
+from sqlalchemy import Column, MetaData, String, Table, Text, bindparam, insert, select, update
 
 from shared import clock
 from shared.outbox import BigId, Work
@@ -36,6 +36,9 @@ audit_heads = Table(
     Column("n", BigId, nullable=False),
     Column("chain", String(64), nullable=False),
 )
+ADD_ROW = insert(audit_rows)
+MOVE_HEAD = update(audit_heads).where(audit_heads.c.lane == bindparam("of_lane"))
+FREE_HEAD = select(audit_heads.c.lane, audit_heads.c.n, audit_heads.c.chain).limit(1).with_for_update(skip_locked=True)
 
 
 class Look(TypedDict):
@@ -56,18 +59,17 @@ def record(work: Work, **look: Unpack[Look]) -> None:
     row: dict[str, Any] = {**look, "fields": ",".join(look["fields"])}
     row |= {"at": clock.iso(work.now), "lane": lane, "n": n + 1, "prev": prev}
     row["chain"] = _chain(row)
-    work.execute(insert(audit_rows).values(row))
-    work.execute(update(audit_heads).where(audit_heads.c.lane == lane).values(n=n + 1, chain=row["chain"]))
+    work.write(ADD_ROW, row)
+    work.write(MOVE_HEAD, {"of_lane": lane, "n": n + 1, "chain": row["chain"]})
 
 
 def _take_lane(work: Work) -> tuple[int, int, str]:
     """A chain nobody else is writing now; its number, length and last hash."""
-    free = select(audit_heads.c.lane, audit_heads.c.n, audit_heads.c.chain).limit(1).with_for_update(skip_locked=True)
-    head = work.execute(free).first()
+    head = work.execute(FREE_HEAD).first()
     if head is None:
         for lane in range(LANES):
             work.insert_once(audit_heads, {"lane": lane, "n": 0, "chain": GENESIS})
-        head = work.execute(free.with_for_update()).one()
+        head = work.execute(FREE_HEAD.with_for_update()).one()
     return head.lane, head.n, head.chain
 
 

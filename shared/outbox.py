@@ -4,8 +4,9 @@ import datetime
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import psycopg
@@ -20,10 +21,12 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     delete,
     insert,
     select,
     text,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -100,6 +103,7 @@ class Work:
     cause: Message | None = None
     answer: Any = None  # what the door asked of the outside world before this transaction
     told: int = 0
+    waiting: list[tuple[Executable, Any]] = field(default_factory=list)  # statements, see `write`
 
     @property
     def today(self) -> datetime.date:
@@ -108,26 +112,45 @@ class Work:
 
     def execute(self, statement: Executable, values: Any = None) -> Result[Any]:
         """Run one SQLAlchemy statement inside this transaction."""
+        self.flush()
         return self.connection.execute(statement, values)
 
-    def change(self, statement: Executable) -> int:
+    def change(self, statement: Executable, values: Any = None) -> int:
         """Run an insert, update or delete; the number of rows it touched."""
+        self.flush()
         # without the option SQLAlchemy forgets an insert's count on PostgreSQL: -1
-        result = self.connection.execute(statement, execution_options={"preserve_rowcount": True})
+        result = self.connection.execute(statement, values, execution_options={"preserve_rowcount": True})
         assert isinstance(result, CursorResult)  # noqa: S101 - tells the type checker
         return result.rowcount
 
+    def write(self, statement: Executable, values: Any = None) -> None:
+        """A statement whose result nobody asks for: it runs before the next question, at the latest before the commit.
+
+        Until then it waits for others, because what leaves together costs one way to the database and not many.
+        """
+        self.waiting.append((statement, values))
+
+    def flush(self) -> None:
+        """Run what waits, in the order in which it was written."""
+        waiting, self.waiting = self.waiting, []
+        if not waiting:
+            return
+        with _together(self.connection, len(waiting)):
+            for statement, values in waiting:
+                self.connection.execute(statement, values)
+
     def insert_once(self, table: Table, values: Json) -> bool:
         """Insert unless its key is there already; True when it was new."""
-        return self.insert_new(table, [values]) == 1
+        return self.change(_insert_new(table, self.connection.dialect.name), values) == 1
 
-    def insert_new(self, table: Table, rows: list[Json]) -> int:
-        """Insert those rows whose keys are not there yet; how many were new."""
-        if not rows:
-            return 0
-        statement = _dialect_insert(self.connection)(table).on_conflict_do_nothing()  # rows apart: compiled once
-        kept = {"preserve_rowcount": True}
-        return self.connection.execute(statement, rows if len(rows) > 1 else rows[0], execution_options=kept).rowcount
+    def add_new(self, table: Table, rows: list[Json]) -> None:
+        """Insert those rows whose keys are not there yet."""
+        if rows:
+            self.write(_insert_new(table, self.connection.dialect.name), rows if len(rows) > 1 else rows[0])
+
+    def keep_newest(self, table: Table, values: Json, by: tuple[str, ...] = ("version",)) -> None:
+        """Insert the row, or put it in the place of one with its key whose `by` columns are lower."""
+        self.write(_upsert_newest(table, by, self.connection.dialect.name), values)
 
     def tell(
         self, contract: type[Contract], subject: str, data: Json, personal: Json | None = None, *, to: str = ""
@@ -135,7 +158,7 @@ class Work:
         """Put one message into the outbox; its id. `to`: another node's six digits, empty for this city."""
         plain, private = written(contract, data, personal)
         message = self._enveloped(contract, subject, plain, private, "" if to == self.node.code else to)
-        self.execute(insert(outbox), _outbox_row(message, self.now))
+        self.write(TELL, _outbox_row(message, self.now))
         self.told += 1
         return message.id
 
@@ -158,7 +181,7 @@ class Work:
 
     def retell(self, message: Message, queue: str = "") -> None:
         """Put a message that came from elsewhere, unchanged, into the outbox (`queue`: straight to that queue)."""
-        self.execute(insert(outbox), _outbox_row(message, self.now) | {"queue": queue})
+        self.write(TELL, _outbox_row(message, self.now) | {"queue": queue})
         self.told += 1
 
     def data(self, contract: type[Contract]) -> Json:
@@ -178,21 +201,21 @@ class Work:
         """Keep the causing message until `awaits` is `arrived`; call it with the aggregate's row locked."""
         message = self._cause()
         row = {"message_id": message.id, "awaits": awaits, "body": encode(message), "parked_at": clock.iso(self.now)}
-        self.insert_once(parked, row)
-        self.execute(delete(inbox).where(inbox.c.message_id == message.id))
+        self.add_new(parked, [row])
+        self.write(delete(inbox).where(inbox.c.message_id == message.id))
 
     def arrived(self, awaited: str) -> None:
         """Send every message parked for `awaited` back to this service's own queue, in this transaction."""
-        waiting = self.execute(select(parked.c.body).where(parked.c.awaits == awaited)).scalars().all()
+        waiting = self.execute(PARKED_FOR, {"awaited": awaited}).scalars().all()
         for body in waiting:
             self.retell(decode(body), queue=self.service)
         if waiting:
-            self.execute(delete(parked).where(parked.c.awaits == awaited))
+            self.write(delete(parked).where(parked.c.awaits == awaited))
 
     def lock(self, key: str) -> None:
         """Let no other transaction of this service pass the same `key` before this one ends."""
         if self.connection.dialect.name == "postgresql":
-            self.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
+            self.write(LOCK, {"key": key})
 
     def lease(self, name: str, holder: str, seconds: int) -> bool:
         """Take or renew the lease `name`; False while another holder's is running."""
@@ -220,9 +243,10 @@ def open_personal(node: Node, contract: type[Contract], message: Message) -> Jso
 
 def is_away(error: BaseException) -> bool:
     """Whether an error says that the database is not there, rather than that it refused something."""
-    if not isinstance(error, DBAPIError) or not isinstance(error.orig, psycopg.OperationalError):
+    said = error.orig if isinstance(error, DBAPIError) else error  # what ends a pipeline comes as the driver says it
+    if not isinstance(said, psycopg.OperationalError):
         return False
-    state = error.orig.sqlstate
+    state = said.sqlstate
     return state is None or state[:2] == "08" or state[:3] == "57P"  # no answer, connection lost, shutting down
 
 
@@ -235,8 +259,35 @@ def _outbox_row(message: Message, now: datetime.datetime) -> Json:
     }
 
 
-def _dialect_insert(connection: Connection) -> Any:
-    return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+# --- statements, made once: to make one costs more than to run it ---------------------------------------------------------
+
+TELL = insert(outbox).inline()  # nobody asks for the position it gets
+PARKED_FOR = select(parked.c.body).where(parked.c.awaits == bindparam("awaited"))
+LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
+
+
+@cache
+def _insert_new(table: Table, dialect: str) -> Executable:
+    statement = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    return statement.inline().on_conflict_do_nothing()
+
+
+@cache
+def _upsert_newest(table: Table, by: tuple[str, ...], dialect: str) -> Executable:
+    statement = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    keys = list(table.primary_key.columns)
+    newer = {column.name: statement.excluded[column.name] for column in table.columns if column not in keys}
+    older = tuple_(*(table.c[name] for name in by)) < tuple_(*(statement.excluded[name] for name in by))
+    return statement.on_conflict_do_update(index_elements=keys, set_=newer, where=older)
+
+
+def _together(connection: Connection, statements: int) -> AbstractContextManager[Any]:
+    """Send statements one behind the other and await all answers at the end, where the database can do that."""
+    if statements == 1 or connection.dialect.name != "postgresql":
+        return nullcontext()
+    driver: Any = connection.connection.driver_connection
+    pipeline: AbstractContextManager[Any] = driver.pipeline()
+    return pipeline
 
 
 class Works:
@@ -262,6 +313,7 @@ class Works:
         with using(self.node.keys), self.engine.begin() as connection:
             work = Work(self.node, self.service, connection, clock.now(), cause)
             yield work
+            work.flush()
         if work.told:
             self.on_told()
 
@@ -284,6 +336,6 @@ class Works:
             kept = (unroutable.c.message_id, unroutable.c.routing_key, unroutable.c.queue, unroutable.c.body)
             rows = work.execute(delete(unroutable).returning(*kept)).mappings().all()
             if rows:
-                work.execute(insert(outbox), [{**row, "created_at": clock.iso(work.now)} for row in rows])
+                work.write(TELL, [{**row, "created_at": clock.iso(work.now)} for row in rows])
                 work.told += len(rows)
         return len(rows)

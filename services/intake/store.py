@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
     delete,
     func,
     insert,
@@ -123,6 +124,28 @@ work_items = Table(
     Column("closed_at", String(27), nullable=False),
 )
 
+# --- statements, made once: to make one costs more than to run it ---------------------------------------------------------
+
+FIND_CASE = select(cases).where(cases.c.case_id == bindparam("of_case"))
+CHANGE_CASE = update(cases).where(cases.c.case_id == bindparam("of_case"))
+LIST_MATERIALS = select(materials.c.material).where(materials.c.case_id == bindparam("of_case")).order_by(materials.c.n)
+LIST_STEPS = (
+    select(steps.c.verb, steps.c.office, steps.c.at, steps.c.leg_no, steps.c.note)
+    .where(steps.c.case_id == bindparam("of_case"))
+    .order_by(steps.c.position)
+)
+LIST_LEGS = select(legs).where(legs.c.case_id == bindparam("of_case")).order_by(legs.c.leg_no)
+FIND_LEG = (
+    select(legs)
+    .where(legs.c.case_id == bindparam("of_case"), legs.c.role == bindparam("as_role"), legs.c.ours)
+    .order_by(legs.c.leg_no.desc())
+    .limit(1)
+    .with_for_update()
+)
+THIS_LEG = (legs.c.case_id == bindparam("of_case")) & (legs.c.leg_no == bindparam("of_leg"))
+SAVE_LEG = update(legs).where(THIS_LEG, legs.c.version == bindparam("read_version"))
+KEEP_PEER_LEG = update(legs).where(THIS_LEG, ~legs.c.ours, legs.c.version < bindparam("told_version"))
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -222,9 +245,9 @@ def keep_case(work: Work, case_id: str, facts: Mapping[str, Any], division: str,
     known = {"division": division, "personal": dict(personal)}
     row: dict[str, Any] = {"case_id": case_id, "facts": plain, "outcome": {}, "reasons": []} | known
     if not work.insert_once(cases, row):
-        work.execute(update(cases).where(cases.c.case_id == case_id).values(known))
-        work.execute(delete(materials).where(materials.c.case_id == case_id))
-    add_materials(work, case_id, facts["materials"])
+        work.write(CHANGE_CASE, {"of_case": case_id} | known)
+        work.write(delete(materials).where(materials.c.case_id == case_id))
+    _add_materials(work, case_id, 0, facts["materials"])
     return Case(**row)
 
 
@@ -236,8 +259,8 @@ def open_leg(work: Work, leg: Leg, matter: str, index: str) -> bool:
 
 def save_leg(work: Work, leg: Leg, read_version: int) -> None:
     """Write back a leg that was read at `read_version`; OutOfStep when somebody else was faster."""
-    mine = (legs.c.case_id == leg.case_id) & (legs.c.leg_no == leg.leg_no) & (legs.c.version == read_version)
-    if work.change(update(legs).where(mine).values(_leg_values(leg))) != 1:
+    this = {"of_case": leg.case_id, "of_leg": leg.leg_no, "read_version": read_version}
+    if work.change(SAVE_LEG, this | _leg_values(leg)) != 1:
         raise OutOfStep("version_changed", "此办件刚被他人更新,请刷新后再办")
 
 
@@ -246,19 +269,16 @@ def keep_peer_leg(work: Work, case_id: str, told: Mapping[str, Any]) -> None:
     if told["node"] == work.node.code:
         return
     values = {"state": told["state"], "version": told["version"], "clocks": told["clocks"]}
-    known = (legs.c.case_id == case_id) & (legs.c.leg_no == told["leg_no"])
-    if work.change(update(legs).where(known, ~legs.c.ours, legs.c.version < told["version"]).values(values)):
-        return
+    this = {"of_case": case_id, "of_leg": told["leg_no"], "told_version": told["version"]}
     rest = {"redirects": 0, "peer_node": "", "peer_leg_no": 0, "peer_version": 0, "decider_version": 0}
     rest |= {"ours": False, "open": False, "matter": "", "person_index": "", "node": told["node"], "role": told["role"]}
-    work.insert_once(legs, {"case_id": case_id, "leg_no": told["leg_no"]} | values | rest)
+    work.add_new(legs, [{"case_id": case_id, "leg_no": told["leg_no"]} | values | rest])
+    work.write(KEEP_PEER_LEG, this | values)
 
 
 def find_leg(work: Work, case_id: str, role: str) -> Leg | None:
     """This node's newest leg in that role, locked until the transaction ends."""
-    ours = (legs.c.case_id == case_id) & (legs.c.role == role) & legs.c.ours
-    newest = select(legs).where(ours).order_by(legs.c.leg_no.desc()).limit(1).with_for_update()
-    row = work.execute(newest).first()
+    row = work.execute(FIND_LEG, {"of_case": case_id, "as_role": role}).first()
     return _leg(row) if row else None
 
 
@@ -272,7 +292,7 @@ def get_leg(work: Work, case_id: str, role: str) -> Leg:
 
 def list_legs(work: Work, case_id: str) -> list[Leg]:
     """Every leg this node knows of, its own and the others'."""
-    return [_leg(row) for row in work.execute(select(legs).where(legs.c.case_id == case_id).order_by(legs.c.leg_no))]
+    return [_leg(row) for row in work.execute(LIST_LEGS, {"of_case": case_id})]
 
 
 def find_open_case(work: Work, role: str, matter: str, index: str) -> Mapping[str, Any] | None:
@@ -284,7 +304,7 @@ def find_open_case(work: Work, role: str, matter: str, index: str) -> Mapping[st
 
 def get_case(work: Work, case_id: str) -> Case:
     """The case; NotFound without one."""
-    row = work.execute(select(cases).where(cases.c.case_id == case_id)).first()
+    row = work.execute(FIND_CASE, {"of_case": case_id}).first()
     if row is None:
         raise NotFound("case_unknown", "没有这个办件,请核对办件编号")
     return Case(**row._mapping)
@@ -292,41 +312,40 @@ def get_case(work: Work, case_id: str) -> Case:
 
 def set_division(work: Work, case_id: str, division: str) -> None:
     """The hukou turned out to be elsewhere."""
-    work.execute(update(cases).where(cases.c.case_id == case_id).values(division=division))
+    work.write(CHANGE_CASE, {"of_case": case_id, "division": division})
 
 
 def set_outcome(work: Work, case_id: str, outcome: Mapping[str, Any], reasons: Iterable[Mapping[str, Any]]) -> None:
     """What was decided and why, and which certificate says so."""
-    values = {"outcome": dict(outcome), "reasons": list(reasons)}
-    work.execute(update(cases).where(cases.c.case_id == case_id).values(values))
+    work.write(CHANGE_CASE, {"of_case": case_id, "outcome": dict(outcome), "reasons": list(reasons)})
 
 
 def add_materials(work: Work, case_id: str, brought: Iterable[Mapping[str, Any]]) -> None:
     """Append materials to a case."""
     start = work.execute(select(func.count()).where(materials.c.case_id == case_id)).scalar_one()
+    _add_materials(work, case_id, start, brought)
+
+
+def _add_materials(work: Work, case_id: str, start: int, brought: Iterable[Mapping[str, Any]]) -> None:
     rows = [{"case_id": case_id, "n": start + n, "material": dict(item)} for n, item in enumerate(brought)]
     if rows:
-        work.execute(insert(materials), rows)
+        work.write(insert(materials), rows)
 
 
 def list_materials(work: Work, case_id: str) -> list[dict[str, Any]]:
     """The case's materials in the order in which they came."""
-    found = select(materials.c.material).where(materials.c.case_id == case_id).order_by(materials.c.n)
-    return list(work.execute(found).scalars())
+    return list(work.execute(LIST_MATERIALS, {"of_case": case_id}).scalars())
 
 
 def add_steps(work: Work, case_id: str, taken: Iterable[Mapping[str, Any]], actor: str = "") -> None:
     """Append to what was done; a step heard of twice stands once."""
     names = ("leg_no", "verb", "at", "office", "note")
-    work.insert_new(steps, [{n: step[n] for n in names} | {"case_id": case_id, "actor": actor} for step in taken])
+    work.add_new(steps, [{n: step[n] for n in names} | {"case_id": case_id, "actor": actor} for step in taken])
 
 
 def list_steps(work: Work, case_id: str) -> list[dict[str, Any]]:
     """What was done so far, in the order in which this node learned of it."""
-    found = select(steps).where(steps.c.case_id == case_id).order_by(steps.c.position)
-    return [
-        {name: getattr(row, name) for name in ("verb", "office", "at", "leg_no", "note")} for row in work.execute(found)
-    ]
+    return [dict(row) for row in work.execute(LIST_STEPS, {"of_case": case_id}).mappings()]
 
 
 def add_notice(work: Work, case_id: str, event: str, phone: str, words: str) -> str | None:

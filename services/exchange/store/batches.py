@@ -10,7 +10,7 @@ from contracts.envelope import Json, Message, encode
 from services.exchange.rules import GENESIS, Entry, Part, Parts, Range, Seen, link
 from services.exchange.store.tables import case_roles, exchange_log, gaps, peers, sendings
 from shared import clock
-from shared.outbox import Work, inbox, outbox
+from shared.outbox import TELL, Work, inbox
 
 
 @dataclass(slots=True)
@@ -125,9 +125,9 @@ def _parts(work: Work, cases: Collection[str]) -> dict[str, Parts]:
 def write_batch(batch: Batch) -> None:
     """Write what the batch has gathered, many rows a statement."""
     if batch.lines:
-        batch.work.execute(insert(exchange_log), batch.lines)
+        batch.work.write(insert(exchange_log), batch.lines)
     if batch.queued:
-        batch.work.execute(insert(sendings), batch.queued)
+        batch.work.write(insert(sendings), batch.queued)
     if batch.retold:
         _retell(batch.work, batch.retold)
     _write_parts(batch)
@@ -139,7 +139,7 @@ def _retell(work: Work, messages: list[Message]) -> None:
     """What `work.retell` does, many at once: a statement each would halve the speed of the whole way in."""
     now = clock.iso(work.now)
     rows = [{"message_id": m.id, "routing_key": m.routing_key, "body": encode(m), "created_at": now} for m in messages]
-    work.execute(insert(outbox), rows)
+    work.write(TELL, rows)
     work.told += len(rows)
 
 
@@ -159,7 +159,7 @@ def _write_peers(batch: Batch) -> None:
     ]
     if rows:
         values: Json = {name: bindparam(name) for name in rows[0] if name != "key"}
-        batch.work.execute(update(peers).where(peers.c.node == bindparam("key")).values(values), rows)
+        batch.work.write(update(peers).where(peers.c.node == bindparam("key")).values(values), rows)
 
 
 def _write_parts(batch: Batch) -> None:
@@ -169,11 +169,11 @@ def _write_parts(batch: Batch) -> None:
     changed = [key for key in sorted(after) if before.get(key) != after[key]]
     new = [_part_row(key, after[key]) for key in changed if key not in before]
     if new:
-        batch.work.execute(insert(case_roles), new)
+        batch.work.write(insert(case_roles), new)
     old = [_part_row(key, after[key]) for key in changed if key in before]
     if old:
         same = [case_roles.c[name] == bindparam(f"this_{name}") for name in ("case_id", "node", "role")]
-        batch.work.execute(
+        batch.work.write(
             update(case_roles).where(*same).values(active=bindparam("active")), [_this(row) for row in old]
         )
 
@@ -192,10 +192,10 @@ def _write_gaps(batch: Batch) -> None:
         before, after = set(batch.gaps_before.get(name, ())), set(peer.seen.missing)
         if closed := before - after:
             gone = tuple_(gaps.c.first, gaps.c.last).in_(sorted(closed))
-            batch.work.execute(delete(gaps).where(gaps.c.peer == name, gone))
+            batch.work.write(delete(gaps).where(gaps.c.peer == name, gone))
         opened = [{"peer": name, "first": a, "last": b, "noticed_at": now} for a, b in sorted(after - before)]
         if opened:
-            batch.work.execute(insert(gaps), opened)
+            batch.work.write(insert(gaps), opened)
 
 
 def handled(work: Work, message_ids: Collection[str]) -> set[str]:
@@ -207,4 +207,4 @@ def remember(work: Work, message_ids: Iterable[str]) -> None:
     """Inbox rows for local messages; the caller holds the locks that keep others from doing the same."""
     rows = [{"message_id": message_id, "received_at": clock.iso(work.now)} for message_id in message_ids]
     if rows:
-        work.execute(insert(inbox), rows)
+        work.write(insert(inbox), rows)

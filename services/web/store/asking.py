@@ -17,6 +17,7 @@ from shared.outbox import Work
 FIND_COMMAND = select(*(commands.c[field.name] for field in dataclasses.fields(Command))).where(
     commands.c.owner == bindparam("mine"), commands.c.idempotency_key == bindparam("key")
 )  # made once: it is asked again and again while an answer is awaited
+ANSWER_COMMAND = update(commands).where(commands.c.command_id == bindparam("of"), commands.c.answered_at == "")
 
 
 def add_token(work: Work, row: Mapping[str, Any]) -> None:
@@ -84,9 +85,10 @@ def find_refusal(work: Work, case_id: str, kind: str) -> Json | None:
 
 def answer_command(work: Work, command_id: str, outcome: str, answer: Mapping[str, Any]) -> None:
     """Keep the first answer to a command of ours; nothing happens for any other command."""
-    mine = (commands.c.command_id == command_id) & (commands.c.answered_at == "")
-    values = {"outcome": outcome, "answer": dict(answer), "answered_at": clock.iso(work.now)}
-    work.execute(update(commands).where(mine).values(values))
+    answered_at = clock.iso(work.now)
+    work.write(
+        ANSWER_COMMAND, {"of": command_id, "outcome": outcome, "answer": dict(answer), "answered_at": answered_at}
+    )
 
 
 def waiting_since(work: Work) -> tuple[int, datetime.datetime | None]:

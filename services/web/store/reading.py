@@ -28,6 +28,8 @@ from shared.outbox import Work, inbox
 CASE = tuple(field.name for field in dataclasses.fields(Case))
 CASE_COLUMNS = tuple(cases.c[name] for name in CASE)
 FIND_CASE = select(*CASE_COLUMNS).where(cases.c.case_id == bindparam("id"))
+LIST_LEGS = select(legs.c.leg).where(legs.c.case_id == bindparam("id")).order_by(legs.c.leg_no)
+LIST_MARKS = select(marks.c.name, marks.c.leg_no, marks.c.version).where(marks.c.case_id == bindparam("id"))
 FILTERS = ("state", "matter", "office", "case_no", "taken_in_by")
 
 
@@ -73,13 +75,12 @@ def list_cases(work: Work, filters: Mapping[str, str], cursor: str, limit: int) 
 
 def list_legs(work: Work, case_id: str) -> list[Json]:
     """The newest snapshot of every leg."""
-    return list(work.execute(select(legs.c.leg).where(legs.c.case_id == case_id).order_by(legs.c.leg_no)).scalars())
+    return list(work.execute(LIST_LEGS, {"id": case_id}).scalars())
 
 
 def list_marks(work: Work, case_id: str) -> list[Mark]:
     """Every fact heard about where the case stands."""
-    found = select(marks.c.name, marks.c.leg_no, marks.c.version).where(marks.c.case_id == case_id)
-    return [Mark(row.name, row.leg_no, row.version) for row in work.execute(found)]
+    return [Mark(row.name, row.leg_no, row.version) for row in work.execute(LIST_MARKS, {"id": case_id})]
 
 
 def list_steps(work: Work, case_id: str) -> list[Json]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, update
 
 from contracts.envelope import Json
 from services.web.rules import Mark
@@ -28,6 +28,13 @@ from shared.crypto.sealing import blind_index
 from shared.outbox import Work
 
 SUBJECTS = ("applicant", "beneficiary")  # under whose numbers a case is found
+NEWER_WORD = ("leg_no", "version")  # a later leg knows better, and on a leg its later word
+
+THIS_CASE = cases.c.case_id == bindparam("of_case")
+NAME_PEOPLE = update(cases).where(THIS_CASE, cases.c.personal.is_(None))
+PLACE_CASE = update(cases).where(THIS_CASE, cases.c.division_leg <= bindparam("upto"))
+CHANGE_CASE = update(cases).where(THIS_CASE)
+FORGET_OFFICES = delete(task_offices).where(task_offices.c.case_id == bindparam("of_case"))
 
 
 def person_index(keys: NodeKeys, id_type: str, id_number: str) -> str:
@@ -47,11 +54,12 @@ def add_case(work: Work, case_id: str, facts: Mapping[str, Any], personal: Json,
 
 
 def open_case(work: Work, case_id: str, facts: Mapping[str, Any], personal: Json | None) -> None:
-    """Keep a case that an event speaks of, unless it is kept already."""
-    new = work.insert_once(cases, _case_row(work, case_id, facts, personal, ""))
+    """Keep a case that an event speaks of, unless it is kept already; its people as soon as somebody names them."""
+    work.add_new(cases, [_case_row(work, case_id, facts, None, "")])
     add_materials(work, case_id, facts["materials"])
-    if personal is not None and (new or _keep_personal(work, case_id, personal)):
-        work.insert_new(case_people, _people_rows(work, case_id, personal["parties"]))
+    if personal is not None:
+        work.write(NAME_PEOPLE, {"of_case": case_id, "personal": personal})
+        work.add_new(case_people, _people_rows(work, case_id, personal["parties"]))
 
 
 def _case_row(work: Work, case_id: str, facts: Mapping[str, Any], personal: Json | None, taken_in_by: str) -> Json:
@@ -71,11 +79,6 @@ def _case_row(work: Work, case_id: str, facts: Mapping[str, Any], personal: Json
     return row | empty
 
 
-def _keep_personal(work: Work, case_id: str, personal: Json) -> bool:
-    unknown = update(cases).where(cases.c.case_id == case_id, cases.c.personal.is_(None))
-    return work.change(unknown.values(personal=personal)) == 1
-
-
 def _people_rows(work: Work, case_id: str, parties: Iterable[Mapping[str, Any]]) -> list[Json]:
     subjects = [party for party in parties if party["role"] in SUBJECTS]
     indexes = [person_index(work.node.keys, party["id_type"], party["id_number"]) for party in subjects]
@@ -85,7 +88,7 @@ def _people_rows(work: Work, case_id: str, parties: Iterable[Mapping[str, Any]])
 
 def add_materials(work: Work, case_id: str, brought: Iterable[Mapping[str, Any]]) -> None:
     """Add materials to a case; one that is known already stands once."""
-    work.insert_new(materials, _material_rows(case_id, brought))
+    work.add_new(materials, _material_rows(case_id, brought))
 
 
 def _material_rows(case_id: str, brought: Iterable[Mapping[str, Any]]) -> list[Json]:
@@ -95,34 +98,32 @@ def _material_rows(case_id: str, brought: Iterable[Mapping[str, Any]]) -> list[J
 
 def place_case(work: Work, case_id: str, leg_no: int, division: str, node: str) -> None:
     """Where the case is decided, by the leg that was opened there: the newest leg holds."""
-    here = (cases.c.case_id == case_id) & (cases.c.division_leg <= leg_no)
-    values = {"division": division, "competent_node": node, "division_leg": leg_no}
-    work.execute(update(cases).where(here).values(values))
+    work.write(
+        PLACE_CASE,
+        {"of_case": case_id, "upto": leg_no, "division": division, "competent_node": node, "division_leg": leg_no},
+    )
 
 
 def change_case(work: Work, case_id: str, **values: Any) -> None:
     """Set columns of a case."""
-    work.execute(update(cases).where(cases.c.case_id == case_id).values(values))
+    work.write(CHANGE_CASE, {"of_case": case_id} | values)
 
 
 def keep_leg(work: Work, case_id: str, leg: Json) -> None:
     """Keep the newest snapshot of a leg."""
-    row = {"case_id": case_id, "leg_no": leg["leg_no"], "version": leg["version"], "leg": leg}
-    if not work.insert_once(legs, row):
-        older = (legs.c.case_id == case_id) & (legs.c.leg_no == leg["leg_no"]) & (legs.c.version < leg["version"])
-        work.execute(update(legs).where(older).values(version=leg["version"], leg=leg))
+    work.keep_newest(legs, {"case_id": case_id, "leg_no": leg["leg_no"], "version": leg["version"], "leg": leg})
 
 
 def add_steps(work: Work, case_id: str, steps: Iterable[Mapping[str, Any]]) -> None:
     """Add to what was done; a step heard of twice stands once."""
     names = ("leg_no", "verb", "at", "office", "note")
-    work.insert_new(timeline, [{name: step[name] for name in names} | {"case_id": case_id} for step in steps])
+    work.add_new(timeline, [{name: step[name] for name in names} | {"case_id": case_id} for step in steps])
 
 
 def add_mark(work: Work, case_id: str, mark: Mark) -> None:
     """Remember a fact about where the case stands."""
     row = {"case_id": case_id, "name": mark.name, "leg_no": mark.leg_no, "version": mark.version}
-    work.insert_once(marks, row)
+    work.add_new(marks, [row])
 
 
 def keep_task(work: Work, case_id: str, at: tuple[int, str], task: Json, more: Json | None = None) -> None:
@@ -138,52 +139,39 @@ def keep_task(work: Work, case_id: str, at: tuple[int, str], task: Json, more: J
             older = older | ((tasks.c.version == version) & (tasks.c.opened_at < time))
         if not work.change(update(tasks).where(tasks.c.case_id == case_id, older).values(row)):
             return
-    work.execute(delete(task_offices).where(task_offices.c.case_id == case_id))
-    work.insert_new(task_offices, [{"office": code, "case_id": case_id} for code in set(task.get("offices", ()))])
+    work.write(FORGET_OFFICES, {"of_case": case_id})
+    work.add_new(task_offices, [{"office": code, "case_id": case_id} for code in set(task.get("offices", ()))])
 
 
 def keep_result(work: Work, case_id: str, at: tuple[int, int], result: Json) -> None:
     """The newest result, told `at` (leg_no, version); the case itself may not have been heard of yet."""
-    row = {"leg_no": at[0], "version": at[1], "result": result}
-    if not work.insert_once(results, {"case_id": case_id} | row):
-        older = (results.c.leg_no < at[0]) | ((results.c.leg_no == at[0]) & (results.c.version < at[1]))
-        work.execute(update(results).where(results.c.case_id == case_id, older).values(row))
+    row = {"case_id": case_id, "leg_no": at[0], "version": at[1], "result": result}
+    work.keep_newest(results, row, NEWER_WORD)
 
 
 def keep_words(work: Work, case_id: str, kind: str, at: tuple[int, int], words: Json) -> None:
     """The newest words of a kind that may only reach the applicant, spoken `at` (leg_no, version)."""
-    row = {"leg_no": at[0], "version": at[1], "words": words}
-    if not work.insert_once(sealed_words, {"case_id": case_id, "kind": kind} | row):
-        mine = (sealed_words.c.case_id == case_id) & (sealed_words.c.kind == kind)
-        older = (sealed_words.c.leg_no < at[0]) | ((sealed_words.c.leg_no == at[0]) & (sealed_words.c.version < at[1]))
-        work.execute(update(sealed_words).where(mine, older).values(row))
+    row = {"case_id": case_id, "kind": kind, "leg_no": at[0], "version": at[1], "words": words}
+    work.keep_newest(sealed_words, row, NEWER_WORD)
 
 
 def keep_decision(work: Work, case_id: str, decision: Json) -> None:
     """What was decided."""
-    row = {"version": decision["version"], "decision": decision}
-    if not work.insert_once(decisions, row | {"case_id": case_id}):
-        older = (decisions.c.case_id == case_id) & (decisions.c.version < decision["version"])
-        work.execute(update(decisions).where(older).values(row))
+    work.keep_newest(decisions, {"case_id": case_id, "version": decision["version"], "decision": decision})
 
 
 def keep_certificate(work: Work, case_id: str, face: Json) -> None:
     """The newest version of a certificate's face."""
     row = {"certificate_id": face["certificate_id"], "case_id": case_id, "version": face["version"], "face": face}
-    if not work.insert_once(certificates, row):
-        known = certificates.c.certificate_id == face["certificate_id"]
-        older = update(certificates).where(known, certificates.c.version < face["version"])
-        work.execute(older.values(version=face["version"], face=face))
+    work.keep_newest(certificates, row)
 
 
 def add_notice(work: Work, message_id: str, about: str, kind: str, data: Json) -> None:
     """Something the people of this node should know of."""
     row = {"message_id": message_id, "case_id": about, "kind": kind, "data": data, "at": clock.iso(work.now)}
-    work.insert_once(notices, row)
+    work.add_new(notices, [row])
 
 
-def set_standing(work: Work, case_id: str, state: str, due_on: str) -> bool:
-    """Write down where the case stands; whether its state is another one now."""
-    before = work.execute(select(cases.c.state).where(cases.c.case_id == case_id)).scalar()
+def set_standing(work: Work, case_id: str, state: str, due_on: str) -> None:
+    """Write down where the case stands."""
     change_case(work, case_id, state=state, due_on=due_on, updated_at=clock.iso(work.now))
-    return before is not None and before != state

@@ -44,7 +44,8 @@ def _refresh(work: Work, case_id: str) -> None:
     running = [clock["due_on"] for clock in clocks if not clock["ended_on"] and not clock["paused_on"]]
     state = rules.case_state(reading.list_marks(work, case_id))
     due_on = "" if state in rules.ENDED - {"decided"} else min(running, default="")
-    if writing.set_standing(work, case_id, state, due_on[:10]):
+    writing.set_standing(work, case_id, state, due_on[:10])
+    if state != case.state:
         webhooks.plan(work, case, state)
 
 
