@@ -145,12 +145,9 @@ def setup(codes: tuple[str, ...]) -> None:
 @click.argument("process")
 def health(process: str) -> None:
     """Exit 0 while that process of this node is well."""
-    from services.main.http import http_healthy
-    from shared.metrics import healthy
+    from services.main.health import well
 
-    settings = read()
-    well = http_healthy(settings) if process == "http" else healthy(settings.home, process)
-    raise SystemExit(0 if well else 1)
+    raise SystemExit(0 if well(read(), process) else 1)
 
 
 @cli.command()

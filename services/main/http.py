@@ -1,7 +1,6 @@
 """The API's process: gunicorn with threads, its app made in the worker."""
 
 import threading
-import urllib.request
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -50,13 +49,3 @@ def serve_http(settings: Settings, threads: int) -> None:
         "errorlog": "-",
     }
     _Server(settings, options).run()
-
-
-def http_healthy(settings: Settings) -> bool:
-    """Whether the API answers."""
-    try:
-        url = f"http://127.0.0.1:{settings.http_port}/api/v1/health"
-        with urllib.request.urlopen(url, timeout=3) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
