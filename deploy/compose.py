@@ -18,38 +18,39 @@ HEAD = """\
 # Made by `python -m deploy.compose`: change that, not this; a test compares the two.
 #
 # Two cities and the hub between them, for trying out and for tests on one machine: `docker compose up --build --wait`.
-# Each city has its own database and broker on a network of its own; only its `exchange` also sees the hub. Passwords
-# are for development (TONGBAN_DEV_PASSWORD changes those of the cities) and nothing listens beyond 127.0.0.1. In
-# production each city is an installation of its own, and logs in at the hub by certificate.
+# Each city has its own database, broker and home on a network and in volumes of its own; only its `exchange` also sees
+# the hub, and only `setup`, which ends, sees the root's key and more than one home. Passwords are for development
+# (TONGBAN_DEV_PASSWORD changes those of the cities) and nothing listens beyond 127.0.0.1. In production each city is
+# an installation of its own, and logs in at the hub by certificate.
 name: tongban
 
-x-process: &process
+x-confined: &confined  # no container writes outside its volumes, or has any right beyond its user's
+  read_only: true
+  cap_drop: [ALL]
+  security_opt: ["no-new-privileges:true"]
+  restart: unless-stopped
+  logging:
+    driver: json-file
+    options: {max-size: 10m, max-file: "3"}
+
+x-process: &process  # its user is in the image
+  <<: *confined
   image: tongban:dev
   pull_policy: never
   init: true
-  read_only: true
   tmpfs: [/tmp]
-  cap_drop: [ALL]
-  security_opt: ["no-new-privileges:true"]
-  restart: unless-stopped
   stop_grace_period: 15s
-  logging: &logging
-    driver: json-file
-    options: {max-size: 10m, max-file: "3"}
-  volumes: ["homes:/var/lib/tongban"]
 
 x-server: &server
-  cap_drop: [ALL]
-  cap_add: [CHOWN, DAC_OVERRIDE, FOWNER, SETGID, SETUID]
-  security_opt: ["no-new-privileges:true"]
-  restart: unless-stopped
+  <<: *confined
   stop_grace_period: 30s
-  logging: *logging
   deploy: {resources: {limits: {cpus: "2", memory: 768M, pids: 512}}}
 
 x-postgres: &postgres
   <<: *server
   image: postgres:17
+  user: postgres
+  tmpfs: [/tmp, /var/run/postgresql]
   environment:
     POSTGRES_PASSWORD: "${TONGBAN_DEV_PASSWORD:-dev-only}"
   command: [postgres, -c, max_connections=200]
@@ -63,6 +64,8 @@ x-postgres: &postgres
 x-rabbitmq: &rabbitmq
   <<: *server
   image: rabbitmq:4.0-management
+  user: rabbitmq
+  tmpfs: [/tmp]
   healthcheck:  # its listener opens when all else is up; rabbitmqctl would cost a second of CPU each time
     test: [CMD, bash, -c, "exec 3<>/dev/tcp/127.0.0.1/5672"]
     interval: 3s
@@ -70,7 +73,7 @@ x-rabbitmq: &rabbitmq
     retries: 40
 
 x-healthcheck: &healthcheck
-  interval: 20s
+  interval: 10s
   timeout: 10s
   retries: 3
   start_period: 60s
@@ -83,6 +86,7 @@ services:
     environment:
       TONGBAN_HOME: /var/lib/tongban
       TONGBAN_ADMIN_DATABASE_URL: "postgresql+psycopg://postgres:${TONGBAN_DEV_PASSWORD:-dev-only}@db-{node}:5432/postgres"
+    volumes: ["root:/var/lib/tongban", <HOMES>]
     restart: "no"
     depends_on: {<DATABASES>}
     networks: [<NETWORKS>]
@@ -125,6 +129,7 @@ PROCESS = """
     command: [{command}]
     environment:
 {variables}
+    volumes: ["{volume}"]
     healthcheck:
       <<: *healthcheck
       test: [CMD, {health}]
@@ -140,6 +145,7 @@ def compose() -> str:
     """The text of docker-compose.yml."""
     cities = [city(code) for code in CODES]
     head = HEAD.replace("<CODES>", ", ".join(f'"{code}"' for code in CODES))
+    head = head.replace("<HOMES>", ", ".join(f'"{_home_volume(code)}"' for code in CODES))
     head = head.replace("<DATABASES>", ", ".join(f"db-{code}: {{condition: service_healthy}}" for code in CODES))
     head = head.replace("<NETWORKS>", ", ".join(f"city-{code}" for code in CODES))
     return head + "".join(map(_city, cities)) + _networks() + _volumes()
@@ -155,6 +161,10 @@ def _city(here: City) -> str:
         http_port=here.http_port,
     )
     return CITY.format(name=here.name, code=here.code) + "".join(_process(process, site) for process in FULL)
+
+
+def _home_volume(code: str) -> str:
+    return f"home-{code}:{HOMES}/{code}"
 
 
 def _database_url(code: str, role: str) -> str:
@@ -174,6 +184,7 @@ def _process(process: Process, site: Site) -> str:
         code=site.node,
         command=", ".join(process.command),
         variables="\n".join(f'      {key}: "{value}"' for key, value in variables.items()),
+        volume=_home_volume(site.node),
         health=", ".join(health(process)),
         hub="\n      hub: {condition: service_healthy}" if process.dials_hub else "",
         networks=", ".join(networks),
@@ -189,7 +200,7 @@ def _networks() -> str:
 
 
 def _volumes() -> str:
-    names = ["homes", "hub", *(f"{kind}-{code}" for code in CODES for kind in ("db", "broker"))]
+    names = ["root", "hub", *(f"{kind}-{code}" for code in CODES for kind in ("home", "db", "broker"))]
     return "\nvolumes:\n" + "".join(f"  {name}: {{}}\n" for name in names)
 
 

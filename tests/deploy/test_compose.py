@@ -10,9 +10,11 @@ import pytest
 import yaml
 
 from deploy import compose
+from deploy.homes import SEED
 from deploy.processes import FULL
 
 ROOT = compose.FILE.parent
+DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text().splitlines()
 PROGRAMS = Path(sys.executable).parent
 STACK: dict[str, Any] = yaml.safe_load(compose.compose())
 SERVICES: dict[str, dict[str, Any]] = STACK["services"]
@@ -30,14 +32,52 @@ def test_every_process_of_every_city_has_one_container() -> None:
     assert {name: row["command"] for name, row in OURS.items() if name != "setup"} == expected
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_our_containers_can_write_nothing_and_have_no_rights(name: str) -> None:
-    row = OURS[name]
+def mounts(name: str) -> dict[str, str]:
+    """The named volumes of a container, by the folder where each appears."""
+    pairs = [volume.split(":")[:2] for volume in SERVICES[name].get("volumes", [])]
+    return {folder: volume for volume, folder in pairs if not volume.startswith("./")}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_writes_only_into_its_volumes_and_has_no_rights(name: str) -> None:
+    row = SERVICES[name]
     assert row["read_only"]
     assert row["cap_drop"] == ["ALL"]
     assert "cap_add" not in row
     assert row["security_opt"] == ["no-new-privileges:true"]
     assert set(row["deploy"]["resources"]["limits"]) == {"cpus", "memory", "pids"}
+
+
+def test_no_container_runs_as_root() -> None:
+    users = {name: row["user"] for name, row in SERVICES.items() if name not in OURS}
+    assert set(users.values()) == {"postgres", "rabbitmq"}
+    (image_user,) = [line for line in DOCKERFILE if line.startswith("USER ")]
+    assert image_user == "USER 10001:10001"
+    assert not any("user" in row for row in OURS.values())
+
+
+@pytest.mark.parametrize("name", [name for name in OURS if name != "setup"])
+def test_a_process_sees_the_home_of_its_own_city_and_nothing_else(name: str) -> None:
+    variables = OURS[name]["environment"]
+    assert mounts(name) == {variables["TONGBAN_HOME"]: f"home-{variables['TONGBAN_NODE']}"}
+
+
+def test_only_the_setup_which_ends_sees_the_key_of_the_root() -> None:
+    homes = {f"/var/lib/tongban/{code}": f"home-{code}" for code in compose.CODES}
+    assert mounts("setup") == {"/var/lib/tongban": "root"} | homes
+    assert SERVICES["setup"]["restart"] == "no"
+    assert [name for name in SERVICES if "root" in mounts(name).values()] == ["setup"]
+
+
+@pytest.mark.parametrize("volume", STACK["volumes"])
+def test_no_two_cities_share_a_volume(volume: str) -> None:
+    users = {name for name in SERVICES if volume in mounts(name).values()} - {"setup"}
+    assert len({name.split("-")[-1] for name in users}) == (0 if volume == "root" else 1)
+
+
+def test_the_image_has_a_folder_of_its_user_for_every_home() -> None:
+    assert any("deploy/seed/offices/*.csv" in line for line in DOCKERFILE)
+    assert all((SEED / "offices" / f"{code}.csv").exists() for code in compose.CODES)
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -90,7 +130,6 @@ def test_the_linters_find_nothing(command: list[str]) -> None:
 
 
 def test_the_image_gets_exactly_what_the_dockerfile_copies() -> None:
-    lines = (ROOT / "deploy" / "Dockerfile").read_text().splitlines()
-    copied = {name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]}
+    copied = {name for line in DOCKERFILE if line.startswith("COPY ") for name in line.split()[1:-1]}
     let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert copied == let_in
