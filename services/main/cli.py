@@ -112,7 +112,7 @@ def up(folder: Path, servers: bool) -> None:
     from services.main.real import docker_is_there
     from services.main.up import start_containers, start_country
 
-    start_containers() if docker_is_there() and not servers else start_country(folder)
+    start_containers(folder) if docker_is_there() and not servers else start_country(folder)
 
 
 @cli.command()

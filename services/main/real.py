@@ -127,19 +127,18 @@ def ailing(country: Country, processes: tuple[Process, ...] = FULL) -> list[str]
     ]
 
 
-def write_tokens(country: Country, clerks: Mapping[str, tuple[str, str]]) -> Path:
-    """A shell file with the cities' addresses and a fresh token for each clerk, for the README's curl calls."""
-    lines = [f"CITY_{site.node}=http://127.0.0.1:{site.http_port}/api/v1" for site in country.sites]
-    for name, (code, office) in clerks.items():
-        if any(site.node == code for site in country.sites):
-            lines.append(f"{name}={_token(country.works(code, 'web'), office)}")
-    path = country.folder / "tokens.env"
+def write_tokens(folder: Path, ports: Mapping[str, int], tokens: Mapping[str, str]) -> Path:
+    """A shell file with the cities' addresses and the clerks' tokens, for the README's curl calls."""
+    lines = [f"CITY_{code}=http://127.0.0.1:{port}/api/v1" for code, port in ports.items()]
+    lines += [f"{clerk}={token}" for clerk, token in tokens.items()]
+    path = folder / "tokens.env"
     path.touch(mode=0o600)
     path.write_text("\n".join(lines) + "\n", "utf-8")
     return path
 
 
-def _token(works: Works, office: str) -> str:
+def demo_token(works: Works, office: str) -> str:
+    """A fresh token for a clerk of that office."""
     with works.begin() as work:
         return create_token(work, NewToken("clerk", f"demo-{office}", "演示", office=office))
 
@@ -165,8 +164,9 @@ def ports_of(codes: Iterable[str]) -> dict[str, int]:
 
 
 def docker_is_there() -> bool:
-    """Whether a Docker engine answers."""
+    """Whether a Docker engine answers, and knows compose."""
     try:
+        run(["docker", "compose", "version"])
         run(["docker", "info"])
     except (OSError, RuntimeError):
         return False

@@ -1,21 +1,23 @@
 """`make up` and `make down`: the cities on real servers, in containers or as processes of this machine."""
 
 import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
 
-from deploy import supervise
+from deploy import compose, supervise
 from deploy.children import run
-from deploy.homes import CITIES
+from deploy.homes import CITIES, city
 from deploy.processes import SMALL
 from deploy.servers import Servers
 from services.main.journey import CLERKS
-from services.main.real import docker_is_there, make_country, ports_of, start, write_tokens
+from services.main.real import demo_token, docker_is_there, make_country, ports_of, start, write_tokens
 from shared import clock
 
 CODES = tuple(city.code for city in CITIES)
-COMPOSE = Path("docker-compose.yml")
+DOCKER_COMPOSE = ("docker", "compose", "--file", compose.FILE)
+DOWNLOAD_SECONDS = 3600  # of base images, through a slow line
 
 
 def start_country(folder: Path) -> None:
@@ -25,20 +27,36 @@ def start_country(folder: Path) -> None:
     country = make_country(folder, Servers(folder / "servers"), CODES, ports_of(CODES))
     if not supervise.supervisors(folder.absolute()):
         start(country, SMALL)
-    tokens = write_tokens(country, CLERKS)
+    tokens = {clerk: demo_token(country.works(code, "web"), office) for clerk, (code, office) in CLERKS.items()}
     click.echo(
         f"{len(CODES) * len(SMALL)} 个进程已就绪,用时 {clock.monotonic() - began:.0f} 秒。日志在 {folder}/logs。"
     )
-    for city in CITIES:
-        click.echo(f"  {city.name} {city.code}: http://127.0.0.1:{city.http_port}/api/v1/health")
-    click.echo(f"试办一件:先执行  . {tokens}  ,再照 README 的 curl 命令。结束:make down")
+    _tell_how(folder, CODES, tokens)
 
 
-def start_containers() -> None:
+def start_containers(folder: Path) -> None:
     """docker compose: one container per service and city."""
-    click.echo("用 docker compose 启动两个城市,第一次需构建镜像……")
-    click.echo(run(["docker", "compose", "--file", COMPOSE, "up", "--build", "--detach", "--wait"]))
-    click.echo("试办一件:照 README 用 docker compose exec 取得令牌,再执行 curl 命令。结束:make down")
+    began = clock.monotonic()
+    click.echo("用 docker compose 启动两个城市,第一次需下载和构建镜像,要几分钟……")
+    run([*DOCKER_COMPOSE, "up", "--build", "--detach", "--wait"], seconds=DOWNLOAD_SECONDS)
+    tokens = {clerk: _token_from_container(*desk) for clerk, desk in CLERKS.items()}
+    click.echo(f"容器已就绪,用时 {clock.monotonic() - began:.0f} 秒。状态:docker compose ps;日志:docker compose logs")
+    folder.mkdir(parents=True, exist_ok=True)
+    _tell_how(folder, compose.CODES, tokens)
+
+
+def _token_from_container(code: str, office: str) -> str:
+    create = ["tongban", "token", "create", "clerk", f"demo-{office}", "--office", office, "--label", "演示"]
+    return run([*DOCKER_COMPOSE, "exec", "--no-TTY", f"http-{code}", *create]).split()[-1]  # compose may warn first
+
+
+def _tell_how(folder: Path, codes: Iterable[str], tokens: Mapping[str, str]) -> None:
+    """Addresses, and how to do a case by hand."""
+    ports = ports_of(codes)
+    for code, port in ports.items():
+        click.echo(f"  {city(code).name} {code}: http://127.0.0.1:{port}/api/v1/health")
+    path = write_tokens(folder, ports, tokens)
+    click.echo(f"试办一件:先执行  . {path}  ,再照 README 的 curl 命令。结束:make down")
 
 
 def stop_all(folder: Path) -> None:
@@ -49,5 +67,5 @@ def stop_all(folder: Path) -> None:
     for name in servers.names():
         servers.stop(name)
     if shutil.which("docker") and docker_is_there():
-        run(["docker", "compose", "--file", COMPOSE, "down"])
+        run([*DOCKER_COMPOSE, "down"])
     click.echo("已结束,数据还在。")
