@@ -65,10 +65,10 @@ def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch)
 def test_waiting_is_cooperative_once_it_was_asked_for() -> None:
     script = (
         "from shared.settings import before_imports; before_imports()\n"
-        "import os, time, socket, threading\n"
         "from eventlet.patcher import is_monkey_patched\n"
         "assert is_monkey_patched('socket') and is_monkey_patched('time') and is_monkey_patched('thread')\n"
-        "assert os.environ['PSYCOPG_WAIT_FUNC'] == 'wait_selector'\n"
+        "from psycopg import waiting\n"
+        "assert waiting.wait.__module__ == 'shared.settings'\n"
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,149 @@
+"""What a transaction writes without asking for the result: nothing gets lost, overtaken or half done, on both databases."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, event, insert, select, text
+from sqlalchemy.exc import DBAPIError
+
+from shared.embedded import sqlite_engine
+from shared.outbox import Works, is_away, outbox
+from tests.builders import make_node, make_works
+from tests.servers import Database
+from tests.shared.clerk import NoteTakenV1
+
+metadata = MetaData()
+notes = Table(
+    "notes",
+    metadata,
+    Column("note_id", String(36), primary_key=True),
+    Column("leg", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("text", String(80)),
+)
+ADD = insert(notes)
+
+
+def note(note_id: str, version: int = 1, leg: int = 1, words: str = "") -> dict[str, object]:
+    return {"note_id": note_id, "leg": leg, "version": version, "text": words or f"{leg}.{version}"}
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def works(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Works]:
+    if request.param == "sqlite":
+        engine = sqlite_engine(tmp_path / "clerk.db")
+    else:
+        postgres: Database = request.getfixturevalue("postgres")
+        engine = create_engine(postgres.new_node_database(["clerk"])["clerk"])
+    yield make_works(make_node(tmp_path / "home"), "clerk", metadata, engine=engine)
+    engine.dispose()
+
+
+def texts(works: Works) -> dict[str, str]:
+    with works.begin() as work:
+        return {row.note_id: row.text for row in work.execute(select(notes))}
+
+
+def test_what_is_written_is_there_after_the_commit(works: Works) -> None:
+    with works.begin() as work:
+        work.write(ADD, note("a"))
+        work.write(ADD, [note("b"), note("c")])
+    assert set(texts(works)) == {"a", "b", "c"}
+
+
+def test_the_next_question_sees_what_was_written_before_it(works: Works) -> None:
+    with works.begin() as work:
+        work.write(ADD, note("a"))
+        work.add_new(notes, [note("b")])
+        assert set(work.execute(select(notes.c.note_id)).scalars()) == {"a", "b"}
+        work.write(ADD, note("c"))
+        assert not work.insert_once(notes, note("c"))
+        work.write(ADD, note("d"))
+        assert work.change(notes.delete()) == 4
+
+
+def test_writes_keep_their_order(works: Works) -> None:
+    with works.begin() as work:
+        work.write(ADD, note("a", words="first"))
+        work.write(notes.update().values(text="second"))
+        work.write(notes.update().values(text=notes.c.text + ", third"))
+    assert texts(works) == {"a": "second, third"}
+
+
+def test_rows_whose_keys_are_there_stay_as_they_are(works: Works) -> None:
+    with works.begin() as work:
+        work.write(ADD, note("a", words="first"))
+        work.add_new(notes, [note("a", words="second"), note("b", words="second")])
+        work.add_new(notes, [])
+    assert texts(works) == {"a": "first", "b": "second"}
+
+
+def test_the_newest_version_stays_whatever_the_order(works: Works) -> None:
+    with works.begin() as work:
+        for version in (2, 1, 3, 3, 2):
+            work.keep_newest(notes, note("a", version))
+    assert texts(works) == {"a": "1.3"}
+
+
+def test_of_two_columns_the_first_weighs_more(works: Works) -> None:
+    with works.begin() as work:
+        for leg, version in ((1, 5), (2, 1), (1, 9), (2, 0), (2, 2)):
+            work.keep_newest(notes, note("a", version, leg), ("leg", "version"))
+    assert texts(works) == {"a": "2.2"}
+
+
+def test_a_write_that_fails_undoes_everything(works: Works) -> None:
+    def act() -> None:
+        with works.begin() as work:
+            work.tell(NoteTakenV1, "book", {})
+            for name in "baca":
+                work.write(ADD, note(name))
+
+    with pytest.raises((DBAPIError, psycopg.Error)) as caught:
+        act()
+    assert not is_away(caught.value)
+    assert texts(works) == {}
+    with works.begin() as work:
+        assert work.execute(select(outbox)).all() == []
+
+
+def test_a_use_case_that_fails_writes_nothing(works: Works) -> None:
+    with suppress(ZeroDivisionError), works.begin() as work:
+        work.write(ADD, note("a"))
+        raise ZeroDivisionError
+    assert texts(works) == {}
+
+
+def test_a_database_that_goes_away_while_it_is_written_to_is_away(tmp_path: Path, postgres: Database) -> None:
+    engine = create_engine(postgres.new_node_database(["clerk"])["clerk"])
+    works = make_works(make_node(tmp_path / "home"), "clerk", metadata, engine=engine)
+
+    def act() -> None:
+        with works.begin() as work:
+            work.write(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+            work.write(ADD, note("a"))
+
+    with pytest.raises((DBAPIError, psycopg.Error)) as caught:
+        act()
+    assert is_away(caught.value)
+    assert texts(works) == {}  # and the next transaction has a sound connection
+    engine.dispose()
+
+
+def test_many_writes_are_one_way_to_postgres(tmp_path: Path, postgres: Database) -> None:
+    engine = create_engine(postgres.new_node_database(["clerk"])["clerk"])
+    works = make_works(make_node(tmp_path / "home"), "clerk", metadata, engine=engine)
+    piped = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _look(connection: object, cursor: psycopg.Cursor, *_rest: object) -> None:
+        piped.append(str(cursor.connection.info.pipeline_status.name))
+
+    with works.begin() as work:
+        for name in "abc":
+            work.write(ADD, note(name))
+    assert piped == ["ON", "ON", "ON"]
+    engine.dispose()
