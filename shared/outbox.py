@@ -30,7 +30,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import CursorResult, Result
+from sqlalchemy.engine import Result
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import Executable
 
@@ -117,11 +117,7 @@ class Work:
 
     def change(self, statement: Executable, values: Any = None) -> int:
         """Run an insert, update or delete; the number of rows it touched."""
-        self.flush()
-        # without the option SQLAlchemy forgets an insert's count on PostgreSQL: -1
-        result = self.connection.execute(statement, values, execution_options={"preserve_rowcount": True})
-        assert isinstance(result, CursorResult)  # noqa: S101 - tells the type checker
-        return result.rowcount
+        return self._run([*self._taken(), (statement, values)])
 
     def write(self, statement: Executable, values: Any = None) -> None:
         """A statement whose result nobody asks for: it runs before the next question, at the latest before the commit.
@@ -132,12 +128,20 @@ class Work:
 
     def flush(self) -> None:
         """Run what waits, in the order in which it was written."""
+        if self.waiting:
+            self._run(self._taken())
+
+    def _taken(self) -> list[tuple[Executable, Any]]:
         waiting, self.waiting = self.waiting, []
-        if not waiting:
-            return
-        with _together(self.connection, len(waiting)):
-            for statement, values in waiting:
-                self.connection.execute(statement, values)
+        return waiting
+
+    def _run(self, written: list[tuple[Executable, Any]]) -> int:
+        """Run statements that change rows one behind the other; the number of rows that the last one touched."""
+        with _together(self.connection):
+            for statement, values in written:
+                result = self.connection.execute(statement, values)
+        context: Any = result.context
+        return int(context.cursor.rowcount)  # SQLAlchemy looks too early, before the answers are there
 
     def insert_once(self, table: Table, values: Json) -> bool:
         """Insert unless its key is there already; True when it was new."""
@@ -220,11 +224,10 @@ class Work:
     def lease(self, name: str, holder: str, seconds: int) -> bool:
         """Take or renew the lease `name`; False while another holder's is running."""
         until = clock.iso(self.now + datetime.timedelta(seconds=seconds))
-        if self.insert_once(leases, {"name": name, "holder": holder, "until": until}):
+        mine = {"of": name, "by": holder, "at": clock.iso(self.now), "holder": holder, "until": until}
+        if self.change(TAKE_LEASE, mine):
             return True
-        free = (leases.c.holder == holder) | (leases.c.until < clock.iso(self.now))
-        mine = update(leases).where(leases.c.name == name, free).values(holder=holder, until=until)
-        return self.change(mine) == 1
+        return self.insert_once(leases, {"name": name, "holder": holder, "until": until})
 
 
 def seal_personal(node: Node, kind: str, message_id: str, private: Json) -> str:
@@ -263,6 +266,9 @@ def _outbox_row(message: Message, now: datetime.datetime) -> Json:
 
 TELL = insert(outbox).inline()  # nobody asks for the position it gets
 PARKED_FOR = select(parked.c.body).where(parked.c.awaits == bindparam("awaited"))
+TAKE_LEASE = update(leases).where(
+    leases.c.name == bindparam("of"), (leases.c.holder == bindparam("by")) | (leases.c.until < bindparam("at"))
+)
 LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
 
 
@@ -281,9 +287,9 @@ def _upsert_newest(table: Table, by: tuple[str, ...], dialect: str) -> Executabl
     return statement.on_conflict_do_update(index_elements=keys, set_=newer, where=older)
 
 
-def _together(connection: Connection, statements: int) -> AbstractContextManager[Any]:
-    """Send statements one behind the other and await all answers at the end, where the database can do that."""
-    if statements == 1 or connection.dialect.name != "postgresql":
+def _together(connection: Connection) -> AbstractContextManager[Any]:
+    """Send statements without awaiting each answer; all are there at the end, where the database can do that."""
+    if connection.dialect.name != "postgresql":
         return nullcontext()
     driver: Any = connection.connection.driver_connection
     pipeline: AbstractContextManager[Any] = driver.pipeline()

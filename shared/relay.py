@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pika
@@ -31,13 +32,14 @@ log = structlog.get_logger()
 EXCHANGE = "tongban.events"  # declared by shared.topology
 BATCH = 500
 ROUND_SECONDS = 2.0  # between two looks at all outboxes, whatever the notifications say
+LINGER_SECONDS = 0.01  # for what is told within that time, too: a batch costs little more than a message
 CONFIRM_SECONDS = 30.0
 OPEN_SECONDS = 10.0
 LAST_SECONDS = 3.0  # from SIGTERM until what is on its way must have been confirmed
 GRACE_SECONDS = 9  # from SIGTERM to a hard end
 SLICE_SECONDS = 0.5  # a wait notices SIGTERM that soon
 TIMEOUTS = {"connect_timeout": 5, "tcp_user_timeout": 20_000, "options": "-c statement_timeout=20000"}
-Row = sa.Row[Any]
+Row = Any  # of an outbox: position, message_id, routing_key, queue, body
 LOST = (AMQPError, OSError, SQLAlchemyError, psycopg.Error)
 
 SERVICES = sa.text("""
@@ -45,15 +47,24 @@ SERVICES = sa.text("""
     WHERE c.relname = 'outbox' AND c.relkind IN ('r', 'p')
     AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'DELETE') ORDER BY 1
 """)
-OLDEST = (
-    sa.select(outbox.c.position, outbox.c.message_id, outbox.c.routing_key, outbox.c.queue, outbox.c.body)
-    .order_by(outbox.c.position)
-    .limit(BATCH)
-    .with_for_update(skip_locked=True)
-)
 POSITIONS = sa.bindparam("positions", type_=sa.ARRAY(sa.BigInteger))
-GONE = sa.delete(outbox).where(outbox.c.position == sa.func.any(POSITIONS))
-FIRST_TOLD_AT = sa.select(outbox.c.created_at).order_by(outbox.c.position).limit(1)
+
+
+class Statements:
+    """What is asked of one service's tables, made once."""
+
+    def __init__(self, service: str) -> None:
+        self.kept = unroutable.to_metadata(sa.MetaData(), schema=service)
+        box = outbox.to_metadata(sa.MetaData(), schema=service).c
+        in_order = sa.select(box.position, box.message_id, box.routing_key, box.queue, box.body).order_by(box.position)
+        self.oldest = in_order.limit(BATCH).with_for_update(skip_locked=True)
+        self.gone = sa.delete(box.position.table).where(box.position == sa.func.any(POSITIONS))
+        self.first_told_at = sa.select(box.created_at).order_by(box.position).limit(1)
+        self.unwanted = sa.select(sa.func.count()).select_from(self.kept)
+        self.keep = insert(self.kept).on_conflict_do_nothing()
+
+
+statements = cache(Statements)
 
 
 @dataclass(slots=True)
@@ -180,10 +191,13 @@ class Relay:
         database.commit()
 
     def _notified(self, _descriptor: int, _events: int) -> None:
+        self._hear()
+        self.wire.loop.stop()
+
+    def _hear(self) -> None:
         self.driver.pgconn.consume_input()
         while notice := self.driver.pgconn.notifies():
             self.due.add(notice.extra.decode())
-        self.wire.loop.stop()
 
     def run(self, every_round: Callable[[], None]) -> None:
         """Carry until told to end. Raises one of LOST."""
@@ -206,6 +220,9 @@ class Relay:
             self.wire.wait(lambda: bool(self.due) or self.wire.ending.told, self.next_round - clock.monotonic())
         except TimeoutError:
             pass
+        else:
+            time.sleep(LINGER_SECONDS)
+            self._hear()
         finally:
             self.wire.loop.remove_handler(descriptor)
 
@@ -215,27 +232,23 @@ class Relay:
         with self.database.begin():
             self.services = list(self.database.scalars(SERVICES))
             for service in self.services:
-                told_at = self._ask(service, FIRST_TOLD_AT).scalar()
+                told_at = self.database.scalar(statements(service).first_told_at)
                 age = clock.now() - clock.instant(told_at) if told_at else None
                 metrics.OUTBOX_AGE.labels(service).set(age.total_seconds() if age else 0)
-                unwanted = self._ask(service, sa.select(sa.func.count()).select_from(unroutable)).scalar_one()
-                metrics.UNROUTABLE.labels(service).set(unwanted)
+                metrics.UNROUTABLE.labels(service).set(self.database.scalar(statements(service).unwanted) or 0)
         self.due = set(self.services)
-
-    def _ask(self, service: str, statement: Any, values: Any = None) -> Any:
-        return self.database.execute(statement, values, execution_options={"schema_translate_map": {None: service}})
 
     def carry(self, service: str) -> bool:
         """One batch of one service in one transaction; whether to come again at once."""
         with self.database.begin():
-            rows = self._ask(service, OLDEST).all()
+            rows = self.database.execute(statements(service).oldest).all()
             if not rows:
                 return False
             gone = self.wire.send(rows)
             for row, reason in gone:
                 if reason:
                     self._keep(service, row, reason)
-            self._ask(service, GONE, {"positions": [row.position for row, _ in gone]})
+            self.database.execute(statements(service).gone, {"positions": [row.position for row, _ in gone]})
         metrics.PUBLISHED.labels(service).inc(len(gone))
         if len(gone) < len(rows):
             log.warning("broker_refused", service=service, messages=len(rows) - len(gone))
@@ -244,7 +257,7 @@ class Relay:
     def _keep(self, service: str, row: Row, reason: str) -> None:
         kept = {name: getattr(row, name) for name in ("message_id", "queue", "routing_key", "body")}
         kept |= {"reason": reason, "returned_at": clock.iso(clock.now())}
-        self._ask(service, insert(unroutable).values(kept).on_conflict_do_nothing())
+        self.database.execute(statements(service).keep, kept)
         log.error("message_unroutable", service=service, message=row.message_id, routing_key=row.routing_key)
 
 

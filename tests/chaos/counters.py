@@ -18,6 +18,7 @@ from tests.chaos.people import HUKOU, Person
 
 RETRY_SECONDS = 0.5
 ATTEMPT_SECONDS = 20
+LOOK_SECONDS = 0.5  # for tasks, where there were none
 
 
 class GaveUp(Exception):
@@ -122,7 +123,7 @@ class Crew:
             except GaveUp:
                 return
             if not any(busy):
-                time.sleep(0.2)
+                time.sleep(LOOK_SECONDS)
 
     def _act(self, desk: Desk, verb: str, task: dict[str, Any]) -> bool:
         case_id = task["case_id"]

@@ -18,6 +18,7 @@ from deploy.servers import Servers
 from services.main.real import Country, ailing
 
 LOOK_SECONDS = 10.0
+PAUSE_SECONDS = (2.0, 10.0)  # between two murders: they meet young cases and old ones
 MOST_ROUNDS = 10  # some kinds are seldom at work when looked at
 KINDS = tuple(process.name for process in FULL)
 SERVERS = ("rabbitmq", "postgres")
@@ -45,7 +46,7 @@ class Killer:
                 if self.stop.is_set():
                     return
                 self.restart(victim) if victim in SERVERS else self.kill(victim)
-                self.stop.wait(self.dice.uniform(0.5, 2.0))
+                self.stop.wait(self.dice.uniform(*PAUSE_SECONDS))
 
     def kill(self, kind: str) -> None:
         """One process of that kind, in a city where it has something in hand."""

@@ -20,6 +20,7 @@ CONFIRM_SECONDS = 30.0  # confirms may never come on a healthy channel: then the
 STOP_SECONDS = 3.0  # and so long when we are told to stop
 CLOSE_SECONDS = 1.0
 HEARTBEAT_SECONDS = 20
+LINGER_SECONDS = 0.01  # a batch costs little more than a message
 SLICE_SECONDS = 0.5  # a wait notices a stop that soon
 
 
@@ -80,6 +81,14 @@ class Link:
         self._loop.remove_timeout(timer)
         if self._lost is not None:
             raise self._lost
+
+    def gather(self, seconds: float) -> None:
+        """Wait up to `seconds` for a first delivery, and a moment for those that follow it."""
+        self.turn(seconds)
+        if any(self.arrived.values()):
+            end = clock.monotonic() + LINGER_SECONDS
+            while (left := end - clock.monotonic()) > 0:
+                self.turn(left)
 
     def wake(self) -> None:
         """End a `turn` early; the only method that other threads may call."""

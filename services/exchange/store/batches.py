@@ -67,21 +67,22 @@ def ping(work: Work) -> None:
 
 
 def open_batch(work: Work, nodes: Iterable[str], cases: Iterable[str], message_ids: Iterable[str]) -> Batch:
-    """Lock the peers, in one order for everybody, and read what the messages of a batch need."""
-    names = sorted(set(nodes))
+    """Lock the peers, in one order for everybody, and read what the messages of a batch need.
+
+    `message_ids` of what comes in; of what goes out none: neither gaps nor earlier arrivals matter then.
+    """
+    names, arrivals = sorted(set(nodes)), set(message_ids)
     locked = _lock_peers(work, names)
-    missing = _missing(work, names)
+    missing = _missing(work, names) if arrivals else {}
     parts = _parts(work, set(cases))
-    found = select(exchange_log.c.message_id, exchange_log.c.peer)
-    rows = work.execute(found.where(exchange_log.c.message_id.in_(set(message_ids)))).all()
-    return Batch(
-        work,
-        {row.node: _peer(row, missing.get(row.node, ())) for row in locked},
-        parts,
-        {row.message_id: row.peer for row in rows},
-        dict(parts),
-        missing,
-    )
+    logged = _logged(work, arrivals) if arrivals else {}
+    peers_now = {row.node: _peer(row, missing.get(row.node, ())) for row in locked}
+    return Batch(work, peers_now, parts, logged, dict(parts), missing)
+
+
+def _logged(work: Work, message_ids: Collection[str]) -> dict[str, str]:
+    found = select(exchange_log.c.message_id, exchange_log.c.peer).where(exchange_log.c.message_id.in_(message_ids))
+    return {row.message_id: row.peer for row in work.execute(found)}
 
 
 def _lock_peers(work: Work, names: list[str]) -> Sequence[Any]:
