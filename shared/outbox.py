@@ -4,7 +4,7 @@ import datetime
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -30,7 +30,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Result
+from sqlalchemy.engine import Result, RootTransaction
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import Executable
 
@@ -130,6 +130,13 @@ class Work:
         """Run what waits, in the order in which it was written."""
         if self.waiting:
             self._run(self._taken())
+
+    def commit(self, transaction: RootTransaction) -> None:
+        """Run what waits, and end the transaction with it."""
+        with _together(self.connection):
+            for statement, values in self._taken():
+                self.connection.execute(statement, values)
+            transaction.commit()
 
     def _taken(self) -> list[tuple[Executable, Any]]:
         waiting, self.waiting = self.waiting, []
@@ -287,13 +294,19 @@ def _upsert_newest(table: Table, by: tuple[str, ...], dialect: str) -> Executabl
     return statement.on_conflict_do_update(index_elements=keys, set_=newer, where=older)
 
 
-def _together(connection: Connection) -> AbstractContextManager[Any]:
-    """Send statements without awaiting each answer; all are there at the end, where the database can do that."""
+@contextmanager
+def _together(connection: Connection) -> Iterator[None]:
+    """Send statements without awaiting each answer, where the database can do that; all answers are there at the end."""
     if connection.dialect.name != "postgresql":
-        return nullcontext()
+        yield
+        return
     driver: Any = connection.connection.driver_connection
-    pipeline: AbstractContextManager[Any] = driver.pipeline()
-    return pipeline
+    try:
+        with driver.pipeline():
+            yield
+    except BaseException:
+        connection.invalidate()  # SQLAlchemy knows nothing of pipelines: it could take the transaction for ended
+        raise
 
 
 class Works:
@@ -316,10 +329,10 @@ class Works:
             yield from self._begin(cause)
 
     def _begin(self, cause: Message | None) -> Iterator[Work]:
-        with using(self.node.keys), self.engine.begin() as connection:
+        with using(self.node.keys), self.engine.connect() as connection, connection.begin() as transaction:
             work = Work(self.node, self.service, connection, clock.now(), cause)
             yield work
-            work.flush()
+            work.commit(transaction)
         if work.told:
             self.on_told()
 

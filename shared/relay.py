@@ -32,7 +32,6 @@ log = structlog.get_logger()
 EXCHANGE = "tongban.events"  # declared by shared.topology
 BATCH = 500
 ROUND_SECONDS = 2.0  # between two looks at all outboxes, whatever the notifications say
-LINGER_SECONDS = 0.01  # for what is told within that time, too: a batch costs little more than a message
 CONFIRM_SECONDS = 30.0
 OPEN_SECONDS = 10.0
 LAST_SECONDS = 3.0  # from SIGTERM until what is on its way must have been confirmed
@@ -184,6 +183,7 @@ class Relay:
         self.services: list[str] = []
         self.due: set[str] = set()
         self.next_round = 0.0
+        self.rested_at = clock.monotonic()
         driver: Any = database.connection.driver_connection
         self.driver: psycopg.Connection[Any] = driver
         self.driver.add_notify_handler(lambda notice: self.due.add(notice.payload))
@@ -214,6 +214,7 @@ class Relay:
 
     def _rest(self) -> None:
         """Wait for a notification, at most until the next round."""
+        began = clock.monotonic()
         descriptor = self.driver.fileno()
         self.wire.loop.add_handler(descriptor, self._notified, IOLoop.READ)
         try:
@@ -221,10 +222,11 @@ class Relay:
         except TimeoutError:
             pass
         else:
-            time.sleep(LINGER_SECONDS)
+            time.sleep(clock.linger(began - self.rested_at))
             self._hear()
         finally:
             self.wire.loop.remove_handler(descriptor)
+            self.rested_at = clock.monotonic()
 
     def _look_round(self) -> None:
         """Find the outboxes (a migration may have made one), measure them, and have all of them looked at."""

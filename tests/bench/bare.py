@@ -38,6 +38,7 @@ FORWARDED = "intake.application_forwarded.v1"
 TAKEN_OVER = "intake.application_taken_over.v1"
 ACCEPTED = "intake.application_accepted.v1"
 TASK_OPENED = "subsidy.task_opened.v1"
+LEG_CHANGED = "intake.leg_changed.v1"
 CROSSES = frozenset({FORWARDED, TAKEN_OVER})
 
 Json = dict[str, Any]
@@ -58,16 +59,17 @@ class Step:
 
 STEPS: Mapping[tuple[str, str, bool], Step] = {  # service, type, on its way out; counted in our database's log
     ("intake", TAKE_IN, False): Step(writes=5, seals=2, indexes=1, tells=(TAKEN_IN, FORWARDED)),
-    ("web", TAKEN_IN, False): Step(writes=9, seals=1, indexes=1),
-    ("web", FORWARDED, True): Step(writes=9, seals=2),
-    ("web", FORWARDED, False): Step(writes=8, seals=1, indexes=1),
-    ("intake", FORWARDED, False): Step(writes=6, seals=2, indexes=1, tells=(TAKEN_OVER, ACCEPTED)),
+    ("web", TAKEN_IN, False): Step(writes=10, seals=1, indexes=1),
+    ("web", FORWARDED, True): Step(writes=10, seals=1, indexes=1),
+    ("web", FORWARDED, False): Step(writes=10, seals=1, indexes=1),
+    ("intake", FORWARDED, False): Step(writes=7, seals=2, indexes=1, tells=(TAKEN_OVER, ACCEPTED)),
     ("web", TAKEN_OVER, True): Step(writes=5),
     ("subsidy", ACCEPTED, False): Step(writes=3, seals=3, indexes=1, opens=2, tells=(TASK_OPENED,)),
-    ("web", ACCEPTED, False): Step(writes=9, seals=2),
+    ("web", ACCEPTED, False): Step(writes=11, seals=1, indexes=1),
     ("web", TASK_OPENED, False): Step(writes=6, seals=1),
-    ("intake", TAKEN_OVER, False): Step(writes=4),
+    ("intake", TAKEN_OVER, False): Step(writes=4, tells=(LEG_CHANGED,)),
     ("web", TAKEN_OVER, False): Step(writes=5),
+    ("web", LEG_CHANGED, False): Step(writes=3),
 }
 MESSAGES: Mapping[str, Json] = json.loads(Path(__file__).with_name("messages.json").read_text("utf-8"))  # like ours
 LEG = MESSAGES[FORWARDED]["data"]["leg"]
@@ -162,7 +164,7 @@ def handle(city: City, keys: NodeKeys, cursor: psycopg.Cursor[Any], service: str
         for row in rows_of(keys, step, wire, private):
             cursor.execute(of(service, ROW), row)
         for kind in step.tells:
-            secret = {TASK_OPENED: FINDINGS, TAKEN_OVER: None}.get(kind, private)
+            secret = {TASK_OPENED: FINDINGS, TAKEN_OVER: None, LEG_CHANGED: None}.get(kind, private)
             cursor.execute(of(service, OUTBOX), told(keys, kind, wire, secret, city.peer if kind in CROSSES else ""))
 
 

@@ -20,7 +20,6 @@ CONFIRM_SECONDS = 30.0  # confirms may never come on a healthy channel: then the
 STOP_SECONDS = 3.0  # and so long when we are told to stop
 CLOSE_SECONDS = 1.0
 HEARTBEAT_SECONDS = 20
-LINGER_SECONDS = 0.01  # a batch costs little more than a message
 SLICE_SECONDS = 0.5  # a wait notices a stop that soon
 
 
@@ -60,6 +59,7 @@ class Link:
         self._sent = 0  # the broker numbers what it confirms from 1
         self._open: dict[int, str] = {}  # number -> message id, of what is not confirmed yet
         self._fates: dict[str, Fate] = {}
+        self._gathered_at = clock.monotonic()
         self._loop = IOLoop()
         self._connection = pika.SelectConnection(
             parameters,
@@ -84,11 +84,13 @@ class Link:
 
     def gather(self, seconds: float) -> None:
         """Wait up to `seconds` for a first delivery, and a moment for those that follow it."""
+        worked = clock.monotonic() - self._gathered_at
         self.turn(seconds)
         if any(self.arrived.values()):
-            end = clock.monotonic() + LINGER_SECONDS
+            end = clock.monotonic() + clock.linger(worked)
             while (left := end - clock.monotonic()) > 0:
                 self.turn(left)
+        self._gathered_at = clock.monotonic()
 
     def wake(self) -> None:
         """End a `turn` early; the only method that other threads may call."""

@@ -2,9 +2,10 @@
 
 import dataclasses
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, bindparam, exists, func, select
+from sqlalchemy import JSON, Row, Select, bindparam, exists, func, select
 
 from contracts.envelope import Json
 from services.web.rules import ENDED, Case, Mark
@@ -29,7 +30,6 @@ CASE = tuple(field.name for field in dataclasses.fields(Case))
 CASE_COLUMNS = tuple(cases.c[name] for name in CASE)
 FIND_CASE = select(*CASE_COLUMNS).where(cases.c.case_id == bindparam("id"))
 LIST_LEGS = select(legs.c.leg).where(legs.c.case_id == bindparam("id")).order_by(legs.c.leg_no)
-LIST_MARKS = select(marks.c.name, marks.c.leg_no, marks.c.version).where(marks.c.case_id == bindparam("id"))
 FILTERS = ("state", "matter", "office", "case_no", "taken_in_by")
 
 
@@ -45,6 +45,24 @@ def find_case(work: Work, case_id: str) -> Case | None:
     """A case without its personal part."""
     row = work.execute(FIND_CASE, {"id": case_id}).first()
     return _case(row) if row else None
+
+
+def find_standing(work: Work, case_id: str) -> tuple[Case, list[Json], list[Mark]] | None:
+    """A case, its legs and its marks, by one question: it is asked after every message."""
+    row = work.execute(_standing(work.connection.dialect.name), {"id": case_id}).first()
+    return (_case(row), row.legs or [], [Mark(*mark) for mark in row.marks or []]) if row else None
+
+
+@cache
+def _standing(dialect: str) -> Select[Any]:
+    sqlite = dialect == "sqlite"
+    array, gathered = (func.json_array, func.json_group_array) if sqlite else (func.json_build_array, func.json_agg)
+    leg = func.json(legs.c.leg) if sqlite else legs.c.leg
+    its_legs = select(gathered(leg, type_=JSON)).where(legs.c.case_id == bindparam("id"))
+    mark = array(marks.c.name, marks.c.leg_no, marks.c.version)
+    its_marks = select(gathered(mark, type_=JSON)).where(marks.c.case_id == bindparam("id"))
+    columns = its_legs.scalar_subquery().label("legs"), its_marks.scalar_subquery().label("marks")
+    return select(*CASE_COLUMNS, *columns).where(cases.c.case_id == bindparam("id"))
 
 
 def find_personal(work: Work, case_id: str) -> Json | None:
@@ -76,11 +94,6 @@ def list_cases(work: Work, filters: Mapping[str, str], cursor: str, limit: int) 
 def list_legs(work: Work, case_id: str) -> list[Json]:
     """The newest snapshot of every leg."""
     return list(work.execute(LIST_LEGS, {"id": case_id}).scalars())
-
-
-def list_marks(work: Work, case_id: str) -> list[Mark]:
-    """Every fact heard about where the case stands."""
-    return [Mark(row.name, row.leg_no, row.version) for row in work.execute(LIST_MARKS, {"id": case_id})]
 
 
 def list_steps(work: Work, case_id: str) -> list[Json]:

@@ -37,12 +37,13 @@ def _answer(contract: type[Contract], data: Json) -> tuple[str, Json]:
 
 def _refresh(work: Work, case_id: str) -> None:
     """Draw the conclusions from all that was heard of a case; tell the webhooks of a new state."""
-    case = reading.find_case(work, case_id)
-    if case is None:
+    found = reading.find_standing(work, case_id)
+    if found is None:
         return
-    clocks = [clock for leg in reading.list_legs(work, case_id) for clock in leg["clocks"]]
+    case, legs, marks = found
+    clocks = [clock for leg in legs for clock in leg["clocks"]]
     running = [clock["due_on"] for clock in clocks if not clock["ended_on"] and not clock["paused_on"]]
-    state = rules.case_state(reading.list_marks(work, case_id))
+    state = rules.case_state(marks)
     due_on = "" if state in rules.ENDED - {"decided"} else min(running, default="")
     writing.set_standing(work, case_id, state, due_on[:10])
     if state != case.state:
