@@ -7,7 +7,7 @@ import uuid
 from zoneinfo import ZoneInfo
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-LONGEST_LINGER = 0.05  # seconds
+LONGEST_LINGER = 0.2  # seconds
 
 
 def now() -> datetime.datetime:
@@ -54,7 +54,7 @@ def new_id() -> str:
 def linger(worked: float) -> float:
     """Seconds to wait for more before the next batch, when the last one took `worked` seconds.
 
-    A batch costs little more than a message: whoever rests three times as long as it works takes at most a quarter of
-    the machine, is quick while there is little to do, and carries more at once the slower everything gets.
+    A batch costs little more than a message. Whoever rests five times as long as it works takes a sixth of a
+    processor at most, is quick while there is little to do, and carries the more at once the busier the machine.
     """
-    return min(3 * worked, LONGEST_LINGER)
+    return min(5 * worked, LONGEST_LINGER)
