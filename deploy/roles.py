@@ -53,9 +53,14 @@ def grant_relay(admin_url: str, node: str, services: Iterable[str]) -> None:
             _run(admin, "GRANT INSERT, SELECT ON {}.unroutable TO {}", service, relay)
 
 
-def create_joint_role(admin_url: str, node: str, services: Iterable[str]) -> str:
-    """The URL of a role with the rights of all services, for the small profile: one process that serves all."""
-    joint, password = role(node, ALL), secrets.token_hex(16)
+def create_joint_role(
+    admin_url: str, node: str, services: Iterable[str], known: Mapping[str, str] | None = None
+) -> str:
+    """The URL of a role with the rights of all services, for the small profile: one process that serves all.
+
+    May be run again, as `create_node_database`.
+    """
+    joint, password = role(node, ALL), _password(known or {}, ALL)
     with closing(_connect(admin_url, node)) as admin:
         _make_role(admin, joint, password)
         _run(admin, "GRANT CONNECT ON DATABASE {} TO {}", f"tongban_{node}", joint)

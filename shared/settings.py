@@ -10,7 +10,7 @@ READ, WRITE, READ_OR_WRITE = 1, 2, 3  # psycopg.waiting.Wait
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What one process of one node needs to know; all from TONGBAN_* variables (see deploy/cities/*.env)."""
+    """What one process of one node needs to know; all from TONGBAN_* variables (see docs/operations.md)."""
 
     node: str  # six digits, e.g. "620100"
     home: Path  # the node's folder: keys.json, directory.json, offices.csv, files/

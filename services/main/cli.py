@@ -30,7 +30,7 @@ def _settings(process: str) -> Settings:
     try:
         settings = read()
     except KeyError as missing:
-        raise click.ClickException(f"环境变量 {missing} 没有设置;见 deploy/cities/*.env") from missing
+        raise click.ClickException(f"环境变量 {missing} 没有设置;各变量见 docs/operations.md") from missing
     logs.set_up(settings.log_level, node=settings.node, process=process)
     return settings
 
@@ -139,6 +139,18 @@ def setup(codes: tuple[str, ...]) -> None:
     for code, home in make_homes(folder, codes).items():
         set_up_node(code, home, admin_url)
         click.echo(f"{code} 已就绪。")
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring this node's schemas to the release that is installed; nothing else changes. Safe to run again."""
+    from services.main.real import migrate_node
+
+    home = _settings("migrate").home
+    if not (home / "databases.json").exists():
+        raise click.ClickException(f"{home} 中没有 databases.json,不知道用哪个账号:先执行 tongban setup")
+    for service, seconds in migrate_node(home):
+        click.echo(f"{service}: 已是本版本的结构({seconds:.1f} 秒)")
 
 
 @cli.command()

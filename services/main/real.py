@@ -1,11 +1,12 @@
 """Real servers: a node's database, broker and home made ready, and all cities of one machine under supervisor."""
 
 import json
+import logging
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,15 @@ def make_database(admin_url: str, node: str, known: Mapping[str, str]) -> dict[s
     """A node's database with roles and migrated schemas; URL by role. Safe to call again."""
     urls = roles.create_node_database(admin_url, node, SCHEMAS, known)
     for service in SCHEMAS:
-        engine = open_engine(urls[service], service, pool=0)
-        upgrade(engine, service)
-        engine.dispose()
+        _migrate(urls[service], service)
     roles.grant_relay(admin_url, node, SCHEMAS)
-    return urls | {roles.ALL: roles.create_joint_role(admin_url, node, SCHEMAS)}
+    return urls | {roles.ALL: roles.create_joint_role(admin_url, node, SCHEMAS, known)}
+
+
+def _migrate(url: str, service: str) -> None:
+    engine = open_engine(url, service, pool=0)
+    upgrade(engine, service)
+    engine.dispose()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ def make_country(folder: Path, servers: Servers, codes: Iterable[str], ports: Ma
     """Databases, vhosts, hub, homes and queues for these cities; safe to call again."""
     codes = tuple(codes)
     folder.mkdir(parents=True, exist_ok=True)
-    known = _known(folder)
+    known = known_databases(folder)
     admin_url = servers.start("postgres")
     servers.start("rabbitmq")
     homes = make_homes(folder / "homes", codes)
@@ -93,12 +98,13 @@ def _vhosts(servers: Servers, codes: tuple[str, ...]) -> tuple[dict[str, str], d
     return {code: own[f"city-{code}"] for code in codes}, outward
 
 
-def _known(folder: Path) -> dict[str, dict[str, str]]:
+def known_databases(folder: Path) -> dict[str, Any]:
+    """What the folder's databases.json holds: URLs by role, in a folder of several cities by city and role."""
     path = folder / "databases.json"
     return json.loads(path.read_text("utf-8")) if path.exists() else {}
 
 
-def _keep(folder: Path, urls: Mapping[str, Mapping[str, str]]) -> None:
+def _keep(folder: Path, urls: Mapping[str, Any]) -> None:
     path = folder / "databases.json"
     path.touch(mode=0o600)
     path.write_text(json.dumps(urls), "utf-8")
@@ -145,17 +151,19 @@ def demo_token(works: Works, office: str) -> str:
 
 def set_up_node(code: str, home: Path, admin_url: str) -> None:
     """One node's database roles, schemas, migrations and password file, where a home with keys is already laid."""
-    kept = home / "databases.json"
-    known: dict[str, str] = json.loads(kept.read_text("utf-8")) if kept.exists() else {}
-    urls = make_database(admin_url.replace("{node}", code), code, known)
-    kept.touch(mode=0o600)
-    kept.write_text(json.dumps(urls), "utf-8")
+    urls = make_database(admin_url.replace("{node}", code), code, known_databases(home))
+    _keep(home, urls)
     roles.write_passfile(home / "pgpass", urls.values())
 
 
-def describe(country: Country) -> dict[str, Any]:
-    """The cities as plain data, for a test or a person to read."""
-    return {site.node: asdict(site) for site in country.sites}
+def migrate_node(home: Path) -> Iterator[tuple[str, float]]:
+    """Migrate every schema of the node, as the role that owns it; each service and the seconds it took."""
+    urls = known_databases(home)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for service in SCHEMAS:
+        began = clock.monotonic()
+        _migrate(urls[service], service)
+        yield service, clock.monotonic() - began
 
 
 def ports_of(codes: Iterable[str]) -> dict[str, int]:

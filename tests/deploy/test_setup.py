@@ -1,0 +1,65 @@
+"""`tongban setup` and `tongban migrate` on a real database server: a node is made ready once and brought up to date later."""
+
+from pathlib import Path
+
+import psycopg
+import pytest
+from click.testing import CliRunner, Result
+
+from deploy.database import conninfo
+from services.main.cli import cli
+from services.main.real import SCHEMAS, known_databases
+from tests.servers import Database
+
+
+@pytest.fixture
+def country(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres: Database) -> Path:
+    monkeypatch.setenv("TONGBAN_HOME", str(tmp_path))
+    monkeypatch.setenv("TONGBAN_ADMIN_DATABASE_URL", postgres.url)
+    assert tongban("setup", "460200").exit_code == 0
+    monkeypatch.setenv("TONGBAN_NODE", "460200")
+    monkeypatch.setenv("TONGBAN_HOME", str(tmp_path / "460200"))
+    return tmp_path / "460200"
+
+
+def tongban(*words: str) -> Result:
+    return CliRunner().invoke(cli, words)
+
+
+def tables(home: Path, service: str) -> list[str]:
+    with psycopg.connect(conninfo(known_databases(home)[service])) as database:
+        found = database.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY 1", [service])
+        return [row[0] for row in found]
+
+
+def test_a_node_set_up_twice_keeps_its_keys_and_accounts_and_only_its_owner_may_read_them(
+    country: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = {name: (country / name).read_bytes() for name in ("keys.json", "databases.json")}
+    monkeypatch.setenv("TONGBAN_HOME", str(country.parent))
+    assert tongban("setup", "460200").exit_code == 0
+    assert {name: (country / name).read_bytes() for name in kept} == kept
+    assert {*SCHEMAS, "relay", "all"} <= set(known_databases(country))
+    assert not [name for name in (*kept, "pgpass") if (country / name).stat().st_mode & 0o077]
+
+
+def test_migrating_makes_what_the_release_needs_and_touches_nothing_else(country: Path) -> None:
+    before = {service: tables(country, service) for service in SCHEMAS}
+    with psycopg.connect(conninfo(known_databases(country)["web"])) as database:
+        database.execute("DROP TABLE " + ", ".join(before["web"]))
+        database.execute("DROP FUNCTION outbox_told, audit_kept")
+    assert tables(country, "web") == []
+    for _ in range(2):
+        done = tongban("migrate")
+        assert done.exit_code == 0, done.output
+        assert [line.partition(":")[0] for line in done.output.splitlines()] == list(SCHEMAS)
+        assert {service: tables(country, service) for service in SCHEMAS} == before
+
+
+def test_a_home_without_databases_is_told_to_be_set_up_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TONGBAN_NODE", "460200")
+    monkeypatch.setenv("TONGBAN_HOME", str(tmp_path))
+    done = tongban("migrate")
+    assert done.exit_code == 1
+    assert "tongban setup" in done.output
+    assert "Traceback" not in done.output
