@@ -49,18 +49,18 @@ def test_the_migrations_make_the_tables_of_the_code(engine: Engine) -> None:
 
 def test_a_batch_writes_what_it_was_given_and_reads_it_again(city: City) -> None:
     with city.works.begin() as work:
-        batch = open_batch(work, [LANZHOU], ["case"], [])
+        batch = open_batch(work, [LANZHOU], ["case"], ["arrival"])
         assert (batch.peers[LANZHOU].out_chain, batch.parts) == (GENESIS, {})
         batch.peers[LANZHOU].seen = Seen(9, ((1, 3), (5, 8)))
         batch.parts["case"] = (Part(SANYA, "accepting"), Part(LANZHOU, "competent"))
         write_batch(batch)
     with city.works.begin() as work:
-        batch = open_batch(work, [LANZHOU], ["case"], [])
+        batch = open_batch(work, [LANZHOU], ["case"], ["arrival"])
         batch.peers[LANZHOU].seen = Seen(9, ((1, 3), (5, 6), (8, 8)))
         batch.parts["case"] = (Part(SANYA, "accepting"), Part(LANZHOU, "competent", active=False))
         write_batch(batch)
     with city.works.begin() as work:
-        batch = open_batch(work, [LANZHOU, SANYA], ["case", "other"], [])
+        batch = open_batch(work, [LANZHOU, SANYA], ["case", "other"], ["arrival"])
         assert batch.peers[LANZHOU].seen == Seen(9, ((1, 3), (5, 6), (8, 8)))
         assert set(batch.parts["case"]) == {Part(SANYA, "accepting"), Part(LANZHOU, "competent", active=False)}
         assert questions.count_gaps(work) == {LANZHOU: 6}
