@@ -54,7 +54,7 @@ def new_id() -> str:
 def linger(worked: float) -> float:
     """Seconds to wait for more before the next batch, when the last one took `worked` seconds.
 
-    A batch costs little more than a message. Whoever rests five times as long as it works takes a sixth of a
-    processor at most, is quick while there is little to do, and carries the more at once the busier the machine.
+    A batch costs little more than a message. Whoever rests five times as long as it works, within a bound, is quick
+    while there is little to do, and carries the more at once the busier the machine.
     """
     return min(5 * worked, LONGEST_LINGER)

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -122,7 +123,7 @@ class Work:
     def write(self, statement: Executable, values: Any = None) -> None:
         """A statement whose result nobody asks for: it runs before the next question, at the latest before the commit.
 
-        Until then it waits for others, because what leaves together costs one way to the database and not many.
+        Until then it waits for others: what leaves together is awaited once.
         """
         self.waiting.append((statement, values))
 
@@ -133,6 +134,10 @@ class Work:
 
     def commit(self, transaction: RootTransaction) -> None:
         """Run what waits, and end the transaction with it."""
+        _expect_sound(self.connection)
+        if not self.waiting:
+            transaction.commit()
+            return
         with _together(self.connection):
             for statement, values in self._taken():
                 self.connection.execute(statement, values)
@@ -148,7 +153,10 @@ class Work:
             for statement, values in written:
                 result = self.connection.execute(statement, values)
         context: Any = result.context
-        return int(context.cursor.rowcount)  # SQLAlchemy looks too early, before the answers are there
+        count = int(context.cursor.rowcount)  # SQLAlchemy looks too early, before the answers are there
+        if count < 0:
+            raise RuntimeError("the database did not say how many rows were touched")  # not known is not none
+        return count
 
     def insert_once(self, table: Table, values: Json) -> bool:
         """Insert unless its key is there already; True when it was new."""
@@ -254,7 +262,7 @@ def open_personal(node: Node, contract: type[Contract], message: Message) -> Jso
 def is_away(error: BaseException) -> bool:
     """Whether an error says that the database is not there, rather than that it refused something."""
     said = error.orig if isinstance(error, DBAPIError) else error  # what ends a pipeline comes as the driver says it
-    if not isinstance(said, psycopg.OperationalError):
+    if not isinstance(said, psycopg.OperationalError) or isinstance(said, psycopg.errors.PipelineAborted):
         return False
     state = said.sqlstate
     return state is None or state[:2] == "08" or state[:3] == "57P"  # no answer, connection lost, shutting down
@@ -304,9 +312,19 @@ def _together(connection: Connection) -> Iterator[None]:
     try:
         with driver.pipeline():
             yield
-    except BaseException:
+    except BaseException as error:
         connection.invalidate()  # SQLAlchemy knows nothing of pipelines: it could take the transaction for ended
+        first = error.__context__
+        if isinstance(error, psycopg.Error) and first is not None and not isinstance(first, Exception):
+            raise first from None  # psycopg puts "still busy" in the place of a time-out or a kill
         raise
+
+
+def _expect_sound(connection: Connection) -> None:
+    """Raises unless the transaction can be committed: of one that has failed PostgreSQL says it was, and undoes it."""
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name == "postgresql" and driver.info.transaction_status is TransactionStatus.INERROR:
+        raise RuntimeError("an error of this transaction was passed over")
 
 
 class Works:

@@ -209,12 +209,14 @@ class Relay:
                 self.due.discard(service)  # first: it may be told again meanwhile
                 if self.carry(service):
                     self.due.add(service)
-            if not self.due:
+            if not self.due & set(self.services):
                 self._rest()
 
     def _rest(self) -> None:
         """Wait for a notification, at most until the next round."""
+        self.due.clear()  # what is left is not ours (yet): the next round knows
         began = clock.monotonic()
+        self._hear()  # what came with an answer lies here already, and would wake nobody
         descriptor = self.driver.fileno()
         self.wire.loop.add_handler(descriptor, self._notified, IOLoop.READ)
         try:

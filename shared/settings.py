@@ -1,8 +1,10 @@
 """The one reader of the environment: every process starts from one frozen Settings."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from select import POLLIN, POLLOUT
 from typing import Any
 
 READ, WRITE, READ_OR_WRITE = 1, 2, 3  # psycopg.waiting.Wait
@@ -50,36 +52,49 @@ def before_imports() -> None:
     eventlet.monkey_patch()
     from psycopg import waiting  # noqa: PLC0415 - not before the patch
 
-    waiting.wait = _wait_in_hub
+    waiting.wait = _hub_wait()
 
 
-def _wait_in_hub(gen: Any, fileno: int, interval: float = 0.0, timeout: float | None = None) -> Any:
-    """As psycopg's own `waiting.wait`, for greenlets: half the price of psycopg's selector under eventlet."""
-    from psycopg import waiting  # noqa: PLC0415 - not before the patch
+def _hub_wait() -> Callable[..., Any]:
+    """psycopg's `waiting.wait`, for greenlets: half the price of psycopg's own selector under eventlet."""
+    from psycopg import OperationalError, waiting  # noqa: PLC0415 - not before the patch
 
-    if timeout is not None:
-        return waiting.wait_selector(gen, fileno, interval, timeout)
-    try:
-        wanted = next(gen)
-        while True:
-            wanted = gen.send(_ready(fileno, wanted))
-    except StopIteration as end:
-        return end.value
+    ready = _hub_ready()
+
+    def wait(gen: Any, fileno: int, interval: float = 0.0, timeout: float | None = None) -> Any:
+        if timeout is not None:
+            return waiting.wait_selector(gen, fileno, interval, timeout)
+        try:
+            wanted = next(gen)
+            while True:
+                wanted = gen.send(ready(fileno, wanted))
+        except StopIteration as end:
+            return end.value
+        except OSError as error:
+            raise OperationalError("the connection's socket is closed") from error
+
+    return wait
 
 
-def _ready(fileno: int, wanted: int) -> int:
-    """Let others run until the socket can be read (1) or written (2); asked for either (3), say which it is."""
-    from eventlet import hubs  # noqa: PLC0415 - nobody else may pay for it
+def _hub_ready() -> Callable[[int, int], int]:
+    """Lets others run until a socket can be read (1) or written (2); asked for either (3), says which it is."""
+    from eventlet import hubs, patcher  # noqa: PLC0415 - nobody else may pay for it
     from eventlet.green import select  # noqa: PLC0415 - nobody else may pay for it
-    from eventlet.patcher import original  # noqa: PLC0415 - nobody else may pay for it
 
-    if wanted != READ_OR_WRITE:
-        hubs.trampoline(fileno, read=wanted == READ, write=wanted == WRITE)
-        return wanted
-    readable, writable, _ = original("select").select([fileno], [fileno], [], 0)  # while writing, mostly at once
-    if not (readable or writable):
+    poll = patcher.original("select").poll
+
+    def ready(fileno: int, wanted: int) -> int:
+        if wanted != READ_OR_WRITE:
+            hubs.trampoline(fileno, read=wanted == READ, write=wanted == WRITE)
+            return wanted
+        look = poll()
+        look.register(fileno, POLLIN | POLLOUT)
+        for _, found in look.poll(0):  # while writing, mostly at once
+            return READ * bool(found & ~POLLOUT) | WRITE * bool(found & POLLOUT)
         readable, writable, _ = select.select([fileno], [fileno], [])
-    return READ * bool(readable) | WRITE * bool(writable)
+        return READ * bool(readable) | WRITE * bool(writable)
+
+    return ready
 
 
 def read_setup() -> tuple[Path, str]:

@@ -144,11 +144,11 @@ def setup(codes: tuple[str, ...]) -> None:
 @cli.command()
 def migrate() -> None:
     """Bring this node's schemas to the release that is installed; nothing else changes. Safe to run again."""
-    from services.main.real import migrate_node
+    from services.main.real import migrate_node, without_account
 
     home = _settings("migrate").home
-    if not (home / "databases.json").exists():
-        raise click.ClickException(f"{home} 中没有 databases.json,不知道用哪个账号:先执行 tongban setup")
+    if lacking := without_account(home):
+        raise click.ClickException(f"{home}/databases.json 中没有 {'、'.join(lacking)} 的账号:先执行 tongban setup")
     for service, seconds in migrate_node(home):
         click.echo(f"{service}: 已是本版本的结构({seconds:.1f} 秒)")
 

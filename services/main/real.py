@@ -105,9 +105,10 @@ def known_databases(folder: Path) -> dict[str, Any]:
 
 
 def _keep(folder: Path, urls: Mapping[str, Any]) -> None:
-    path = folder / "databases.json"
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(urls), "utf-8")
+    draft = folder / "databases.draft"  # a crash must not cost the passwords
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(urls), "utf-8")
+    draft.replace(folder / "databases.json")
 
 
 def start(country: Country, processes: tuple[Process, ...] = FULL, seconds: float = 180) -> None:
@@ -154,6 +155,11 @@ def set_up_node(code: str, home: Path, admin_url: str) -> None:
     urls = make_database(admin_url.replace("{node}", code), code, known_databases(home))
     _keep(home, urls)
     roles.write_passfile(home / "pgpass", urls.values())
+
+
+def without_account(home: Path) -> list[str]:
+    """The services for which a node's home knows no database account."""
+    return [service for service in SCHEMAS if service not in known_databases(home)]
 
 
 def migrate_node(home: Path) -> Iterator[tuple[str, float]]:

@@ -1,5 +1,6 @@
 """What a transaction writes without asking for the result: nothing gets lost, overtaken or half done, on both databases."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -117,33 +118,77 @@ def test_a_use_case_that_fails_writes_nothing(works: Works) -> None:
     assert texts(works) == {}
 
 
-def test_a_database_that_goes_away_while_it_is_written_to_is_away(tmp_path: Path, postgres: Database) -> None:
+@pytest.fixture
+def on_postgres(tmp_path: Path, postgres: Database) -> Iterator[Works]:
     engine = create_engine(postgres.new_node_database(["clerk"])["clerk"])
-    works = make_works(make_node(tmp_path / "home"), "clerk", metadata, engine=engine)
+    yield make_works(make_node(tmp_path / "home"), "clerk", metadata, engine=engine)
+    engine.dispose()
 
+
+def test_a_database_that_goes_away_while_it_is_written_to_is_away(on_postgres: Works) -> None:
     def act() -> None:
-        with works.begin() as work:
+        with on_postgres.begin() as work:
             work.write(text("SELECT pg_terminate_backend(pg_backend_pid())"))
             work.write(ADD, note("a"))
 
     with pytest.raises((DBAPIError, psycopg.Error)) as caught:
         act()
     assert is_away(caught.value)
-    assert texts(works) == {}  # and the next transaction has a sound connection
-    engine.dispose()
+    assert texts(on_postgres) == {}  # and the next transaction has a sound connection
 
 
-def test_many_writes_are_one_way_to_postgres(tmp_path: Path, postgres: Database) -> None:
-    engine = create_engine(postgres.new_node_database(["clerk"])["clerk"])
-    works = make_works(make_node(tmp_path / "home"), "clerk", metadata, engine=engine)
+class TimeIsUp(BaseException):
+    """As eventlet's Timeout: no Exception."""
+
+
+@pytest.fixture
+def time_is_up() -> Iterator[None]:
+    """TimeIsUp in a moment, wherever this thread is."""
+
+    def ring(_number: int, _frame: object) -> None:
+        raise TimeIsUp
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_a_time_out_while_many_answers_are_awaited_is_a_time_out_and_no_absent_database(
+    on_postgres: Works, time_is_up: None
+) -> None:
+    def act() -> None:
+        with on_postgres.begin() as work:
+            work.write(ADD, note("a"))
+            work.write(text("SELECT pg_sleep(5)"))
+            work.flush()
+
+    with pytest.raises(TimeIsUp):
+        act()
+    assert texts(on_postgres) == {}  # and the next transaction has a sound connection
+
+
+def test_a_transaction_whose_error_was_passed_over_is_not_taken_for_committed(on_postgres: Works) -> None:
+    def act() -> None:
+        with on_postgres.begin() as work:
+            work.write(ADD, note("a"))
+            with suppress(DBAPIError):
+                work.execute(text("SELECT 1 / 0"))
+
+    with pytest.raises(RuntimeError, match="passed over"):
+        act()
+    assert texts(on_postgres) == {}
+
+
+def test_writes_leave_without_awaiting_each_answer(on_postgres: Works) -> None:
     piped = []
 
-    @event.listens_for(engine, "before_cursor_execute")
+    @event.listens_for(on_postgres.engine, "before_cursor_execute")
     def _look(connection: object, cursor: psycopg.Cursor, *_rest: object) -> None:
         piped.append(str(cursor.connection.info.pipeline_status.name))
 
-    with works.begin() as work:
+    with on_postgres.begin() as work:
         for name in "abc":
             work.write(ADD, note(name))
     assert piped == ["ON", "ON", "ON"]
-    engine.dispose()

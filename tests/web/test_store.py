@@ -187,6 +187,15 @@ def test_persons_heard_of_later_are_added_to_a_case(work):
     assert len(reading.people_of(work, CASE)) == 1
 
 
+def test_who_is_named_by_a_later_event_gets_no_view_of_a_case_whose_people_are_known(work):
+    writing.open_case(work, CASE, facts(), people())
+    known = reading.people_of(work, CASE)
+    other = {"parties": [PERSON | {"id_number": "99010419880704022X"}], "answers": {}}
+    writing.open_case(work, CASE, facts(), other)
+    assert reading.people_of(work, CASE) == known
+    assert reading.find_personal(work, CASE) == people()
+
+
 def test_pages_do_not_overlap_and_leave_nothing_out(work):
     ids = [f"01999999-0000-7000-8000-0000000000{n:02}" for n in range(7)]
     for case_id in ids:

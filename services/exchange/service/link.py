@@ -82,14 +82,13 @@ class Link:
         if self._lost is not None:
             raise self._lost
 
-    def gather(self, seconds: float) -> None:
-        """Wait up to `seconds` for a first delivery, and a moment for those that follow it."""
+    def gather(self, seconds: float, enough: int) -> None:
+        """Wait up to `seconds` for a first delivery, and a moment for others until there are `enough`."""
         worked = clock.monotonic() - self._gathered_at
         self.turn(seconds)
-        if any(self.arrived.values()):
-            end = clock.monotonic() + clock.linger(worked)
-            while (left := end - clock.monotonic()) > 0:
-                self.turn(left)
+        end = clock.monotonic() + clock.linger(worked)
+        while 0 < sum(map(len, self.arrived.values())) < enough and (left := end - clock.monotonic()) > 0:
+            self.turn(left)
         self._gathered_at = clock.monotonic()
 
     def wake(self) -> None:

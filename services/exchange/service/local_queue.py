@@ -28,7 +28,7 @@ class LocalQueue:
 
     def fetch(self, at_most: int, seconds: float) -> list[Got]:
         """The next deliveries; waits so long for the first one."""
-        self.link.gather(0 if self._box else seconds)
+        self.link.gather(0 if self._box else seconds, at_most)
         return [self._box.popleft() for _ in range(min(len(self._box), at_most))]
 
     def answer(self, batch: Sequence[Got], outcomes: Sequence[Exception | None]) -> None:

@@ -72,7 +72,7 @@ class PikaHub:
         """Raises one of LOST when the hub is away."""
         link = self._inward()
         boxes = [link.arrived[self._inbox(lane)] for lane in LANES]
-        link.gather(0 if any(boxes) else seconds)
+        link.gather(0 if any(boxes) else seconds, min(at_most, PREFETCH["file"]))
         gotten = [box.popleft() for box in boxes for _ in range(min(len(box), at_most))]
         for got in reversed(gotten[at_most:]):
             link.arrived[got.queue].appendleft(got)

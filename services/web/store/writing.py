@@ -54,11 +54,10 @@ def add_case(work: Work, case_id: str, facts: Mapping[str, Any], personal: Json,
 
 
 def open_case(work: Work, case_id: str, facts: Mapping[str, Any], personal: Json | None) -> None:
-    """Keep a case that an event speaks of, unless it is kept already; its people as soon as somebody names them."""
+    """Keep a case that an event speaks of, unless it is kept already; its people as the first event names them."""
     work.add_new(cases, [_case_row(work, case_id, facts, None, "")])
     add_materials(work, case_id, facts["materials"])
-    if personal is not None:
-        work.write(NAME_PEOPLE, {"of_case": case_id, "personal": personal})
+    if personal is not None and work.change(NAME_PEOPLE, {"of_case": case_id, "personal": personal}):
         work.add_new(case_people, _people_rows(work, case_id, personal["parties"]))
 
 
@@ -106,6 +105,7 @@ def place_case(work: Work, case_id: str, leg_no: int, division: str, node: str) 
 
 def change_case(work: Work, case_id: str, **values: Any) -> None:
     """Set columns of a case."""
+    assert set(values) <= set(cases.c.keys())  # noqa: S101 - what names no column would be passed over
     work.write(CHANGE_CASE, {"of_case": case_id} | values)
 
 
