@@ -32,10 +32,17 @@ class City:
     def __init__(self, node: Node, hub: Path) -> None:
         self.node = node
         self.works = {name: _works(node, name) for name in (*SERVICES, EXCHANGE)}
-        gateway = Gateway(self.works[EXCHANGE], SqliteHub(hub, node.code))
+        self.hub = SqliteHub(hub, node.code)
+        gateway = Gateway(self.works[EXCHANGE], self.hub)
         stations = {name: Station(self.works[name], service.doors(node)) for name, service in SERVICES.items()}
         stations[EXCHANGE] = Station(self.works[EXCHANGE], exchange_doors(), gateway.send_batch, gateway.tick)
         self.bus = EmbeddedBus(stations)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for works in self.works.values():
+            works.engine.dispose()
+        self.hub.close()
 
 
 def _works(node: Node, name: str) -> Works:
@@ -106,8 +113,11 @@ class Country:
         self._awake.set()
         for server in self._servers:
             server.shutdown()
+            server.server_close()
         if self._mover.is_alive():
             self._mover.join(10)
+        for city in self.cities.values():
+            city.close()
 
     def _move(self) -> None:
         while not self._stop.is_set():
