@@ -64,6 +64,7 @@ def set_up(level: str, **always: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(to_json)
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # its warnings quote what the server says of values
     structlog.configure(
         processors=[*shared_steps, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -4,7 +4,7 @@ import datetime
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -118,7 +118,13 @@ class Work:
 
     def change(self, statement: Executable, values: Any = None) -> int:
         """Run an insert, update or delete; the number of rows it touched."""
-        return self._run([*self._taken(), (statement, values)])
+        self.write(statement, values)
+        with _together(self.connection):
+            last: Any = self._send()
+        count = int(last.context.cursor.rowcount)  # SQLAlchemy looks too early, before the answers are there
+        if count < 0:
+            raise RuntimeError("the database did not say how many rows were touched")  # not known is not none
+        return count
 
     def write(self, statement: Executable, values: Any = None) -> None:
         """A statement whose result nobody asks for: it runs before the next question, at the latest before the commit.
@@ -130,33 +136,23 @@ class Work:
     def flush(self) -> None:
         """Run what waits, in the order in which it was written."""
         if self.waiting:
-            self._run(self._taken())
+            with _together(self.connection):
+                self._send()
 
     def commit(self, transaction: RootTransaction) -> None:
         """Run what waits, and end the transaction with it."""
         _expect_sound(self.connection)
-        if not self.waiting:
-            transaction.commit()
-            return
-        with _together(self.connection):
-            for statement, values in self._taken():
-                self.connection.execute(statement, values)
+        with _together(self.connection) if self.waiting else nullcontext():
+            self._send()
             transaction.commit()
 
-    def _taken(self) -> list[tuple[Executable, Any]]:
+    def _send(self) -> Result[Any] | None:
+        """Run what waits one behind the other; the last one's result."""
+        result = None
         waiting, self.waiting = self.waiting, []
-        return waiting
-
-    def _run(self, written: list[tuple[Executable, Any]]) -> int:
-        """Run statements that change rows one behind the other; the number of rows that the last one touched."""
-        with _together(self.connection):
-            for statement, values in written:
-                result = self.connection.execute(statement, values)
-        context: Any = result.context
-        count = int(context.cursor.rowcount)  # SQLAlchemy looks too early, before the answers are there
-        if count < 0:
-            raise RuntimeError("the database did not say how many rows were touched")  # not known is not none
-        return count
+        for statement, values in waiting:
+            result = self.connection.execute(statement, values)
+        return result
 
     def insert_once(self, table: Table, values: Json) -> bool:
         """Insert unless its key is there already; True when it was new."""
