@@ -33,6 +33,7 @@ FOLDER = Path(".run/chaos")
 TWINS = 0.05
 HANDS_PER_CITY = 2
 SETTLE_SECONDS = 420.0  # without any progress: longer than the longest delay between two attempts
+MOST_ROUNDS = 10  # of murders: some kinds are seldom at work when looked at
 STUCK_SECONDS = 45.0  # the same where a safeguard was taken out: nobody waits for what is lost
 CODES = tuple(city.code for city in CITIES)
 
@@ -110,6 +111,7 @@ class Run:
 
     def go(self, kills: int) -> list[str]:
         """Hand in, act and kill until all is handed in and killed; heal, settle, judge."""
+        rounds = 1 if self.sabotage else MOST_ROUNDS
         self.killer = Killer(self.country, self.servers, self._requests, self.dice, self.stop)
         threads = [
             threading.Thread(target=self._attend, args=(n, v), daemon=True) for n in CODES for v in offices_of(n)
@@ -119,7 +121,7 @@ class Run:
             for work in self._shares()
             for _ in range(HANDS_PER_CITY)
         ]
-        murders = threading.Thread(target=self.killer.run, args=(kills,), daemon=True)
+        murders = threading.Thread(target=self.killer.run, args=(kills, rounds), daemon=True)
         for thread in (*threads, *hands, murders):
             thread.start()
         for thread in (*hands, murders):

@@ -19,7 +19,6 @@ from services.main.real import Country, ailing
 
 LOOK_SECONDS = 10.0
 PAUSE_SECONDS = (2.0, 10.0)  # between two murders: they meet young cases and old ones
-MOST_ROUNDS = 10  # some kinds are seldom at work when looked at
 KINDS = tuple(process.name for process in FULL)
 SERVERS = ("rabbitmq", "postgres")
 BUSY = "SELECT usename, count(*) FROM pg_stat_activity WHERE state <> 'idle' AND usename LIKE '%\\_%' GROUP BY usename"
@@ -37,9 +36,9 @@ class Killer:
     deaths: Counter[str] = field(default_factory=Counter)
     idle_deaths: Counter[str] = field(default_factory=Counter)
 
-    def run(self, times: int) -> None:
+    def run(self, times: int, rounds: int) -> None:
         """Every kind of process and each server `times` times at work, in a random order; ends early when told to stop."""
-        for _round in range(MOST_ROUNDS):
+        for _round in range(rounds):
             plan = [victim for victim in (*KINDS, *SERVERS) for _ in range(times - self.deaths[victim])]
             self.dice.shuffle(plan)
             for victim in plan:
