@@ -37,7 +37,7 @@ class Killer:
     idle_deaths: Counter[str] = field(default_factory=Counter)
 
     def run(self, times: int, rounds: int) -> None:
-        """Every kind of process and each server `times` times at work, in a random order; ends early when told to stop."""
+        """Every kind of process and each server `times` times, in a random order; again those that did not die at work."""
         for _round in range(rounds):
             plan = [victim for victim in (*KINDS, *SERVERS) for _ in range(times - self.deaths[victim])]
             self.dice.shuffle(plan)
