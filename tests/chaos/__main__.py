@@ -133,7 +133,7 @@ class Run:
         self.stop.set()
         return [
             *faults,
-            *self._did_not_count(),
+            *([] if self.sabotage else self._did_not_count()),
             *self.crew.errors,
             *ill,
             *([f"{left} things still move"] if left else []),

@@ -22,6 +22,11 @@ STILL = {
     "unsent": "SELECT count(*) FROM exchange.sendings WHERE state <> 'sent'",
     "unanswered commands": "SELECT count(*) FROM web.commands WHERE answered_at = ''",
 }
+REMEMBERED = (  # what crossed has taken effect in these services, and each of them knows that it has
+    "SELECT count(*) FROM exchange.exchange_log l WHERE l.type LIKE 'intake.applica%' AND l.direction IN ({directions})"
+    " AND NOT EXISTS (SELECT 1 FROM {service}.inbox i WHERE i.message_id = l.message_id)"
+)
+HEARS = {"intake": "'in'", "web": "'in', 'out'"}
 
 
 @dataclass
@@ -69,6 +74,7 @@ def verdict(cities: Cities, entries: list[Entry]) -> list[str]:
         *_cases(cities, entries),
         *_twins(cities, entries),
         *_certificates(cities),
+        *_remembered(cities),
         *_nothing_left(cities),
     ]
 
@@ -145,6 +151,14 @@ def _certificates(cities: Cities) -> Iterator[str]:
         )
         yield from (f"series of {row[0]} at {node}: last {row[1]}, issued {row[2]}" for row in cities.ask(node, gaps))
     yield from (f"identifier twice: {name}" for name, count in every.items() if count > 1)
+
+
+def _remembered(cities: Cities) -> Iterator[str]:
+    for node in cities.nodes():
+        for service, directions in HEARS.items():
+            count = cities.ask(node, REMEMBERED.format(service=service, directions=directions))[0][0]
+            if count:
+                yield f"{count} messages that crossed are not in the inbox of {service} in {node}"
 
 
 def _nothing_left(cities: Cities) -> Iterator[str]:
