@@ -23,7 +23,7 @@ STILL = {
     "unanswered commands": "SELECT count(*) FROM web.commands WHERE answered_at = ''",
 }
 REMEMBERED = (  # what crossed has taken effect in these services, and each of them knows that it has
-    "SELECT count(*) FROM exchange.exchange_log l WHERE l.type LIKE 'intake.applica%' AND l.direction IN ({directions})"
+    "SELECT count(*) FROM exchange.exchange_log l WHERE l.type LIKE 'intake.applica%%' AND l.direction IN ({directions})"
     " AND NOT EXISTS (SELECT 1 FROM {service}.inbox i WHERE i.message_id = l.message_id)"
 )
 HEARS = {"intake": "'in'", "web": "'in', 'out'"}
