@@ -1,6 +1,6 @@
 """Each journey is made twice: in the embedded default and on real servers."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,3 +33,14 @@ def real_place(killed_place: Real) -> Real:
     """The same, with everything up again after the test before."""
     eventually(lambda: not real.ailing(killed_place.country, SMALL), 180)
     return killed_place
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With a failed test on real servers goes what the processes said last: it may never fail again."""
+    report = yield
+    if report.failed:
+        found = getattr(item, "funcargs", {}).values()
+        for path in [path for here in found if isinstance(here, Real) for path in here.folder.glob("logs/*.log")]:
+            report.sections.append((f"the last words of {path.name}", path.read_text("utf-8", "replace")[-4000:]))
+    return report

@@ -1,6 +1,6 @@
 """The private servers, and a tiny town on them."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,3 +19,14 @@ def town(tmp_path: Path, rabbitmq: Broker, postgres: Database) -> Iterator[Town]
     made = new_town(tmp_path, rabbitmq, postgres)
     yield made
     made.stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With a failed test goes what the town's processes said last: it may never fail again."""
+    report = yield
+    if report.failed:
+        found = getattr(item, "funcargs", {}).values()
+        for process in [process for town in found if isinstance(town, Town) for process in town.processes]:
+            report.sections.append((f"the last words of {process.name}", process.says()[-4000:]))
+    return report
