@@ -34,6 +34,7 @@ BATCH = 500
 ROUND_SECONDS = 2.0  # between two looks at all outboxes, whatever the notifications say
 CONFIRM_SECONDS = 30.0
 OPEN_SECONDS = 10.0
+LONGEST_PAUSE = 5.0  # so late does it go on once broker or database is back
 LAST_SECONDS = 3.0  # from SIGTERM until what is on its way must have been confirmed
 GRACE_SECONDS = 9  # from SIGTERM to a hard end
 SLICE_SECONDS = 0.5  # a wait notices SIGTERM that soon
@@ -287,5 +288,5 @@ def run(settings: Settings, process: str = "relay") -> None:
             log.warning("relay_interrupted", error=type(error).__name__, seconds=pause)
             metrics.beat(settings.home, process, ready=False)
             ending.pause(pause)
-            pause = min(pause * 2, 30.0)
+            pause = min(pause * 2, LONGEST_PAUSE)
     faulthandler.cancel_dump_traceback_later()

@@ -33,7 +33,7 @@ WORKERS = 10  # deliveries in hand at once, per service: the size of its connect
 HEARTBEAT_SECONDS = 60
 HANDLER_SECONDS = 60.0  # a handler that waits longer has failed; the broker would take 30 minutes to say so
 GRACE_SECONDS = 9  # from SIGTERM to a hard end
-LONGEST_PAUSE = 30.0
+LONGEST_PAUSE = 5.0  # so late does work go on once broker or database is back
 IDLE_SECONDS = 20.0  # after which the way out for copies is opened anew
 STALL_SECONDS = 1.0
 TICK_SECONDS = 0.5
@@ -176,9 +176,10 @@ class Mailbox:
         if attempts > len(self.doors.retry_delays):
             self._bury(delivery, attempts, name)
             return
-        metrics.RETRIED.labels(self.service).inc()
         queue = topology.retry_queue(self.service, self.doors.retry_delays[attempts - 1])
-        if not self._moved(queue, delivery, {ATTEMPT: attempts}):
+        if self._moved(queue, delivery, {ATTEMPT: attempts}):
+            metrics.RETRIED.labels(self.service).inc()
+        else:
             eventlet.sleep(1.0)  # the broker counts these, too
             self._answer(partial(delivery.channel.basic_reject, requeue=True), delivery)
 
