@@ -34,7 +34,8 @@ def main() -> None:
     doors = town_doors(tuple(ASKED.get("delays", (1,))), ASKED.get("tick_seconds", 0))
     services = []
     for name in ASKED.get("services", ("clerk", "archive")):
-        engine = create_engine(ASKED["urls"][name], pool_size=runner.WORKERS, max_overflow=0, hide_parameters=True)
+        pool = runner.WORKERS + 2  # a timer that waits must cost no worker its connection
+        engine = create_engine(ASKED["urls"][name], pool_size=pool, max_overflow=0, hide_parameters=True)
         services.append((doors[name], Works(node, name, engine)))
     runner.serve(services, settings.read(environ), ASKED["process"])
 
