@@ -20,7 +20,7 @@ from shared.outbox import Works
 from shared.settings import Settings
 
 HANDLER_MILLISECONDS = 25_000  # a statement that takes longer has failed
-POOL = 10  # as many connections as messages are handled at once
+POOL = 12  # as many connections as messages are handled at once, and two for timers that wait
 
 
 @dataclass(frozen=True, slots=True)
