@@ -29,7 +29,7 @@ from shared.topology import ATTEMPT, LOST, REASON, QueueDiffers
 
 log = structlog.get_logger()
 
-WORKERS = 10  # deliveries in hand at once, per service: the size of its connection pool
+WORKERS = 10  # deliveries in hand at once, per service; its connection pool has a few more
 HEARTBEAT_SECONDS = 60
 HANDLER_SECONDS = 60.0  # a handler that waits longer has failed; the broker would take 30 minutes to say so
 GRACE_SECONDS = 9  # from SIGTERM to a hard end

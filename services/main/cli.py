@@ -148,7 +148,9 @@ def migrate() -> None:
 
     home = _settings("migrate").home
     if lacking := without_account(home):
-        raise click.ClickException(f"{home}/databases.json 中没有 {'、'.join(lacking)} 的账号:先执行 tongban setup")
+        raise click.ClickException(
+            f"{home}/databases.json 中没有 {'、'.join(lacking)} 的账号:新装的节点先执行 tongban setup,要加入别的城市的节点见 docs/joining.md"
+        )
     for service, seconds in migrate_node(home):
         click.echo(f"{service}: 已是本版本的结构({seconds:.1f} 秒)")
 
