@@ -162,22 +162,11 @@ def _named(messages: Any) -> str:
 
 
 def written(contract: type[Contract], data: Json, personal: Json | None) -> tuple[Json, Json | None]:
-    """What a writer may send, as plain JSON values: every field known, present and valid. Raises Unreadable."""
+    """What a writer may send: every field known, present and valid, defaults filled in. Raises Unreadable."""
     if (personal is None) != (contract.Personal is None):
         raise Unreadable(f"{contract.type}: personal part {'missing' if personal is None else 'not allowed'}")
-    plain = _dump(contract, data)
-    if contract.Personal is None or personal is None:
-        return plain, None
-    return plain, _dump(contract.Personal, personal)
-
-
-def _dump(kind: type[Schema], values: Json) -> Json:
-    invented = set(values) - set(_schema(kind).fields)
-    if invented:
-        raise Unreadable(f"{getattr(kind, 'type', kind.__name__)}: no such fields {sorted(invented)}")
-    plain = dict(_schema(kind).dump(values))
-    _load(kind, plain, RAISE)
-    return plain
+    plain = _load(contract, data, RAISE)
+    return plain, None if contract.Personal is None or personal is None else _load(contract.Personal, personal, RAISE)
 
 
 def read_data(contract: type[Contract], data: Json) -> Json:

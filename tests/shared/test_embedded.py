@@ -159,7 +159,7 @@ def test_a_dead_letter_shows_what_an_operator_needs_and_no_person(town: Town) ->
         "case": "case-7",
         "attempts": 1,
         "reason": "RuntimeError",
-        "data": {"how": "fails", "times": 1},
+        "data": {"how": "fails", "times": 1, "seconds": 0},
     }
     assert [line["event"] for line in lines if line["log_level"] == "error"] == ["handler_failed", "dead_letter"]
     assert PRIVATE not in str(lines)
