@@ -225,7 +225,13 @@ def test_marks_are_a_set(work):
     writing.open_case(work, CASE, facts(), None)
     found = reading.find_standing(work, CASE)
     assert found
-    assert found[2] == [Mark("accepted", 2, 1)]
+    assert found.marks == [Mark("accepted", 2, 1)]
+
+
+def told_of(work, taken_in_by):
+    case_id = clock.new_id()
+    writing.add_case(work, case_id, facts(), {"parties": []}, taken_in_by)
+    return sorted(reading.find_standing(work, case_id).webhooks)
 
 
 def test_a_removed_webhook_gets_nothing_more(work):
@@ -237,16 +243,15 @@ def test_a_removed_webhook_gets_nothing_more(work):
         webhooks.remove_webhook(work, "h1", "channel:other")
     webhooks.remove_webhook(work, "h1", "channel:p")
     assert webhooks.due_deliveries(work, 10) == []
-    assert webhooks.interested(work, "channel:p") == []
+    assert told_of(work, "channel:p") == []
 
 
 def test_a_channel_hears_of_its_own_cases_and_the_node_of_all(work):
     for webhook_id, owner, whole in (("own", "channel:p", False), ("all", "clerk:a", True)):
         row = {"webhook_id": webhook_id, "owner": owner, "whole_node": whole, "url": "https://a.cn/", "label": ""}
         webhooks.add_webhook(work, row)
-    assert sorted(webhooks.interested(work, "channel:p")) == ["all", "own"]
-    assert webhooks.interested(work, "clerk:k") == ["all"]
-    assert webhooks.interested(work, "") == ["all"]
+    assert told_of(work, "channel:p") == ["all", "own"]
+    assert told_of(work, "clerk:k") == told_of(work, "") == ["all"]
 
 
 def test_a_delivery_is_not_due_before_its_time(works):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import JSON, Row, Select, bindparam, exists, func, select
+from sqlalchemy import JSON, Row, Select, bindparam, exists, func, or_, select
 
 from contracts.envelope import Json
 from services.web.rules import ENDED, Case, Mark
@@ -22,6 +22,7 @@ from services.web.store.tables import (
     task_offices,
     tasks,
     timeline,
+    webhooks,
     words,
 )
 from shared.outbox import Work, inbox
@@ -47,10 +48,22 @@ def find_case(work: Work, case_id: str) -> Case | None:
     return _case(row) if row else None
 
 
-def find_standing(work: Work, case_id: str) -> tuple[Case, list[Json], list[Mark]] | None:
-    """A case, its legs and its marks, by one question: it is asked after every message."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Standing:
+    """All that was heard of where a case stands, and the ids of the webhooks that want to know."""
+
+    case: Case
+    legs: list[Json]
+    marks: list[Mark]
+    webhooks: list[str]
+
+
+def find_standing(work: Work, case_id: str) -> Standing | None:
+    """By one question: it is asked after every message."""
     row = work.execute(_standing(work.connection.dialect.name), {"id": case_id}).first()
-    return (_case(row), row.legs or [], [Mark(*mark) for mark in row.marks or []]) if row else None
+    if row is None:
+        return None
+    return Standing(_case(row), row.legs or [], [Mark(*mark) for mark in row.marks or []], row.webhooks or [])
 
 
 @cache
@@ -61,7 +74,10 @@ def _standing(dialect: str) -> Select[Any]:
     its_legs = select(gathered(leg, type_=JSON)).where(legs.c.case_id == bindparam("id"))
     mark = array(marks.c.name, marks.c.leg_no, marks.c.version)
     its_marks = select(gathered(mark, type_=JSON)).where(marks.c.case_id == bindparam("id"))
-    columns = its_legs.scalar_subquery().label("legs"), its_marks.scalar_subquery().label("marks")
+    wanted = or_(webhooks.c.whole_node, webhooks.c.owner == cases.c.taken_in_by)
+    its_webhooks = select(gathered(webhooks.c.webhook_id, type_=JSON)).where(webhooks.c.removed_at == "", wanted)
+    gathers = {"legs": its_legs, "marks": its_marks, "webhooks": its_webhooks.correlate(cases)}
+    columns = [query.scalar_subquery().label(name) for name, query in gathers.items()]
     return select(*CASE_COLUMNS, *columns).where(cases.c.case_id == bindparam("id"))
 
 

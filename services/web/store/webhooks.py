@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import insert, select, update
 
 from contracts.envelope import Json
 from services.web.store.tables import webhook_deliveries as deliveries
@@ -45,16 +45,10 @@ def remove_webhook(work: Work, webhook_id: str, owner: str) -> None:
         raise NotFound("webhook_unknown", "没有这个回调,或已删除")
 
 
-def interested(work: Work, taken_in_by: str) -> list[str]:
-    """The ids of the webhooks to be told of a case that `taken_in_by` took in."""
-    wanted = or_(webhooks.c.whole_node, webhooks.c.owner == taken_in_by)
-    return list(work.execute(select(webhooks.c.webhook_id).where(webhooks.c.removed_at == "", wanted)).scalars())
-
-
 def add_delivery(work: Work, delivery_id: str, webhook_id: str, body: str) -> None:
     """Something to be sent as soon as possible."""
     row = {"delivery_id": delivery_id, "webhook_id": webhook_id, "body": body, "due_at": clock.iso(work.now)}
-    work.execute(insert(deliveries).values(row | {"attempts": 0, "state": "waiting", "answer": ""}))
+    work.write(insert(deliveries).values(row | {"attempts": 0, "state": "waiting", "answer": ""}))
 
 
 def due_deliveries(work: Work, limit: int) -> list[Delivery]:

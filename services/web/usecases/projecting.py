@@ -40,14 +40,13 @@ def _refresh(work: Work, case_id: str) -> None:
     found = reading.find_standing(work, case_id)
     if found is None:
         return
-    case, legs, marks = found
-    clocks = [clock for leg in legs for clock in leg["clocks"]]
+    clocks = [clock for leg in found.legs for clock in leg["clocks"]]
     running = [clock["due_on"] for clock in clocks if not clock["ended_on"] and not clock["paused_on"]]
-    state = rules.case_state(marks)
+    state = rules.case_state(found.marks)
     due_on = "" if state in rules.ENDED - {"decided"} else min(running, default="")
     writing.set_standing(work, case_id, state, due_on[:10])
-    if state != case.state:
-        webhooks.plan(work, case, state)
+    if state != found.case.state:
+        webhooks.plan(work, found.webhooks, found.case, state)
 
 
 def _at(leg: Json) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 import http.client
 import json
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 from contracts.envelope import Json
@@ -57,9 +57,9 @@ def remove_webhook(work: Work, who: Principal, webhook_id: str) -> None:
     store.remove_webhook(work, webhook_id, who.owner)
 
 
-def plan(work: Work, case: Case, state: str) -> None:
-    """Write down who is to be told of a new state, in the transaction in which it became known."""
-    for webhook_id in store.interested(work, case.taken_in_by):
+def plan(work: Work, wanted_by: Iterable[str], case: Case, state: str) -> None:
+    """Write down which webhooks are to be told of a new state, in the transaction in which it became known."""
+    for webhook_id in wanted_by:
         delivery_id = clock.new_id()
         body = {"delivery_id": delivery_id, "case_no": case.case_no, "state": state, "at": clock.iso(work.now)}
         store.add_delivery(work, delivery_id, webhook_id, json.dumps(body))
