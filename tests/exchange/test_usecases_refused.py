@@ -2,9 +2,10 @@
 
 import dataclasses
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import psycopg
 import pytest
 from sqlalchemy import update
 
@@ -14,6 +15,7 @@ from contracts.intake import ApplicationForwardedV1
 from services.exchange import rules
 from services.exchange.store import questions, tables
 from services.exchange.usecases import quarantine, receiving
+from services.exchange.usecases.batches import all_or_each
 from shared.crypto.keys import new_keys, node_keys
 from shared.crypto.signing import sign_detached
 from shared.errors import Denied, NotFound
@@ -207,6 +209,14 @@ def test_bytes_that_are_no_text_are_kept_apart(scene: Scene) -> None:
     jws = sign_detached(scene.sanya.works.node.keys.signer, body)
     receiving.receive_batch(scene.lanzhou.works, [replace(delivery(scene.parcel), body=body, jws=jws)])
     assert scene.lanzhou.codes() == ["unreadable"]
+
+
+def test_no_message_is_to_blame_for_a_connection_that_broke(scene: Scene) -> None:
+    def break_off(_items: Sequence[str]) -> list[None]:
+        raise psycopg.OperationalError("the connection is lost")  # and the database is back at once
+
+    with pytest.raises(psycopg.OperationalError):
+        all_or_each(scene.lanzhou.works, break_off, ["a message"], lambda *_: pytest.fail("it was blamed"))
 
 
 def test_a_fault_of_ours_keeps_the_message_and_can_be_mended(scene: Scene) -> None:

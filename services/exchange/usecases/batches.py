@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from services.exchange.store.batches import ping
-from shared.outbox import Works
+from shared.outbox import Works, is_away
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -23,6 +23,8 @@ def all_or_each(
     try:
         return act(items)
     except Exception as error:
+        if is_away(error):  # it may be back by now
+            raise
         with works.begin() as work:
             ping(work)
         if len(items) == 1:
