@@ -11,7 +11,7 @@ import structlog
 from contracts.envelope import Contract, Message, Unreadable, decode
 from shared import metrics
 from shared.errors import OutOfStep, TongbanError
-from shared.outbox import Work, Works
+from shared.outbox import AlreadyDone, Work, Works
 
 log = structlog.get_logger()
 
@@ -108,13 +108,9 @@ class Doors:
             raise Rejected(f"{self.service} has no door for {message.type}")
         try:
             with metrics.handling(self.service, message.type):
-                return _enter(works, door, message)
-        except OutOfStep as error:
-            return _answer(works, door, message, error, Outcome.STALE)
-        except TongbanError as error:
-            if door.contract.answers is None:
-                raise Rejected(f"{type(error).__name__} {error.code}") from error
-            return _answer(works, door, message, error, Outcome.REFUSED)
+                return _lead(works, door, message)
+        except AlreadyDone:
+            return Outcome.DUPLICATE
         except Unreadable as error:
             raise Rejected(str(error)) from error
 
@@ -127,21 +123,28 @@ class Doors:
         return mine
 
 
+def _lead(works: Works, door: Door, message: Message) -> Outcome:
+    try:
+        return _enter(works, door, message)
+    except OutOfStep as error:
+        return _answer(works, door, message, error, Outcome.STALE)
+    except TongbanError as error:
+        if door.contract.answers is None:
+            raise Rejected(f"{type(error).__name__} {error.code}") from error
+        return _answer(works, door, message, error, Outcome.REFUSED)
+
+
 def _enter(works: Works, door: Door, message: Message) -> Outcome:
     answer = door.ask(works, message) if door.ask else None
     with works.once(message) as work:
-        if work is None:
-            return Outcome.DUPLICATE
         work.answer = answer
         door.act(work)
-        return Outcome.DONE
+    return Outcome.DONE
 
 
 def _answer(works: Works, door: Door, message: Message, error: TongbanError, outcome: Outcome) -> Outcome:
     """The use-case was undone; a command is answered by its refusal event, a fact is only remembered as read."""
     with works.once(message) as work:
-        if work is None:
-            return Outcome.DUPLICATE
         if door.contract.answers is not None:
             work.tell(door.contract.answers, message.subject, refusal(error))
     return outcome

@@ -1,16 +1,16 @@
 """The one transaction of the house: domain rows, inbox row, outbox rows and audit rows together or not at all."""
 
 import datetime
-import json
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -24,6 +24,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     delete,
+    event,
     insert,
     select,
     text,
@@ -31,14 +32,14 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Result, RootTransaction
+from sqlalchemy.engine import Result
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import Executable
 
-from contracts.envelope import Contract, Json, Message, Unreadable, decode, encode, read_data, read_personal, written
+from contracts.envelope import Contract, Json, Message, decode, encode, read_data, written
 from shared import clock
 from shared.crypto.keys import using
-from shared.crypto.sealing import SealError, seal, unseal
+from shared.crypto.personal import open_personal, seal_personal
 from shared.directory import Node
 
 BigId = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up by itself only for INTEGER keys
@@ -93,6 +94,10 @@ leases = Table(
 )
 
 
+class AlreadyDone(Exception):
+    """The message has taken effect before; nothing of this transaction stays."""
+
+
 @dataclass(slots=True)
 class Work:
     """What a use-case holds while its transaction is open; gone with it."""
@@ -104,7 +109,6 @@ class Work:
     cause: Message | None = None
     answer: Any = None  # what the door asked of the outside world before this transaction
     told: int = 0
-    waiting: list[tuple[Executable, Any]] = field(default_factory=list)  # statements, see `write`
 
     @property
     def today(self) -> datetime.date:
@@ -112,47 +116,23 @@ class Work:
         return clock.legal_date(self.now)
 
     def execute(self, statement: Executable, values: Any = None) -> Result[Any]:
-        """Run one SQLAlchemy statement inside this transaction."""
-        self.flush()
-        return self.connection.execute(statement, values)
+        """Run one SQLAlchemy statement inside this transaction, and await its result."""
+        return self.connection.execute(statement, values, execution_options=AWAITED)
 
     def change(self, statement: Executable, values: Any = None) -> int:
         """Run an insert, update or delete; the number of rows it touched."""
-        self.write(statement, values)
-        with _together(self.connection):
-            last: Any = self._send()
-        count = int(last.context.cursor.rowcount)  # SQLAlchemy looks too early, before the answers are there
+        result: Any = self.connection.execute(statement, values, execution_options=COUNTED)
+        count = int(result.rowcount)
         if count < 0:
             raise RuntimeError("the database did not say how many rows were touched")  # not known is not none
         return count
 
     def write(self, statement: Executable, values: Any = None) -> None:
-        """A statement whose result nobody asks for: it runs before the next question, at the latest before the commit.
+        """Run a statement whose result nobody asks for.
 
-        Until then it waits for others: what leaves together is awaited once.
+        On PostgreSQL nobody waits for it: an error comes with a later statement, at the latest with the commit.
         """
-        self.waiting.append((statement, values))
-
-    def flush(self) -> None:
-        """Run what waits, in the order in which it was written."""
-        if self.waiting:
-            with _together(self.connection):
-                self._send()
-
-    def commit(self, transaction: RootTransaction) -> None:
-        """Run what waits, and end the transaction with it."""
-        _expect_sound(self.connection)
-        with _together(self.connection) if self.waiting else nullcontext():
-            self._send()
-            transaction.commit()
-
-    def _send(self) -> Result[Any] | None:
-        """Run what waits one behind the other; the last one's result."""
-        result = None
-        waiting, self.waiting = self.waiting, []
-        for statement, values in waiting:
-            result = self.connection.execute(statement, values)
-        return result
+        self.connection.execute(statement, values)
 
     def insert_once(self, table: Table, values: Json) -> bool:
         """Insert unless its key is there already; True when it was new."""
@@ -241,20 +221,6 @@ class Work:
         return self.insert_once(leases, {"name": name, "holder": holder, "until": until})
 
 
-def seal_personal(node: Node, kind: str, message_id: str, private: Json) -> str:
-    """The sealed field of a message inside its city, bound to that message."""
-    return seal(node.keys, json.dumps(private, ensure_ascii=False).encode(), f"message/{kind}/{message_id}")
-
-
-def open_personal(node: Node, contract: type[Contract], message: Message) -> Json:
-    """The personal part of a message inside its city. Raises Unreadable, also when its seal is not ours or broken."""
-    try:
-        opened = unseal(node.keys, message.sealed or "", f"message/{message.type}/{message.id}")
-    except SealError as error:
-        raise Unreadable(str(error)) from error
-    return read_personal(contract, json.loads(opened))
-
-
 def is_away(error: BaseException) -> bool:
     """Whether an error says that the database is not there, rather than that it refused something."""
     said = error.orig if isinstance(error, DBAPIError) else error  # what ends a pipeline comes as the driver says it
@@ -275,6 +241,7 @@ def _outbox_row(message: Message, now: datetime.datetime) -> Json:
 
 # --- statements, made once: to make one costs more than to run it ---------------------------------------------------------
 
+REMEMBER = insert(inbox).inline()
 TELL = insert(outbox).inline()  # nobody asks for the position it gets
 PARKED_FOR = select(parked.c.body).where(parked.c.awaits == bindparam("awaited"))
 TAKE_LEASE = update(leases).where(
@@ -298,29 +265,75 @@ def _upsert_newest(table: Table, by: tuple[str, ...], dialect: str) -> Executabl
     return statement.on_conflict_do_update(index_elements=keys, set_=newer, where=older)
 
 
+# --- a transaction of PostgreSQL's is one pipeline: only questions are waited for (ADR 0016) ------------------------------
+
+AWAITED = {"awaited": True}  # the option of a statement whose answer must be there when it returns
+COUNTED = AWAITED | {"preserve_rowcount": True}  # SQLAlchemy would not look for an insert
+CALM = (TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR)
+
+
+def _piping(engine: Engine) -> Engine:
+    """The same connections for transactions that are pipelines."""
+    if engine.dialect.name != "postgresql":
+        return engine
+    ours = engine.execution_options(isolation_level="AUTOCOMMIT")  # it is us who say BEGIN
+    event.listen(ours, "after_cursor_execute", _await_answer)
+    return ours
+
+
+def _await_answer(connection: Connection, _cursor: Any, _sql: str, _values: Any, context: Any, _many: bool) -> None:
+    """SQLAlchemy has sent a statement: if it was a question, wait for its answer and all before it."""
+    if context.execution_options.get("awaited"):
+        _hear(connection)
+
+
+def _hear(connection: Connection) -> None:
+    """Wait until all that was sent is answered; raises what the database has against it."""
+    if connection.dialect.name == "postgresql" and not connection.invalidated:
+        connection.info["pipeline"].sync()
+
+
 @contextmanager
-def _together(connection: Connection) -> Iterator[None]:
-    """Send statements without awaiting each answer, where the database can do that; all answers are there at the end."""
+def _piped(connection: Connection) -> Iterator[None]:
+    """One transaction: committed at the end, and PostgreSQL has said so; after an error it remains to be rolled back."""
     if connection.dialect.name != "postgresql":
         yield
         return
     driver: Any = connection.connection.driver_connection
     try:
-        with driver.pipeline():
+        with driver.pipeline() as pipeline:
+            connection.info["pipeline"] = pipeline
+            connection.exec_driver_sql("BEGIN")  # by SQLAlchemy: of one dead connection it concludes on the others
             yield
+            end = driver.execute("COMMIT")  # psycopg's own BEGIN and COMMIT would each be waited for
+        if end.statusmessage != "COMMIT":
+            raise RuntimeError("an error of this transaction was passed over, and the database undid it")
     except BaseException as error:
-        connection.invalidate()  # SQLAlchemy knows nothing of pipelines: it could take the transaction for ended
+        if driver.info.pipeline_status is not PipelineStatus.OFF or driver.info.transaction_status not in CALM:
+            connection.invalidate()  # answers are on their way to nobody
         first = error.__context__
         if isinstance(error, psycopg.Error) and first is not None and not isinstance(first, Exception):
             raise first from None  # psycopg puts "still busy" in the place of a time-out or a kill
         raise
 
 
-def _expect_sound(connection: Connection) -> None:
-    """Raises unless the transaction can be committed: of one that has failed PostgreSQL says it was, and undoes it."""
-    driver: Any = connection.connection.driver_connection
-    if connection.dialect.name == "postgresql" and driver.info.transaction_status is TransactionStatus.INERROR:
-        raise RuntimeError("an error of this transaction was passed over")
+def _hearing(work: Work) -> Iterator[Work]:
+    """What the use-case raises may hide that its message was here before."""
+    try:
+        yield work
+    except (DBAPIError, psycopg.Error):
+        raise  # the first error there was
+    except Exception:
+        _hear(work.connection)
+        raise
+
+
+def _is_in_inbox(error: DBAPIError | psycopg.Error, message_id: str) -> bool:
+    """Whether a transaction failed because its message had taken effect before."""
+    said = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(said, psycopg.errors.UniqueViolation):
+        return said.diag.table_name == inbox.name and message_id in (said.diag.message_detail or "")
+    return isinstance(said, sqlite3.IntegrityError) and f"{inbox.name}.message_id" in str(said)
 
 
 class Works:
@@ -329,7 +342,7 @@ class Works:
     def __init__(self, node: Node, service: str, engine: Engine) -> None:
         self.node = node
         self.service = service
-        self.engine = engine
+        self.engine = _piping(engine)
         self.on_told: Callable[[], None] = lambda: None  # the embedded bus wakes up by this
         self._one_writer = threading.RLock() if engine.dialect.name == "sqlite" else None
 
@@ -343,19 +356,27 @@ class Works:
             yield from self._begin(cause)
 
     def _begin(self, cause: Message | None) -> Iterator[Work]:
-        with using(self.node.keys), self.engine.connect() as connection, connection.begin() as transaction:
+        with using(self.node.keys), self.engine.connect() as connection, connection.begin():
             work = Work(self.node, self.service, connection, clock.now(), cause)
-            yield work
-            work.commit(transaction)
+            with _piped(connection):
+                yield work
         if work.told:
             self.on_told()
 
     @contextmanager
-    def once(self, message: Message) -> Iterator[Work | None]:
-        """The transaction in which `message` takes effect; yields None when it already has."""
-        with self.begin(message) as work:
-            row = {"message_id": message.id, "received_at": clock.iso(work.now)}
-            yield work if work.insert_once(inbox, row) else None
+    def once(self, message: Message) -> Iterator[Work]:
+        """The transaction in which `message` takes effect. Raises AlreadyDone if it has before.
+
+        That breaks the block off at its first question, whatever else it would have raised.
+        """
+        try:
+            with self.begin(message) as work:
+                work.write(REMEMBER, {"message_id": message.id, "received_at": clock.iso(work.now)})
+                yield from _hearing(work)
+        except (DBAPIError, psycopg.Error) as error:
+            if _is_in_inbox(error, message.id):
+                raise AlreadyDone from None
+            raise
 
     def prune(self, days: int) -> int:
         """Forget inbox rows older than `days` (longer than any message may wait anywhere); how many."""

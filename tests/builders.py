@@ -34,9 +34,10 @@ from services.subsidy.ports import SimulatedRegistries
 from shared import clock
 from shared.audit import audit_metadata
 from shared.bus import Doors
+from shared.crypto.personal import open_personal, seal_personal
 from shared.directory import Node
 from shared.embedded import EmbeddedBus, Station, dead_letters, embedded_metadata, sqlite_engine
-from shared.outbox import Work, Works, message_metadata, open_personal, parked, seal_personal
+from shared.outbox import Work, Works, message_metadata, parked
 
 FIVE = ("460200", "321300", "421202", "620100", "371000")
 SANYA, LANZHOU, WEIHAI = "460200", "620100", "371000"

@@ -10,8 +10,9 @@ from contracts.envelope import Contract, Json, Message, encode, written
 from deploy.roles import create_node_database
 from shared import clock
 from shared.bus import Doors, Outcome
+from shared.crypto.personal import seal_personal
 from shared.directory import Node
-from shared.outbox import Works, outbox, seal_personal
+from shared.outbox import Works, outbox
 from tests.builders import City, make_works
 from tests.servers import Database
 

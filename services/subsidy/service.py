@@ -6,7 +6,8 @@ from contracts.matters import matter_version
 from services.subsidy import store, usecases
 from services.subsidy.ports import Gathered, Registries, gather
 from shared.bus import Doors
-from shared.outbox import Works, open_personal
+from shared.crypto.personal import open_personal
+from shared.outbox import Works
 
 ASK_AGAIN_SECONDS = 60
 ASK_AGAIN_BATCH = 50

@@ -16,9 +16,9 @@ from services.exchange.usecases import proofs
 from services.exchange.usecases.directories import take_directory
 from services.exchange.usecases.sending import accept_batch, list_due
 from shared.bus import Rejected
+from shared.crypto.personal import open_personal
 from shared.directory import sign_directory
 from shared.errors import Denied
-from shared.outbox import open_personal
 from tests.exchange.cities import (
     LANZHOU,
     PARTIES,

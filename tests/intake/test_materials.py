@@ -13,8 +13,8 @@ from contracts.envelope import Json, decode, encode
 from services.intake import store
 from services.intake.usecases.materials import CHUNK_BYTES
 from shared import clock, files
+from shared.crypto.personal import open_personal, seal_personal
 from shared.errors import NotFound
-from shared.outbox import open_personal, seal_personal
 from tests.builders import LANZHOU, SANYA, WEIHAI, Country
 from tests.intake.cases import MISSING, MOVED, UNREGISTERED, ask_supplement, calm, material, refusal, supplement
 from tests.replay import record

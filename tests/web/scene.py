@@ -20,9 +20,10 @@ from services.web.usecases import tokens
 from services.web.usecases.tokens import NewToken
 from shared import clock
 from shared.audit import audit_metadata
+from shared.crypto.personal import seal_personal
 from shared.directory import Node
 from shared.embedded import sqlite_engine
-from shared.outbox import Works, outbox, seal_personal
+from shared.outbox import Works, outbox
 from tests.builders import make_node, make_works
 
 NODE = "620100"

@@ -13,8 +13,9 @@ from services.web.store.tables import cases, commands
 from services.web.usecases import acting, answering, filing, taking_in, tokens
 from services.web.usecases.tokens import NewToken
 from shared import files
+from shared.crypto.personal import open_personal
 from shared.errors import Denied, NotFound, OutOfStep, Refused
-from shared.outbox import open_personal, outbox
+from shared.outbox import outbox
 from tests.web.scene import DPF, OTHER_NUMBER, PERSON, TAKEN_IN, TOWNSHIP, Scene, a_form, people, taken_in
 
 CLERK = Principal("t", "clerk", "clerk-1", office=TOWNSHIP)

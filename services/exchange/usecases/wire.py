@@ -24,11 +24,11 @@ from contracts.intake import ApplicationDeclinedV1, ApplicationForwardedV1, Appl
 from services.exchange import rules
 from shared import clock
 from shared.bus import Rejected
+from shared.crypto.personal import seal_personal
 from shared.crypto.sealing import open_sealed, seal_for, unseal
 from shared.crypto.signing import verify_detached
 from shared.directory import Directory, Node
 from shared.errors import Denied
-from shared.outbox import seal_personal
 
 CONTRACTS = every_contract(contracts.intake, contracts.subsidy, contracts.certificate, contracts.exchange)
 HANDS_OVER = ApplicationForwardedV1.type
