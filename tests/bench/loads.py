@@ -83,10 +83,10 @@ def desk(bench: Bench, node: str, office: str) -> Desk:
     return Desk(bench.addresses[node], bench.token(node, office), threading.Event(), counters.Meter())
 
 
-def hand_in(at: Desk, person: Person, sent: float | None = None) -> Answer:
+def hand_in(at: Desk, person: Person, sent: float | None = None, prefer: str = "") -> Answer:
     """POST /cases for one person. RuntimeError when the city refuses: the bench itself would be wrong."""
     sent = clock.monotonic() if sent is None else sent
-    status, answer = at.ask("POST", "/cases", application([person.party()]), clock.new_id())
+    status, answer = at.ask("POST", "/cases", application([person.party()]), clock.new_id(), prefer)
     if status not in (201, 202):
         raise RuntimeError(f"POST /cases: {status} {answer.get('code')}")
     return Answer(sent, clock.monotonic(), status, answer["receipt"]["case_id"])

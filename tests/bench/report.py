@@ -21,16 +21,17 @@ machines of its own would reach. Ratios travel better than rates. Goals are line
 MEASURED = {
     "intake": """\
 **Cases taken in.** {hands} counters, spread over the accepting city's offices, each send the next `POST /cases` when
-the last one is answered: {seconds:.0f} s, after {warm_up:.0f} s that do not count. 201 means that intake's answer came
-within the API's patience of 2 s, 202 that the receipt was handed out before it. A case is a 两项补贴 application of a
-person who never applied before, without files. Every case crosses to the other city; what was still moving at the end
-is given as the time until nothing moved any more.""",
+the last one is answered: {seconds:.0f} s, after {warm_up:.0f} s that do not count. First they wait for intake's answer,
+at most the API's patience of 2 s (201; 202 when it did not come in time), then they ask for the receipt only (`Prefer:
+respond-async`, 202). Either way the case is safe in the database when it is answered. A case is a 两项补贴 application
+of a person who never applied before, without files. Every case crosses to the other city; what was still moving at the
+end is given as the time until nothing moved any more.""",
     "crossing": """\
 **Crossing.** From the moment a `POST /cases` was due to the moment the accepting city's read model shows that the
 competent city has taken the case over: web, intake, two gateways and the hub, intake, and all the way back. Seen by
 asking the database every 10 ms. At a fixed rate, arrivals do not wait for earlier ones (a rate beyond what the machine
 bears shows as a time that grows with the length of the run); in the closed loop {in_flight} counters each hand in their
-next case when the last was taken over.""",
+next case when the last was taken over. Counters ask for receipts only.""",
     "journey": """\
 **Whole journeys.** From `POST /cases` to 告知, with three clerks in the competent city (check, review, decide) who look
 at their task list, and again 0.2 s after they found it empty. Their waiting is in the figure, and so is what their

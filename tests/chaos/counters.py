@@ -34,11 +34,13 @@ class Desk:
     stop: threading.Event
     in_flight: "Meter"
 
-    def ask(self, method: str, path: str, body: Any = None, key: str = "") -> tuple[int, dict[str, Any]]:
+    def ask(
+        self, method: str, path: str, body: Any = None, key: str = "", prefer: str = ""
+    ) -> tuple[int, dict[str, Any]]:
         """The status and the answer; repeats the same request, with the same key, while the city is away."""
         content = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        headers |= {"Idempotency-Key": key} if key else {}
+        headers |= {name: value for name, value in {"Idempotency-Key": key, "Prefer": prefer}.items() if value}
         while not self.stop.is_set():
             request = urllib.request.Request(f"{self.url}/api/v1{path}", content, headers, method=method)
             try:

@@ -106,6 +106,16 @@ def test_intakes_answer_makes_it_201(scene):
     assert answer.json["case"]["state"] == "taken_in"
 
 
+WAITS = {"respond-async, wait=9": 60.0, 'foo="bar", wait=0': 60.0, "wait=60": 0.0, "wait=soon": 0.0, "=,;": 0.0}
+
+
+@pytest.mark.parametrize(("preference", "patience"), WAITS.items())
+def test_nobody_waits_longer_than_they_prefer_and_we_have_patience(scene, preference, patience):
+    scene.app.config["PATIENCE"] = patience
+    answer = scene.ask("POST", "/cases", scene.token(), json=a_form(), headers={"Prefer": preference})
+    assert answer.status_code == 202
+
+
 def test_the_same_key_gets_the_same_answer_after_a_restart(scene):
     token, key = scene.token(), {"Idempotency-Key": "counter-7/1".replace("/", "-")}
     first = scene.ask("POST", "/cases", token, json=a_form(), headers=key)

@@ -10,13 +10,13 @@ from services.web import rules
 from services.web.rules import Principal
 from services.web.store import reading, writing
 from services.web.store.tables import cases, commands
-from services.web.usecases import acting, answering, filing, taking_in, tokens
+from services.web.usecases import acting, filing, taking_in, tokens
 from services.web.usecases.tokens import NewToken
 from shared import files
 from shared.crypto.personal import open_personal
-from shared.errors import Denied, NotFound, OutOfStep, Refused
+from shared.errors import Denied, NotFound, Refused
 from shared.outbox import outbox
-from tests.web.scene import DPF, OTHER_NUMBER, PERSON, TAKEN_IN, TOWNSHIP, Scene, a_form, people, taken_in
+from tests.web.scene import DPF, OTHER_NUMBER, PERSON, TOWNSHIP, Scene, a_form
 
 CLERK = Principal("t", "clerk", "clerk-1", office=TOWNSHIP)
 KEY = "key-0001"
@@ -284,41 +284,6 @@ def test_a_material_carries_what_the_file_store_knows_of_it(scene, work):
     [kept] = reading.list_materials(work, case_id)
     assert (kept["sha256"], kept["size"], kept["media_type"]) == (mine.sha256, len(PDF), "application/pdf")
     assert reading.case_of_file(work, mine.file_id) == case_id
-
-
-# --- waiting ---------------------------------------------------------------------------------------------------------
-
-
-def test_the_answer_ends_the_waiting(scene):
-    with scene.works.begin() as work:
-        case_id = taking_in.take_in(work, CLERK, asked(), KEY)
-    [command] = scene.told()
-    event = scene.event(TAKEN_IN, case_id, taken_in(case=command.data["case"]), people(), causation=command.id)
-    answer = threading.Timer(0.1, scene.doors.handle, (scene.works, event))
-    answer.start()
-    found = answering.await_answer(scene.works, CLERK, KEY, patience=10)
-    answer.join()
-    assert found.outcome == "done"
-
-
-def test_patience_ends_without_an_answer(scene):
-    with scene.works.begin() as work:
-        taking_in.take_in(work, CLERK, asked(), KEY)
-    assert answering.await_answer(scene.works, CLERK, KEY, patience=0.05).outcome == ""
-
-
-@pytest.mark.parametrize("error", [Refused, NotFound, OutOfStep, Denied])
-def test_a_refusal_from_another_service_is_raised_here(scene, error):
-    with scene.works.begin() as work:
-        case_id = taking_in.take_in(work, CLERK, asked(), KEY)
-    [command] = scene.told()
-    told = {"kind": error.__name__, "code": "duplicate_case", "message": "已有在办的办件", "basis": "一人一事"}
-    scene.hear(intake.ActRefusedV1, case_id, told | {"field": "parties", "details": {}}, causation=command.id)
-    with pytest.raises(error) as refused:
-        answering.await_answer(scene.works, CLERK, KEY)
-    assert (refused.value.code, refused.value.basis, refused.value.field) == ("duplicate_case", "一人一事", "parties")
-    with scene.works.begin() as work:
-        assert reading.find_case(work, case_id).state == "not_taken_in"
 
 
 # --- acting ----------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from services.web.api.cases import cases
 from services.web.api.files import materials
 from services.web.api.reference import public
 from services.web.api.routes import PROBLEM
-from services.web.usecases.answering import PATIENCE
+from services.web.usecases.answering import PATIENCE, Answers
 from shared.directory import Node
 from shared.outbox import Works
 
@@ -43,7 +43,8 @@ def create_app(works: Works, node: Node) -> Flask:
     app, api = _described()
     if works.node is not node:
         raise ValueError("the transactions belong to another node")
-    app.extensions |= {"tongban": works, "tongban.seen": {}, "tongban.openapi": api.spec.to_dict()}
+    app.extensions |= {"tongban": works, "tongban.answers": Answers(works), "tongban.seen": {}}
+    app.extensions["tongban.openapi"] = api.spec.to_dict()
     app.before_request(guard)
     app.after_request(_careful)
     problems.register(app)

@@ -6,17 +6,34 @@ from flask import current_app, url_for
 
 from contracts.api import answered, asked
 from services.web.api.auth import allowed, principal, works
-from services.web.api.routes import IDEMPOTENCY_KEY, PURPOSE, blueprint, header, idempotency_key, purpose, route
-from services.web.usecases import acting, answering, taking_in, viewing
+from services.web.api.routes import (
+    IDEMPOTENCY_KEY,
+    PREFER,
+    PURPOSE,
+    blueprint,
+    headers,
+    idempotency_key,
+    preferred_wait,
+    purpose,
+    route,
+)
+from services.web.rules import Command
+from services.web.usecases import acting, taking_in, viewing
+from services.web.usecases.answering import Answers
 
 cases = blueprint("cases", "办件")
 
+COMMAND_HEADERS = {
+    IDEMPOTENCY_KEY: "同一请求重试时不变",
+    PREFER: "RFC 7240:`respond-async` 不等办理结果,立即得到 202;`wait=N` 最多等 N 秒",
+}
 Answer = tuple[dict[str, Any], int, dict[str, str]]
 
 
-def patience() -> float:
-    """Seconds for which an answer is waited for."""
-    return float(current_app.config["PATIENCE"])
+def await_answer(key: str) -> Command:
+    """The command asked under that key; its answer is waited for as long as the asker prefers and we have patience."""
+    answers: Answers = current_app.extensions["tongban.answers"]
+    return answers.wait(principal(), key, preferred_wait(current_app.config["PATIENCE"]))
 
 
 def status_url(case_id: str) -> str:
@@ -25,14 +42,14 @@ def status_url(case_id: str) -> str:
 
 
 @route(cases, "POST /cases", takes=asked.NewCase, gives={201: answered.TakenIn, 202: answered.TakenIn})
-@header(IDEMPOTENCY_KEY, "同一请求重试时不变", required=True)
+@headers(COMMAND_HEADERS, IDEMPOTENCY_KEY)
 @allowed("clerk", "citizen", "channel")
 def take_in(body: dict[str, Any]) -> Answer:
     """收件: 201 with the case when intake has taken it in, 202 with the receipt when its answer is still to come."""
     who, key = principal(), idempotency_key()
     with works().begin() as work:
         case_id = taking_in.take_in(work, who, body, key)
-    command = answering.await_answer(works(), who, key, patience())
+    command = await_answer(key)
     with works().begin() as work:
         case = viewing.view_case(work, who, case_id) if command.outcome else None
         receipt = viewing.receipt(work, who, case_id)
@@ -50,7 +67,7 @@ def list_cases(query: dict[str, Any]) -> dict[str, Any]:
 
 
 @route(cases, "POST /cases/search", takes=asked.Search, gives={200: answered.CasePage})
-@header(PURPOSE, "按证件号码查询时必填")
+@headers({PURPOSE: "按证件号码查询时必填"})
 @allowed("clerk", "citizen", "channel")
 def search(body: dict[str, Any]) -> dict[str, Any]:
     """Cases by case number, or for clerks by a person's number: with a purpose, and on record."""
@@ -59,7 +76,7 @@ def search(body: dict[str, Any]) -> dict[str, Any]:
 
 
 @route(cases, "GET /cases/<uuid:case_id>", gives={200: answered.CaseView})
-@header(PURPOSE, "工作人员查看个人信息时必填,并记录在案")
+@headers({PURPOSE: "工作人员查看个人信息时必填,并记录在案"})
 @allowed("clerk", "citizen", "channel")
 def get_case(case_id: object) -> dict[str, Any]:
     """A case with its legs, clocks, timeline and task; its persons only with X-Purpose."""
@@ -76,14 +93,14 @@ def get_receipt(case_id: object) -> dict[str, Any]:
 
 
 @route(cases, "POST /cases/<uuid:case_id>/acts", takes=asked.Act, gives={200: answered.Done, 202: answered.Done})
-@header(IDEMPOTENCY_KEY, "同一请求重试时不变", required=True)
+@headers(COMMAND_HEADERS, IDEMPOTENCY_KEY)
 @allowed("clerk", "citizen", "channel")
 def act(body: dict[str, Any], case_id: object) -> Answer:
     """An act on a case: 200 with its new state, 409 when somebody was faster, 202 when the answer is still to come."""
     who, key, case = principal(), idempotency_key(), str(case_id)
     with works().begin() as work:
         acting.act(work, who, case, body, key)
-    command = answering.await_answer(works(), who, key, patience())
+    command = await_answer(key)
     url = status_url(case)
     if not command.outcome:
         return {"status_url": url, "case": None}, 202, {"Location": url}

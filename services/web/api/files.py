@@ -7,7 +7,7 @@ from werkzeug.exceptions import BadRequest
 
 from contracts.api import answered
 from services.web.api.auth import allowed, principal, works
-from services.web.api.routes import PURPOSE, blueprint, documented, header, purpose, route
+from services.web.api.routes import PURPOSE, blueprint, documented, headers, purpose, route
 from services.web.usecases import filing
 from shared import files
 
@@ -41,7 +41,7 @@ def upload() -> tuple[dict[str, Any], int]:
 
 
 @route(materials, "GET /files/<uuid:file_id>", gives={200: None})
-@header(PURPOSE, "查看材料的目的,记录在案", required=True)
+@headers({PURPOSE: "查看材料的目的,记录在案"}, PURPOSE)
 @documented(responses={"200": {"content": RAW}})
 @allowed("clerk")
 def download(file_id: object) -> Response:

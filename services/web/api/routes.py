@@ -10,6 +10,7 @@ from flask import request
 from flask_smorest import Blueprint
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.http import parse_dict_header
 
 from services.web.api.auth import PUBLIC, Access, View
 from shared.errors import Refused
@@ -17,6 +18,7 @@ from shared.errors import Refused
 PROBLEM = "PROBLEM"  # the name of the one error response in the OpenAPI document
 IDEMPOTENCY_KEY = "Idempotency-Key"
 PURPOSE = "X-Purpose"
+PREFER = "Prefer"
 _KEY = re.compile(r"[0-9A-Za-z_.:-]{8,100}", re.ASCII)
 _AWKWARD = re.compile(r"\\u(0000|d[89a-f])", re.ASCII | re.IGNORECASE)  # NUL, and halves of characters
 
@@ -87,16 +89,30 @@ def _security(access: Access) -> list[dict[str, list[str]]]:
     return ways if "channel" in access.kinds and access.names_citizen else ways[:1]
 
 
-def header(name: str, description: str, *, required: bool = False) -> Callable[[View], View]:
-    """Document a request header."""
-    parameter = {"in": "header", "name": name, "description": description, "required": required}
-    return documented(parameters=[parameter | {"schema": {"type": "string"}}])
+def headers(described: Mapping[str, str], *required: str) -> Callable[[View], View]:
+    """Document the request headers by name, and which of them it may not lack."""
+    kind = {"type": "string"}
+    return documented(
+        parameters=[
+            {"in": "header", "name": name, "description": words, "required": name in required, "schema": kind}
+            for name, words in described.items()
+        ]
+    )
 
 
 def documented(**operation: Any) -> Callable[[View], View]:
     """Add to the OpenAPI operation what the schemas do not say."""
     added: Callable[[View], View] = Blueprint.doc(**operation)
     return added
+
+
+def preferred_wait(most: float) -> float:
+    """Seconds that the asker wants to wait (RFC 7240), at most `most`; what we do not understand is no preference."""
+    preferences = parse_dict_header(request.headers.get(PREFER, ""))
+    if "respond-async" in preferences:
+        return 0.0
+    wait = preferences.get("wait") or ""
+    return min(float(wait), most) if wait.isascii() and wait.isdigit() else most
 
 
 def idempotency_key() -> str:

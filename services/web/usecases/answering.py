@@ -9,28 +9,43 @@ from shared.errors import Denied, NotFound, OutOfStep, Refused
 from shared.outbox import Works
 
 PATIENCE = 2.0  # seconds
-FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.05  # seconds between two looks
+FIRST_PAUSE, PAUSE = 0.01, 0.03  # seconds between two looks
+EARLIER, SLOWLY = 0.8, 0.2
 ERRORS = {error.__name__: error for error in (Refused, NotFound, OutOfStep, Denied)}
 
 
-def await_answer(works: Works, who: Principal, key: str, patience: float = PATIENCE) -> Command:
-    """The command asked under that key, answered unless patience ran out; no transaction is open while it waits.
+class Answers:
+    """Waits for answers to commands. It first looks when most have come of late: every look in vain delays the answers."""
 
-    Raises the refusal when there was one.
-    """
-    end, pause = clock.monotonic() + patience, FIRST_PAUSE
-    while True:
-        with works.begin() as work:
+    def __init__(self, works: Works) -> None:
+        self.works = works
+        self.usual = FIRST_PAUSE  # seconds; threads may overwrite each other's estimate
+
+    def wait(self, who: Principal, key: str, patience: float = PATIENCE) -> Command:
+        """The command asked under that key, answered unless patience ran out; no transaction is open while it waits.
+
+        Raises the refusal when there was one.
+        """
+        began, pauses = clock.monotonic(), 0
+        command = self._look(who, key)
+        while not command.outcome and (left := began + patience - clock.monotonic()) > 0:
+            pause = PAUSE if pauses else max(self.usual * EARLIER, FIRST_PAUSE)
+            time.sleep(min(pause, left))
+            pauses += 1
+            command = self._look(who, key)
+        if pauses:
+            took = clock.monotonic() - began
+            self.usual = self.usual * EARLIER if pauses == 1 else self.usual + (took - self.usual) * SLOWLY
+        if command.outcome in ERRORS:
+            raise refusal(command)
+        return command
+
+    def _look(self, who: Principal, key: str) -> Command:
+        with self.works.begin() as work:
             command = asking.find_command(work, who.owner, key)
         if command is None:
             raise NotFound("command_unknown", "没有这个请求")
-        if command.outcome or clock.monotonic() >= end:
-            break
-        time.sleep(pause)
-        pause = min(pause * 1.5, LONGEST_PAUSE)
-    if command.outcome in ERRORS:
-        raise refusal(command)
-    return command
+        return command
 
 
 def refusal(command: Command) -> Exception:
