@@ -1,6 +1,7 @@
 """docker-compose.yml: it is what the process list says, and its containers may do no more than they must."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from deploy.processes import FULL
 
 ROOT = compose.FILE.parent
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text().splitlines()
+LINTED = ("docker-compose.yml", ".compose-lint.yml", "deploy/Dockerfile")
 PROGRAMS = Path(sys.executable).parent
 STACK: dict[str, Any] = yaml.safe_load(compose.compose())
 SERVICES: dict[str, dict[str, Any]] = STACK["services"]
@@ -124,8 +126,12 @@ def test_the_hub_knows_the_users_that_the_cities_log_in_as() -> None:
         ["hadolint", "deploy/Dockerfile"],
     ],
 )
-def test_the_linters_find_nothing(command: list[str]) -> None:
-    done = subprocess.run([PROGRAMS / command[0], *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+def test_the_linters_find_nothing(command: list[str], tmp_path: Path) -> None:
+    for name in LINTED:  # compose-lint also judges where the checkout lies: it may not be below /root
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    program = [PROGRAMS / command[0], *command[1:]]
+    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
