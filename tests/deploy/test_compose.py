@@ -127,7 +127,7 @@ def test_the_hub_knows_the_users_that_the_cities_log_in_as() -> None:
     ],
 )
 def test_the_linters_find_nothing(command: list[str], tmp_path: Path) -> None:
-    for name in LINTED:  # compose-lint also judges where the checkout lies: it may not be below /root
+    for name in LINTED:  # compose-lint also judges where the checkout lies, e.g. in the superuser's home
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     program = [PROGRAMS / command[0], *command[1:]]
