@@ -35,7 +35,8 @@ class Answers:
             command = self._look(who, key)
         if pauses:
             took = clock.monotonic() - began
-            self.usual = self.usual * EARLIER if pauses == 1 else self.usual + (took - self.usual) * SLOWLY
+            there = pauses == 1 and command.outcome  # nobody knows since when
+            self.usual = self.usual * EARLIER if there else self.usual + (took - self.usual) * SLOWLY
         if command.outcome in ERRORS:
             raise refusal(command)
         return command
