@@ -13,6 +13,7 @@ CODES = ("460200", "620100")  # all five would be too much for a laptop
 FILE = Path(__file__).resolve().parents[1] / "docker-compose.yml"
 HUB_FILE = Path(__file__).with_name("docker") / "hub.json"
 HOMES = "/var/lib/tongban"
+METRICS_PORT = 9464  # of every container, within its city's network
 
 HEAD = """\
 # Made by `python -m deploy.compose`: change that, not this; a test compares the two.
@@ -159,6 +160,7 @@ def _city(here: City) -> str:
         amqp_url=f"amqp://{here.code}:${{TONGBAN_DEV_PASSWORD:-dev-only}}@broker-{here.code}:5672/city",
         hub_url=f"amqp://{here.code}:dev-{here.code}@hub:5672/xchg",
         http_port=here.http_port,
+        metrics_ports={process.name: METRICS_PORT for process in FULL},
     )
     return CITY.format(name=here.name, code=here.code) + "".join(_process(process, site) for process in FULL)
 
@@ -173,12 +175,13 @@ def _database_url(code: str, role: str) -> str:
 
 
 def _process(process: Process, site: Site) -> str:
-    variables = environment(process, site) | {"PGPASSFILE": f"{site.home}/pgpass"}
+    variables = environment(process, site) | {
+        "PGPASSFILE": f"{site.home}/pgpass",
+        "TONGBAN_HTTP_HOST": "0.0.0.0",  # noqa: S104 - inside its container; only the API is published, on loopback
+    }
     networks = [f"city-{site.node}"]
     networks += ["backbone"] * process.dials_hub + [f"front-{site.node}"] * process.serves_http
     port = site.http_port
-    if process.serves_http:
-        variables["TONGBAN_HTTP_HOST"] = "0.0.0.0"  # noqa: S104 - inside its container; published on loopback
     return PROCESS.format(
         name=process.name,
         code=site.node,

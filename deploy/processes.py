@@ -35,7 +35,7 @@ SMALL = (Process("all", ("serve", "all"), "all", memory_mb=768), RELAY, EXCHANGE
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What the processes of one node need to know; `database_urls` by role."""
+    """What the processes of one node need to know; `database_urls` by role, `metrics_ports` by process."""
 
     node: str
     home: str
@@ -43,6 +43,7 @@ class Site:
     amqp_url: str
     hub_url: str
     http_port: int
+    metrics_ports: Mapping[str, int]
 
 
 def environment(process: Process, site: Site) -> dict[str, str]:
@@ -52,6 +53,7 @@ def environment(process: Process, site: Site) -> dict[str, str]:
         "TONGBAN_HOME": site.home,
         "TONGBAN_DATABASE_URL": site.database_urls[process.role],
         "TONGBAN_AMQP_URL": site.amqp_url,
+        "TONGBAN_METRICS_PORT": str(site.metrics_ports[process.name]),
     }
     if process.dials_hub:
         values["TONGBAN_HUB_URL"] = site.hub_url

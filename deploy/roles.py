@@ -40,7 +40,7 @@ def create_node_database(
 
 
 def grant_relay(admin_url: str, node: str, services: Iterable[str]) -> None:
-    """Let the relay empty every outbox and note what nobody wanted; UndefinedTable before the migrations have run.
+    """Let the relay empty every outbox, note what nobody wanted and count what is parked; UndefinedTable before the migrations have run.
 
     PostgreSQL locks a row (FOR UPDATE) only for roles that may update it: the relay may, in the key column alone, so
     that it can change no message.
@@ -51,6 +51,7 @@ def grant_relay(admin_url: str, node: str, services: Iterable[str]) -> None:
             _run(admin, "GRANT USAGE ON SCHEMA {} TO {}", service, relay)
             _run(admin, "GRANT SELECT, DELETE, UPDATE (position) ON {}.outbox TO {}", service, relay)
             _run(admin, "GRANT INSERT, SELECT ON {}.unroutable TO {}", service, relay)
+            _run(admin, "GRANT SELECT (message_id) ON {}.parked TO {}", service, relay)  # to count them
 
 
 def create_joint_role(

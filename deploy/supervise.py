@@ -1,6 +1,7 @@
 """All processes of all nodes on one machine without containers, under supervisor."""
 
 import hashlib
+import json
 import os
 import signal
 import sys
@@ -8,6 +9,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from deploy.children import Child, birth, end, kill, run
 from deploy.processes import FULL, Process, Site, environment
@@ -20,7 +22,7 @@ SOCKET_LIMIT = 90  # a socket's path may have 107 bytes, and supervisor adds its
 def write_settings(
     folder: Path, sites: Sequence[Site], processes: Sequence[Process] = FULL, tongban: str = f"{PROGRAMS}/tongban"
 ) -> Path:
-    """Write supervisor's settings for these nodes into `folder`; one group of programs per node."""
+    """Write supervisor's settings for these nodes, a group of programs each, and Prometheus' targets into `folder`."""
     folder = folder.absolute()
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     parts = [_head(folder)]
@@ -31,7 +33,20 @@ def write_settings(
     path = folder / "supervisord.conf"
     path.touch(mode=0o600)  # it holds passwords
     path.write_text("\n".join(parts))
+    (folder / "metrics.json").write_text(json.dumps(_targets(sites, processes), indent=1))
     return path
+
+
+def _targets(sites: Sequence[Site], processes: Sequence[Process]) -> list[dict[str, Any]]:
+    """Where Prometheus finds every process, in the form of its `file_sd_configs`."""
+    return [
+        {
+            "targets": [f"127.0.0.1:{site.metrics_ports[process.name]}"],
+            "labels": {"node": site.node, "process": process.name},
+        }
+        for site in sites
+        for process in processes
+    ]
 
 
 def start(folder: Path) -> None:

@@ -241,10 +241,17 @@ def dead_letters(works: Works) -> list[dict[str, Any]]:
     """What could not be handled: message id, type, case, attempts and reason, never its sealed part."""
     with works.begin() as work:
         rows = work.execute(select(deliveries).where(deliveries.c.dead).order_by(deliveries.c.position)).all()
-    return [_dead_row(row) for row in rows]
+    return [_row_shown(row) for row in rows]
 
 
-def _dead_row(row: Any) -> dict[str, Any]:
+def retried(works: Works) -> list[dict[str, Any]]:
+    """What waits for its next attempt: message id, type, case, attempts."""
+    again = select(deliveries).where(~deliveries.c.dead, deliveries.c.attempts > 0).order_by(deliveries.c.position)
+    with works.begin() as work:
+        return [_row_shown(row) for row in work.execute(again)]
+
+
+def _row_shown(row: Any) -> dict[str, Any]:
     shown = {"message": row.message_id, "attempts": row.attempts, "reason": row.reason}
     try:
         message = decode(row.body)

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import structlog
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, generate_latest, start_http_server
 
 from shared import clock
+
+log = structlog.get_logger()
 
 HANDLER_SECONDS = Histogram(
     "tongban_handler_seconds",
@@ -42,10 +45,14 @@ def exposition() -> bytes:
     return generate_latest(REGISTRY)
 
 
-def serve(port: int) -> None:
-    """Answer GET /metrics on a port of its own; 0: do not."""
-    if port:
-        start_http_server(port)
+def serve(host: str, port: int) -> None:
+    """Answer GET /metrics on a port of its own; 0: do not. A port that is taken costs the figures, not the work."""
+    if not port:
+        return
+    try:
+        start_http_server(port, host)
+    except OSError as error:
+        log.error("no_metrics", port=port, error=type(error).__name__)
 
 
 FRESH_SECONDS = 10.0

@@ -24,7 +24,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared import clock, metrics
-from shared.outbox import outbox, unroutable
+from shared.outbox import outbox, parked, unroutable
 from shared.settings import Settings
 
 log = structlog.get_logger()
@@ -61,6 +61,8 @@ class Statements:
         self.gone = sa.delete(box.position.table).where(box.position == sa.func.any(POSITIONS))
         self.first_told_at = sa.select(box.created_at).order_by(box.position).limit(1)
         self.unwanted = sa.select(sa.func.count()).select_from(self.kept)
+        lying = parked.to_metadata(sa.MetaData(), schema=service)
+        self.early = sa.select(sa.func.count()).select_from(lying)
         self.keep = insert(self.kept).on_conflict_do_nothing()
 
 
@@ -241,6 +243,7 @@ class Relay:
                 age = clock.now() - clock.instant(told_at) if told_at else None
                 metrics.OUTBOX_AGE.labels(service).set(age.total_seconds() if age else 0)
                 metrics.UNROUTABLE.labels(service).set(self.database.scalar(statements(service).unwanted) or 0)
+                metrics.PARKED.labels(service).set(self.database.scalar(statements(service).early) or 0)
         self.due = set(self.services)
 
     def carry(self, service: str) -> bool:
@@ -277,7 +280,7 @@ def run(settings: Settings, process: str = "relay") -> None:
 
     logging.getLogger("pika").setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, ending.tell)
-    metrics.serve(settings.metrics_port)
+    metrics.serve(settings.http_host, settings.metrics_port)
     engine = sa.create_engine(settings.database_url, poolclass=sa.NullPool, connect_args=TIMEOUTS, hide_parameters=True)
     while not ending.told:
         try:

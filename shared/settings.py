@@ -19,7 +19,7 @@ class Settings:
     database_url: str  # postgresql+psycopg://... or "" for the embedded default
     amqp_url: str  # the node's own broker and vhost; "" for the embedded default
     hub_url: str  # the hub's broker, vhost xchg; "" for the embedded default
-    http_host: str  # 127.0.0.1; in a container 0.0.0.0
+    http_host: str  # where the API and the figures are served: 127.0.0.1; in a container 0.0.0.0
     http_port: int
     metrics_port: int  # 0: no metrics listener of its own
     log_level: str

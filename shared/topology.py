@@ -161,9 +161,8 @@ def _ready(channel: Any, queue: str) -> int:
 
 
 @contextmanager
-def _looked_at(amqp_url: str, service: str) -> Iterator[tuple[Iterator[Delivery], Callable[[Delivery], None]]]:
-    """The dead letters of a service, and how to let go of one; the others are in their place again afterwards."""
-    queue = dead_queue(service)
+def _looked_at(amqp_url: str, queue: str) -> Iterator[tuple[Iterator[Delivery], Callable[[Delivery], None]]]:
+    """What lies in a queue, and how to let go of one; the others are in their place again afterwards."""
     with connected(amqp_url) as link:
         channel, beside = link.channel(), link.channel()
         held: set[int] = set()
@@ -190,8 +189,20 @@ def _looked_at(amqp_url: str, service: str) -> Iterator[tuple[Iterator[Delivery]
 
 def list_dead(amqp_url: str, service: str, limit: int = 100) -> list[Json]:
     """The first dead letters of a service: message, type, case, attempts, reason."""
-    with _looked_at(amqp_url, service) as (deliveries, _):
+    with _looked_at(amqp_url, dead_queue(service)) as (deliveries, _):
         return [_row(delivery) for delivery in islice(deliveries, limit)]
+
+
+def list_retried(amqp_url: str, doors: Doors, limit: int = 100) -> list[Json]:
+    """The first of a service's deliveries that wait for their next attempt: message, type, case, attempts, reason.
+
+    Whoever looks too often only makes an attempt come early: that is what the broker does with them then.
+    """
+    found: list[Json] = []
+    for seconds in doors.retry_delays:
+        with _looked_at(amqp_url, retry_queue(doors.service, seconds)) as (deliveries, _):
+            found += [_row(delivery) for delivery in islice(deliveries, limit)]
+    return found
 
 
 def show_dead(amqp_url: str, service: str, message_id: str) -> Json:
@@ -199,7 +210,7 @@ def show_dead(amqp_url: str, service: str, message_id: str) -> Json:
 
     NotFound `dead_letter_unknown`.
     """
-    with _looked_at(amqp_url, service) as (deliveries, _):
+    with _looked_at(amqp_url, dead_queue(service)) as (deliveries, _):
         for delivery in deliveries:
             if _id(delivery) == message_id:
                 return _row(delivery) | _readable(delivery)
@@ -212,7 +223,7 @@ def redrive(amqp_url: str, service: str, message_id: str = "") -> int:
     NotFound `dead_letter_unknown` when that one is not there. Each is safe in the queue before it leaves the other.
     """
     count = 0
-    with connected(amqp_url) as link, _looked_at(amqp_url, service) as (deliveries, let_go):
+    with connected(amqp_url) as link, _looked_at(amqp_url, dead_queue(service)) as (deliveries, let_go):
         channel = link.channel()
         for delivery in deliveries:
             if not message_id or _id(delivery) == message_id:

@@ -131,6 +131,23 @@ STATE_NAMES: Mapping[State, str] = {
     S.DECLINED: "未接办",
     S.CLOSED: "已办结",
 }
+STEP_NAMES: Mapping[str, str] = {  # of every verb that stands in a timeline
+    "take_in": "收件",
+    "forward": "转办",
+    "take_over": "接办受理",
+    "request_supplement": "要求补正",
+    "supplement": "补正",
+    "receive_supplement": "收到补正",
+    "redirect": "退回转办",
+    "decline": "未接办",
+    "withdraw": "撤回",
+    "end_withdrawn": "撤回办结",
+    "check": "初审",
+    "review": "审核",
+    "decide": "审定",
+    "close": "办结",
+    "tell": "告知",
+}
 
 
 def is_held_here(leg: Leg) -> bool:

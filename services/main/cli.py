@@ -13,7 +13,8 @@ import click
 from shared.settings import Settings, before_imports, read
 
 if TYPE_CHECKING:
-    from services.main.operate import DeadLetters
+    from services.main.operate import DeadLetters, Unroutable
+    from shared.outbox import Works
 
 RUN = Path(".run")
 
@@ -33,6 +34,14 @@ def _settings(process: str) -> Settings:
         raise click.ClickException(f"环境变量 {missing} 没有设置;各变量见 docs/operations.md") from missing
     logs.set_up(settings.log_level, node=settings.node, process=process)
     return settings
+
+
+def _works(service: str) -> "Works":
+    """A service's transactions, for one command."""
+    from services.main.wiring import open_node, open_works
+
+    settings = read()
+    return open_works(settings, open_node(settings), service, pool=0)
 
 
 @cli.command()
@@ -211,25 +220,21 @@ def token() -> None:
 @click.option("--label", default="")
 def create_token(kind: str, actor: str, office: str, roles: tuple[str, ...], days: int, label: str) -> None:
     """Make a token; it is shown this once. A citizen's number is read from standard input, never from arguments."""
-    from services.main.wiring import open_node, open_works
     from services.web.usecases.tokens import NewToken
     from services.web.usecases.tokens import create_token as create
 
-    settings = read()
     number = sys.stdin.readline().strip() if kind == "citizen" else ""
     wanted = NewToken(kind, actor, label, office=office, roles=roles, days=days, id_number=number)
-    with open_works(settings, open_node(settings), "web", pool=0).begin() as work:
+    with _works("web").begin() as work:
         click.echo(create(work, wanted))
 
 
 @token.command("list")
 def list_tokens() -> None:
     """All tokens of this node, without the tokens themselves."""
-    from services.main.wiring import open_node, open_works
     from services.web.usecases.tokens import list_tokens as list_all
 
-    settings = read()
-    with open_works(settings, open_node(settings), "web", pool=0).begin() as work:
+    with _works("web").begin() as work:
         for row in list_all(work):
             click.echo(json.dumps(row, ensure_ascii=False))
 
@@ -238,11 +243,9 @@ def list_tokens() -> None:
 @click.argument("token_id")
 def revoke_token(token_id: str) -> None:
     """End a token now."""
-    from services.main.wiring import open_node, open_works
     from services.web.usecases.tokens import revoke_token as revoke
 
-    settings = read()
-    with open_works(settings, open_node(settings), "web", pool=0).begin() as work:
+    with _works("web").begin() as work:
         revoke(work, token_id)
     click.echo("已吊销。")
 
@@ -294,10 +297,8 @@ def quarantine() -> None:
 def list_quarantine() -> None:
     """What waits for a look."""
     from services.exchange.usecases.quarantine import list_quarantined
-    from services.main.wiring import EXCHANGE, open_node, open_works
 
-    settings = read()
-    for row in list_quarantined(open_works(settings, open_node(settings), EXCHANGE, pool=0)):
+    for row in list_quarantined(_works("exchange")):
         click.echo(json.dumps(dataclasses.asdict(row), ensure_ascii=False))
 
 
@@ -306,20 +307,57 @@ def list_quarantine() -> None:
 def show_quarantine(row_id: str) -> None:
     """One message and how it came."""
     from services.exchange.usecases.quarantine import show_quarantined
-    from services.main.wiring import EXCHANGE, open_node, open_works
 
-    settings = read()
     with _plain_words():
-        row, headers, body = show_quarantined(open_works(settings, open_node(settings), EXCHANGE, pool=0), row_id)
+        row, headers, body = show_quarantined(_works("exchange"), row_id)
         click.echo(json.dumps(dataclasses.asdict(row) | {"headers": headers}, ensure_ascii=False, indent=1))
         click.echo(body)
+
+
+@quarantine.command("release")
+@click.argument("row_id")
+def release_quarantine(row_id: str) -> None:
+    """Let one in after all, if it now passes every check; otherwise say which it fails, and nothing happens."""
+    from services.exchange.usecases.receiving import release
+
+    with _plain_words():
+        let_in = release(_works("exchange"), row_id)
+        click.echo("已放行。" if let_in else "这条报文已从别的途径收到,无需再放行。")
+
+
+@cli.group()
+def unroutable() -> None:
+    """Messages no queue of this node wanted, or the hub could not hand to another city."""
+
+
+@unroutable.command("list")
+def list_unroutable() -> None:
+    """Service, message and where it should have gone."""
+    for row in _unroutable().every():
+        click.echo(json.dumps(row, ensure_ascii=False))
+
+
+@unroutable.command("redrive")
+@click.argument("service")
+def redrive_unroutable(service: str) -> None:
+    """Send all of a service's once more; `exchange` for those to other cities."""
+    with _plain_words():
+        click.echo(f"{_unroutable().redrive(service)} 条已重新发出。")
+
+
+def _unroutable() -> "Unroutable":
+    from services.main.operate import Unroutable
+    from services.main.wiring import open_node
+
+    settings = read()
+    return Unroutable(settings, open_node(settings))
 
 
 @cli.command()
 @click.argument("case")
 def trace(case: str) -> None:
     """One case (number or id): legs, clocks, steps, messages, and what the peers' logs prove."""
-    from services.main.operate import trace as story
+    from services.main.trace import trace as story
     from services.main.wiring import open_node
 
     settings = read()

@@ -8,21 +8,12 @@ from typing import Any
 import click
 
 from deploy.homes import CITIES
+from services.intake.rules import STEP_NAMES
 from services.main.city import Country
 from services.main.journey import CLERKS, Counter, run
 from services.web.usecases.tokens import NewToken, create_token
 from shared import clock
 
-VERBS = {
-    "take_in": "收件",
-    "forward": "转办",
-    "take_over": "接办受理",
-    "check": "初审",
-    "review": "审核",
-    "decide": "审定",
-    "close": "办结",
-    "tell": "告知",
-}
 EMBEDDED = "这是内嵌模式:一个进程,不用任何服务器。真实的 RabbitMQ 和 PostgreSQL 用 `make up`。"
 
 
@@ -64,10 +55,7 @@ def timeline(case: dict[str, Any]) -> list[str]:
         at = clock.instant(step["at"]).astimezone(clock.SHANGHAI)
         office = step["office"]
         place = f"{names.get(office['node'], office['node'])} {office['name']}"
-        lines.append(
-            f"  第{step['leg_no']}段 {at:%m-%d %H:%M:%S.%f}"[:-3]
-            + f"  {VERBS.get(step['verb'], step['verb'])}  {place}"
-        )
+        lines.append(f"  第{step['leg_no']}段 {at:%m-%d %H:%M:%S.%f}"[:-3] + f"  {STEP_NAMES[step['verb']]}  {place}")
     lines += [
         f"  时限 {item['title']}:{item['days']} 个工作日,{item['due_on']} 前,{item['ended_on']} 完成"
         for leg in case["legs"]

@@ -25,6 +25,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
 
     def load(self) -> Any:
         node = open_node(self.settings)
+        metrics.serve(self.settings.http_host, self.settings.metrics_port)
         threading.Thread(target=_beat, args=(self.settings,), daemon=True).start()
         return create_app(open_works(self.settings, node, "web", self.options["threads"] + 1), node)
 

@@ -1,26 +1,33 @@
-"""What an operator asks at two in the morning: dead letters, quarantine, one case's whole story, and what is missing."""
+"""What an operator asks at two in the morning: what lies where it should not, and what is missing."""
 
+import datetime
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import column, select, table, text
+from sqlalchemy import column, select, table
 
 from deploy.migrate import SHARED, version_table
-from services.exchange.usecases.proofs import evidence, verify_log
-from services.intake import store as intake_store
+from services.exchange.store import questions
+from services.exchange.usecases import sending
+from services.exchange.usecases.quarantine import list_quarantined
 from services.main.real import every_queue
 from services.main.wiring import EXCHANGE, SERVICES, open_node, open_works
-from services.web.store import reading
 from shared import calendar, clock, embedded, topology
+from shared.crypto.keys import public_keys
 from shared.directory import Node
 from shared.errors import NotFound
-from shared.outbox import Works
+from shared.outbox import unroutable
 from shared.settings import Settings
 
 LOW_DISK_BYTES = 1 << 30
 SHORT_HORIZON_DAYS = 60
+
+
+def _known(service: str) -> None:
+    if service not in (names := (*SERVICES, EXCHANGE)):
+        raise NotFound("service_unknown", f"没有这个服务,应为 {'、'.join(names)} 之一")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,7 @@ class DeadLetters:
 
     def show(self, service: str, message_id: str) -> dict[str, Any]:
         """One with its readable part; NotFound."""
+        _known(service)
         if self.settings.amqp_url:
             return topology.show_dead(self.settings.amqp_url, service, message_id)
         for row in self._of(service):
@@ -51,62 +59,40 @@ class DeadLetters:
         raise NotFound("dead_letter_unknown", "死信中没有这条消息")
 
     def redrive(self, service: str, message_id: str) -> int:
-        """Let one, or all with an empty id, be tried afresh; how many."""
+        """Let one, or all with an empty id, be tried afresh; how many. NotFound."""
+        _known(service)
         if self.settings.amqp_url:
             return topology.redrive(self.settings.amqp_url, service, message_id)
         return embedded.redrive(open_works(self.settings, self.node, service), message_id)
 
 
-def trace(settings: Settings, node: Node, case: str) -> Iterator[str]:
-    """A case's story: legs and clocks, steps, every message that crossed and what the peers' logs prove of it."""
-    case_id = _case_id(open_works(settings, node, "web", 0), case)
-    with open_works(settings, node, "intake", 0).begin() as work:
-        yield from _legs(intake_store.list_legs(work, case_id))
-        yield from _steps(intake_store.list_steps(work, case_id))
-    exchange = open_works(settings, node, EXCHANGE, 0)
-    with exchange.begin() as work:
-        crossed = evidence(work, case_id)
-    for row in crossed:
-        arrow = "→" if row.direction == "out" else "←"
-        proof = f"签名 {row.signature}" + (f" 对方回执 {row.receipt[:16]}" if row.receipt else "")
-        yield f"  {row.at} {arrow} {row.peer} 第{row.seq}号 {row.type} {row.state} {proof}"
-    for peer in sorted({row.peer for row in crossed}):
-        check = verify_log(exchange, peer)
-        verdict = "; ".join(check.faults) or "两端哈希链一致"
-        yield f"  与 {peer} 的交换日志:发 {check.sent} 收 {check.received} 缺 {check.missing} 已回执 {check.receipted},{verdict}"
-    yield from _waiting(settings, node, case_id)
+@dataclass(frozen=True, slots=True)
+class Unroutable:
+    """What no queue of this node wanted, and what the hub could not hand to another city."""
 
+    settings: Settings
+    node: Node
 
-def _case_id(web: Works, case: str) -> str:
-    with web.begin() as work:
-        found = reading.list_cases(work, {"case_no": case}, "", 1)
-    return found[0].case_id if found else case
+    def every(self) -> Iterator[dict[str, Any]]:
+        """All of them: service, message, routing key, why and when; the exchange's name the city."""
+        columns = (unroutable.c.message_id, unroutable.c.routing_key, unroutable.c.reason, unroutable.c.returned_at)
+        for service in (*SERVICES, EXCHANGE):
+            with open_works(self.settings, self.node, service, 0).begin() as work:
+                for row in work.execute(select(*columns).order_by(unroutable.c.returned_at)).mappings():
+                    yield {"service": service, **row}
+        with open_works(self.settings, self.node, EXCHANGE, 0).begin() as work:
+            yield from ({"service": EXCHANGE, **row} for row in questions.list_unroutable(work))
 
-
-def _legs(legs: list[Any]) -> Iterator[str]:
-    if not legs:
-        raise NotFound("case_unknown", "本节点没有这个办件")
-    for leg in legs:
-        yield f"第{leg.leg_no}段 {leg.role} {leg.node} {leg.state} 版本 {leg.version}"
-        for item in leg.clocks:
-            end = f"{item.ended_on} 完成" if item.ended_on else ("暂停中" if item.paused_on else "进行中")
-            yield f"  时限 {item.name}: {item.started_on} 起 {item.days} 个工作日,{item.due_on} 前,{end}"
-
-
-def _steps(steps: list[dict[str, Any]]) -> Iterator[str]:
-    for step in steps:
-        yield f"  {step['at']} {step['verb']} {step['office']['node']} {step['office']['name']} {step['note']}".rstrip()
-
-
-def _waiting(settings: Settings, node: Node, case_id: str) -> Iterator[str]:
-    dead = [row for row in DeadLetters(settings, node).every() if row["case"] == case_id]
-    for row in dead:
-        yield f"  死信 {row['service']} {row['type']} 尝试 {row['attempts']} 次: {row['reason']}"
-    for service in SERVICES:
-        with open_works(settings, node, service, 0).begin() as work:
-            pattern = {"case": f"%{case_id}"}
-            for waits in work.execute(text("SELECT awaits FROM parked WHERE awaits LIKE :case"), pattern).scalars():
-                yield f"  搁置 {service}: 等待 {waits}"
+    def redrive(self, service: str) -> int:
+        """Send all of that service's once more; how many. NotFound for another service."""
+        _known(service)
+        works = open_works(self.settings, self.node, service, 0)
+        count = works.redrive_unroutable()
+        if service == EXCHANGE:
+            with works.begin() as work:
+                cities = {row["destination"] for row in questions.list_unroutable(work)}
+            count += sum(sending.redrive(works, city) for city in cities)
+        return count
 
 
 Check = tuple[str, Callable[[], str]]
@@ -133,6 +119,8 @@ def _checks(settings: Settings) -> list[Check]:
     if settings.amqp_url:
         found.append(("消息队列", lambda: _queues(settings)))
     found.append(("没有死信", lambda: _dead(settings)))
+    found.append(("没有无处投递的消息", lambda: _unroutable(settings)))
+    found.append(("隔离区为空", lambda: _quarantine(settings)))
     return found
 
 
@@ -142,8 +130,16 @@ def _home(settings: Settings) -> str:
         return "keys.json 可被他人读取,请 chmod 600"
     if not node.offices.by_code:
         return "机构表为空,请 tongban offices import"
+    if (left := _days_of_keys(node)) < SHORT_HORIZON_DAYS:
+        return f"密钥再过 {left} 天到期,请按 docs/operations.md 更换"
     age = (clock.now() - node.directory.issued_at).days
     return f"节点目录已 {age} 天未更新,请检查与中心的连接" if age > 1 else ""
+
+
+def _days_of_keys(node: Node) -> int:
+    """How long the keys that are in use now stay valid: the last of each purpose."""
+    ends = {row["purpose"]: datetime.date.fromisoformat(row["not_after"]) for row in public_keys(node.keys)}
+    return (min(ends.values()) - clock.today()).days
 
 
 def _calendar() -> str:
@@ -169,3 +165,13 @@ def _queues(settings: Settings) -> str:
 def _dead(settings: Settings) -> str:
     count = len(list(DeadLetters(settings, open_node(settings)).every()))
     return f"有 {count} 条,请 tongban dead-letters list" if count else ""
+
+
+def _unroutable(settings: Settings) -> str:
+    count = len(list(Unroutable(settings, open_node(settings)).every()))
+    return f"有 {count} 条,请 tongban unroutable list" if count else ""
+
+
+def _quarantine(settings: Settings) -> str:
+    count = len(list_quarantined(open_works(settings, open_node(settings), EXCHANGE, 0)))
+    return f"有 {count} 条,请 tongban quarantine list" if count else ""

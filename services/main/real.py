@@ -13,10 +13,10 @@ from typing import Any
 import structlog
 
 from deploy import broker, hub, roles, supervise
-from deploy.children import run
+from deploy.children import free_port, run
 from deploy.homes import city, make_homes
 from deploy.migrate import upgrade
-from deploy.processes import FULL, Process, Site
+from deploy.processes import FULL, SMALL, Process, Site
 from deploy.servers import Servers
 from services.main.wiring import EXCHANGE, SERVICES, every_doors, open_engine
 from services.web.usecases.tokens import NewToken, create_token
@@ -80,7 +80,8 @@ def make_country(folder: Path, servers: Servers, codes: Iterable[str], ports: Ma
     _keep(folder, urls)
     local, outward = _vhosts(servers, codes)
     sites = [
-        Site(code, str(homes[code].absolute()), urls[code], local[code], outward[code], ports[code]) for code in codes
+        Site(code, str(homes[code].absolute()), urls[code], local[code], outward[code], ports[code], _metrics_ports())
+        for code in codes
     ]
     for site in sites:
         topology.declare(site.amqp_url, every_queue(Node(site.node, Path(site.home))))
@@ -96,6 +97,10 @@ def _vhosts(servers: Servers, codes: tuple[str, ...]) -> tuple[dict[str, str], d
     broker.import_definitions(server, hub.definitions([{"code": code} for code in codes], passwords=passwords))
     outward = {code: broker.url(server, code, passwords[code], hub.VHOST) for code in codes}
     return {code: own[f"city-{code}"] for code in codes}, outward
+
+
+def _metrics_ports() -> dict[str, int]:
+    return {process.name: free_port() for process in {*FULL, *SMALL}}
 
 
 def known_databases(folder: Path) -> dict[str, Any]:

@@ -28,6 +28,7 @@ def site(node: str, home: Path) -> Site:
         amqp_url="amqp://u:p@127.0.0.1:1/city%2F1",
         hub_url="amqp://u:p@127.0.0.1:1/xchg",
         http_port=8460,
+        metrics_ports={process.name: 9460 + n for n, process in enumerate((*FULL, *SMALL))},
     )
 
 

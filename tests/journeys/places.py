@@ -11,7 +11,7 @@ import yaml
 from deploy import supervise
 from deploy.children import free_port
 from deploy.homes import SEED
-from deploy.processes import SMALL
+from deploy.processes import SMALL, environment
 from deploy.servers import Servers
 from services.main import city, real
 from services.main.journey import APPLICANT, CLERKS, Counter
@@ -48,6 +48,10 @@ class Embedded:
         """A service's transactions."""
         return self.country.cities[code].works[service]
 
+    def environ(self, code: str) -> dict[str, str]:
+        """The variables with which an operator asks about a city."""
+        return {"TONGBAN_NODE": code, "TONGBAN_HOME": str(self.country.cities[code].node.home)}
+
     def traces(self) -> Iterator[tuple[str, bytes]]:
         """Everything it wrote: databases with their journals, files, logs."""
         yield from _files(self.folder)
@@ -74,6 +78,10 @@ class Real:
     def works(self, code: str, service: str) -> Works:
         """A service's transactions."""
         return self.country.works(code, service)
+
+    def environ(self, code: str) -> dict[str, str]:
+        """The variables with which an operator asks about a city."""
+        return environment(SMALL[0], self.country.site(code))
 
     def traces(self) -> Iterator[tuple[str, bytes]]:
         """Everything it wrote: dumps of all databases, the broker's own files, homes, logs."""

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+import urllib.request
 
 from deploy import broker, supervise
 from deploy.processes import SMALL
@@ -35,6 +36,19 @@ def test_every_service_has_a_quorum_queue_with_a_consumer_and_a_dead_letter_home
         )
         assert all(kind.endswith("quorum") for kind, _ in _own_queues(real_place, code).values())
         assert {f"{service}.dead" for service in SERVICES} <= set(_queues(real_place, code))
+
+
+def test_every_process_gives_its_figures_where_prometheus_is_told_to_look(real_place: Real) -> None:
+    run(real_place.counters, lambda _line: None)
+    targets = json.loads((real_place.folder / "metrics.json").read_text("utf-8"))
+    shown = {"all": "tongban_handler_seconds_count", "relay": "tongban_parked", "exchange": "tongban_exchanged_total"}
+
+    assert len(targets) == len(CODES) * len(SMALL)
+    for target in targets:
+        with urllib.request.urlopen(f"http://{target['targets'][0]}/metrics", timeout=5) as page:
+            samples = [line for line in page.read().decode().splitlines() if not line.startswith("#")]
+        expected = shown.get(target["labels"]["process"], "process_resident_memory_bytes")
+        assert any(line.startswith(expected) for line in samples), target
 
 
 def test_every_log_line_of_a_handled_message_is_json_with_its_case_and_message(real_place: Real) -> None:

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from contracts.envelope import Contract, Message, encode
 from shared import clock
 from shared.bus import RETRY_DELAYS, Doors, Rejected
-from shared.embedded import EmbeddedBus, Station, dead_letters, deliveries, redrive, sqlite_engine
+from shared.embedded import EmbeddedBus, Station, dead_letters, deliveries, redrive, retried, sqlite_engine
 from shared.errors import NotFound
 from shared.outbox import Work, Works, leases, outbox, unroutable
 from tests.builders import HandClock, make_node, make_works, stop_clock
@@ -117,11 +117,13 @@ def test_a_failed_delivery_is_tried_again_when_its_time_has_come_and_not_before(
         bus.run_until_idle()
         assert count(clerk, attempts) == tried
         assert dead_letters(clerk) == []
+        assert [row["attempts"] for row in retried(clerk)] == [tried]
         seconds_later(hand, 0.6)
         bus.run_until_idle()
         assert count(clerk, attempts) == tried + 1
     [dead] = dead_letters(clerk)
     assert dead["attempts"] == len(delays) + 1
+    assert retried(clerk) == []
     seconds_later(hand, 10**6)
     bus.run_until_idle()
     assert count(clerk, attempts) == len(delays) + 1

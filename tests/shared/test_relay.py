@@ -12,7 +12,7 @@ from sqlalchemy import insert, select
 
 from deploy import broker
 from shared import clock, metrics, topology
-from shared.outbox import outbox, unroutable
+from shared.outbox import outbox, parked, unroutable
 from tests.servers import Broker, Database
 from tests.shared.clerk import NoteTakenV1, TakeNoteV1, town_doors
 from tests.shared.town import Process, Town, new_town
@@ -132,6 +132,17 @@ def test_a_message_nobody_wants_is_kept_aside_and_holds_up_nobody(post: Town) ->
     said = relay.told("message_unroutable")[-1]
     assert (said["service"], said["message"]) == ("front", stray)
     eventually(lambda: relay.figure("tongban_unroutable") == 1)
+
+
+def test_it_counts_what_waits_for_another_message(post: Town) -> None:
+    [relay] = post.processes
+    with post.works("clerk").begin() as work:
+        early = {"message_id": clock.new_id(), "awaits": "page/1", "body": "{}", "parked_at": clock.iso(work.now)}
+        work.write(parked.insert(), [early])
+    eventually(lambda: relay.figure("tongban_parked", 'service="clerk"') == 1)
+    with post.works("clerk").begin() as work:
+        work.write(parked.delete())
+    eventually(lambda: relay.figure("tongban_parked", 'service="clerk"') == 0)
 
 
 def test_a_message_put_aside_is_sent_when_somebody_wants_it(post: Town) -> None:

@@ -183,6 +183,20 @@ def test_dead_letters_are_listed_with_what_an_operator_needs(amqp_url: str, chan
     assert len(topology.list_dead(amqp_url, "clerk", limit=1)) == 1
 
 
+def test_what_waits_for_its_next_attempt_is_listed_and_stays(amqp_url: str, channel: Channel) -> None:
+    patient = doors("patient", KnockV1, delays=(200, 300))
+    topology.declare(amqp_url, [patient])
+    first, second = letter(1), letter(2)
+    put(channel, "patient.retry.200s", first, **{topology.ATTEMPT: 1})
+    put(channel, "patient.retry.300s", second, **{topology.ATTEMPT: 2})
+    for _ in range(3):
+        waiting = topology.list_retried(amqp_url, patient)
+        assert [(row["message"], row["case"], row["attempts"]) for row in waiting] == [
+            (first.id, "case-1", 1),
+            (second.id, "case-2", 2),
+        ]
+
+
 def test_looking_at_dead_letters_does_not_wear_them_out(amqp_url: str, channel: Channel) -> None:
     put(channel, "clerk.dead", letter())
     eventually(lambda: arrived(amqp_url) == {"clerk.dead": 1})

@@ -65,6 +65,13 @@ def redrive(work: Work, destination: str) -> int:
     return work.change(update(sendings).where(*mine).values(state="pending"))
 
 
+def list_unroutable(work: Work) -> list[Json]:
+    """Messages that the hub gave back: message_id, type, destination, queued_at, oldest first."""
+    shown = sendings.c.message_id, sendings.c.type, sendings.c.destination, sendings.c.queued_at
+    given_back = select(*shown).where(sendings.c.state == "unroutable").order_by(sendings.c.queued_at)
+    return [dict(row) for row in work.execute(given_back).mappings()]
+
+
 def count_unroutable(work: Work) -> int:
     """Messages that the hub gave back."""
     mine = select(func.count()).select_from(sendings).where(sendings.c.state == "unroutable")

@@ -1,0 +1,145 @@
+"""What an operator asks at two in the morning, of a city that runs: with real parts, and with no server at all."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import delete
+
+from contracts.intake import SendNoticeV1
+from services.main.cli import cli
+from services.main.journey import run
+from shared import clock
+from shared.outbox import parked, unroutable
+from tests.journeys.places import Embedded, Real
+from tests.waiting import eventually
+
+SANYA, LANZHOU = "460200", "620100"
+Asks = Callable[..., list[str]]
+
+
+@pytest.fixture
+def tongban(place: Embedded | Real) -> Asks:
+    """Runs a command as an operator of a city would; its lines."""
+
+    def ask(code: str, *words: str, ends: int = 0) -> list[str]:
+        answer = CliRunner().invoke(cli, words, env=place.environ(code))
+        assert answer.exit_code == ends, answer.output
+        return answer.output.splitlines()
+
+    return ask
+
+
+def rows(lines: list[str]) -> list[dict[str, Any]]:
+    """Those that are JSON: in the embedded default the city's own log goes the same way."""
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+@pytest.fixture(scope="module")
+def case(place: Embedded | Real) -> dict[str, Any]:
+    """One finished journey."""
+    return run(place.counters, lambda _line: None)
+
+
+def test_a_trace_tells_legs_clocks_steps_and_what_the_peers_log_proves(tongban: Asks, case: dict[str, Any]) -> None:
+    story = tongban(SANYA, "trace", case["case_no"])
+
+    assert [line[:4] for line in story if line.startswith("第")] == ["第1段 ", "第2段 "]
+    assert [word for line in story for word in re.findall("时限 (.+?):", line)] == ["转办", "告知结果", "审核认定"]
+    assert {"收件", "转办", "接办受理", "初审", "审核", "审定", "办结", "告知"} <= set(" ".join(story).split())
+    crossed = [line for line in story if "号 intake." in line]
+    assert any("→ 620100" in line and "已发出 签名有效" in line for line in crossed)
+    assert any("← 620100" in line and "已收到 签名有效" in line for line in crossed)
+    assert any("与 620100 兰州 的交换日志" in line and line.endswith("哈希链完整") for line in story)
+
+
+def test_both_cities_tell_of_the_same_messages(tongban: Asks, case: dict[str, Any]) -> None:
+    told = {}
+    for code in (SANYA, LANZHOU):
+        story = " ".join(tongban(code, "trace", case["case_id"]))
+        told[code] = {way: set(re.findall(rf"{way} \d+ 第(\d+)号 (\S+)", story)) for way in "→←"}
+
+    assert told[SANYA]["→"] == told[LANZHOU]["←"]
+    assert told[LANZHOU]["→"] == told[SANYA]["←"]
+
+
+def test_a_trace_of_no_case_says_so(tongban: Asks) -> None:
+    assert tongban(SANYA, "trace", "nothing", ends=1) == ["Error: 没有这个办件,请核对办件编号"]
+
+
+def test_a_dead_letter_is_listed_shown_traced_and_driven_again(
+    place: Embedded | Real, tongban: Asks, case: dict[str, Any]
+) -> None:
+    with place.works(SANYA, "intake").begin() as work:
+        message = work.tell(SendNoticeV1, case["case_id"], {"notice_id": clock.new_id()})  # there is no such notice
+
+    def dead() -> list[dict[str, Any]]:
+        return [row for row in rows(tongban(SANYA, "dead-letters", "list")) if row["message"] == message]
+
+    eventually(dead)
+    [row] = dead()
+    assert (row["service"], row["case"]) == ("intake", case["case_id"])
+    assert "notice" in "".join(tongban(SANYA, "dead-letters", "show", "intake", message))
+    assert any("死信 intake intake.send_notice.v1" in line for line in tongban(SANYA, "trace", case["case_no"]))
+    assert any(line.startswith("坏 没有死信: 有 1 条") for line in tongban(SANYA, "doctor", ends=1))
+    assert tongban(SANYA, "dead-letters", "redrive", "intake", message) == ["1 条已重新投递。"]
+    eventually(dead)  # it is no better the second time
+    assert tongban(SANYA, "dead-letters", "redrive", "nobody", ends=1)[0].startswith("Error: 没有这个服务")
+
+
+def test_what_no_queue_wanted_is_listed_and_sent_again(place: Embedded | Real, tongban: Asks) -> None:
+    lost = {"message_id": clock.new_id(), "queue": "", "routing_key": "nobody", "body": "{}"}
+    with place.works(SANYA, "web").begin() as work:
+        work.write(unroutable.insert(), [lost | {"reason": "NO_ROUTE", "returned_at": clock.iso(work.now)}])
+
+    def listed() -> list[dict[str, Any]]:
+        return [row for row in rows(tongban(SANYA, "unroutable", "list")) if row["service"] == "web"]
+
+    assert [row["message_id"] for row in listed()] == [lost["message_id"]]
+    assert any(line.startswith("坏 没有无处投递的消息: 有 1 条") for line in tongban(SANYA, "doctor", ends=1))
+    assert tongban(SANYA, "unroutable", "redrive", "web") == ["1 条已重新发出。"]
+    eventually(lambda: [row["message_id"] for row in listed()] == [lost["message_id"]])  # and given back again
+    with place.works(SANYA, "web").begin() as work:
+        work.write(delete(unroutable))
+
+
+def test_a_trace_tells_what_waits_for_another_message(
+    place: Embedded | Real, tongban: Asks, case: dict[str, Any]
+) -> None:
+    early = {"message_id": clock.new_id(), "awaits": f"decided/{case['case_id']}", "body": "{}"}
+    with place.works(SANYA, "intake").begin() as work:
+        work.write(parked.insert(), [early | {"parked_at": clock.iso(work.now)}])
+
+    assert f"  搁置,等待 intake {early['awaits']}" in tongban(SANYA, "trace", case["case_no"])
+
+    with place.works(SANYA, "intake").begin() as work:
+        work.write(delete(parked))
+
+
+def test_the_doctor_finds_keys_that_others_may_read(place: Embedded | Real, tongban: Asks) -> None:
+    keys = Path(place.environ(SANYA)["TONGBAN_HOME"]) / "keys.json"
+    assert any(line.startswith("好 节点目录、密钥、机构表可读") for line in tongban(SANYA, "doctor", ends=1))
+    keys.chmod(0o644)
+    try:
+        found = tongban(SANYA, "doctor", ends=1)
+    finally:
+        keys.chmod(0o600)
+
+    assert "坏 节点目录、密钥、机构表可读: keys.json 可被他人读取,请 chmod 600" in found
+
+
+def test_tokens_are_made_listed_and_revoked(tongban: Asks) -> None:
+    made = tongban(SANYA, "token", "create", "clerk", "night-shift", "--office", "460204001")
+    assert len(made) == 1
+    [row] = [row for row in rows(tongban(SANYA, "token", "list")) if row["actor"] == "night-shift"]
+    assert made[0] not in json.dumps(row)
+    assert tongban(SANYA, "token", "revoke", row["token_id"]) == ["已吊销。"]
+
+
+def test_nothing_of_another_city_is_let_in_that_is_not_there(tongban: Asks) -> None:
+    assert tongban(SANYA, "quarantine", "list") == []
+    assert tongban(SANYA, "quarantine", "release", "nothing", ends=1) == ["Error: 隔离区中没有这条报文"]
