@@ -31,8 +31,17 @@ def upgrade(engine: Engine, service: str) -> None:
             _upgrade(connection, owner)
 
 
+def _script(owner: str) -> ScriptDirectory:
+    return ScriptDirectory(str(history(owner)), version_locations=[str(history(owner))])
+
+
+def newest(owner: str) -> str | None:
+    """The version to which `upgrade` brings a history."""
+    return _script(owner).get_current_head()
+
+
 def _upgrade(connection: Connection, owner: str) -> None:
-    script = ScriptDirectory(str(history(owner)), version_locations=[str(history(owner))])
+    script = _script(owner)
 
     def to_head(revision: Any, _context: Any) -> Any:
         return script._upgrade_revs("head", revision)

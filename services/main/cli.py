@@ -3,8 +3,6 @@
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,19 +17,39 @@ if TYPE_CHECKING:
 RUN = Path(".run")
 
 
-@click.group()
+class Commands(click.Group):
+    """All commands; what is broken in the world is said in plain words, without a trace of code."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; ClickException (exit 1) for what `words.plain` knows."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            from services.main.words import plain
+
+            if isinstance(error, click.ClickException) or not (words := plain(error)):
+                raise
+            raise click.ClickException(words) from error
+
+
+@click.group(cls=Commands)
 def cli() -> None:
     """通办: take in anywhere, decide where the law says, lose nothing, do nothing twice."""
 
 
-def _settings(process: str) -> Settings:
-    """This process's settings and its logs; exits with plain words when a variable is missing."""
-    from shared import logs
-
+def _read() -> Settings:
+    """The settings; exits with plain words when a variable is missing."""
     try:
-        settings = read()
+        return read()
     except KeyError as missing:
         raise click.ClickException(f"环境变量 {missing} 没有设置;各变量见 docs/operations.md") from missing
+
+
+def _settings(process: str) -> Settings:
+    """This process's settings and its logs."""
+    from shared import logs
+
+    settings = _read()
     logs.set_up(settings.log_level, node=settings.node, process=process)
     return settings
 
@@ -40,7 +58,7 @@ def _works(service: str) -> "Works":
     """A service's transactions, for one command."""
     from services.main.wiring import open_node, open_works
 
-    settings = read()
+    settings = _read()
     return open_works(settings, open_node(settings), service, pool=0)
 
 
@@ -170,7 +188,7 @@ def health(process: str) -> None:
     """Exit 0 while that process of this node is well."""
     from services.main.health import well
 
-    raise SystemExit(0 if well(read(), process) else 1)
+    raise SystemExit(0 if well(_read(), process) else 1)
 
 
 @cli.command()
@@ -193,14 +211,10 @@ def offices() -> None:
 def import_offices(file: Path) -> None:
     """Put a checked table of offices in force; nothing changes when any line is faulty."""
     from shared.directory import read_offices
-    from shared.errors import Refused
 
     text = file.read_text("utf-8-sig")
-    try:
-        found = read_offices(text.splitlines())
-    except Refused as error:
-        raise click.ClickException(error.message) from error
-    path = read().home / "offices.csv"
+    found = read_offices(text.splitlines())
+    path = _read().home / "offices.csv"
     path.with_suffix(".new").write_text(text, "utf-8")
     path.with_suffix(".new").replace(path)
     click.echo(f"已导入 {len(found.by_code)} 个办理机构。")
@@ -215,7 +229,13 @@ def token() -> None:
 @click.argument("kind", type=click.Choice(["clerk", "citizen", "channel"]))
 @click.argument("actor")
 @click.option("--office", default="", help="The clerk's office.")
-@click.option("--role", "roles", multiple=True, help="admin: may list and revoke tokens.")
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    type=click.Choice(["admin", "supervisor"]),
+    help="admin: may list and revoke tokens. supervisor: sees every case of the node, each look audited.",
+)
 @click.option("--days", default=90, show_default=True)
 @click.option("--label", default="")
 def create_token(kind: str, actor: str, office: str, roles: tuple[str, ...], days: int, label: str) -> None:
@@ -259,7 +279,7 @@ def _dead_letters() -> "DeadLetters":
     from services.main.operate import DeadLetters
     from services.main.wiring import open_node
 
-    settings = read()
+    settings = _read()
     return DeadLetters(settings, open_node(settings))
 
 
@@ -275,8 +295,7 @@ def list_dead_letters() -> None:
 @click.argument("message_id")
 def show_dead_letter(service: str, message_id: str) -> None:
     """One with its readable part; its sealed part stays sealed."""
-    with _plain_words():
-        click.echo(json.dumps(_dead_letters().show(service, message_id), ensure_ascii=False, indent=1))
+    click.echo(json.dumps(_dead_letters().show(service, message_id), ensure_ascii=False, indent=1))
 
 
 @dead_letters.command("redrive")
@@ -284,8 +303,7 @@ def show_dead_letter(service: str, message_id: str) -> None:
 @click.argument("message_id", default="")
 def redrive_dead_letters(service: str, message_id: str) -> None:
     """Let one dead letter of a service be tried afresh, or all of them."""
-    with _plain_words():
-        click.echo(f"{_dead_letters().redrive(service, message_id)} 条已重新投递。")
+    click.echo(f"{_dead_letters().redrive(service, message_id)} 条已重新投递。")
 
 
 @cli.group()
@@ -308,10 +326,9 @@ def show_quarantine(row_id: str) -> None:
     """One message and how it came."""
     from services.exchange.usecases.quarantine import show_quarantined
 
-    with _plain_words():
-        row, headers, body = show_quarantined(_works("exchange"), row_id)
-        click.echo(json.dumps(dataclasses.asdict(row) | {"headers": headers}, ensure_ascii=False, indent=1))
-        click.echo(body)
+    row, headers, body = show_quarantined(_works("exchange"), row_id)
+    click.echo(json.dumps(dataclasses.asdict(row) | {"headers": headers}, ensure_ascii=False, indent=1))
+    click.echo(body)
 
 
 @quarantine.command("release")
@@ -320,9 +337,8 @@ def release_quarantine(row_id: str) -> None:
     """Let one in after all, if it now passes every check; otherwise say which it fails, and nothing happens."""
     from services.exchange.usecases.receiving import release
 
-    with _plain_words():
-        let_in = release(_works("exchange"), row_id)
-        click.echo("已放行。" if let_in else "这条报文已从别的途径收到,无需再放行。")
+    let_in = release(_works("exchange"), row_id)
+    click.echo("已放行。" if let_in else "这条报文已从别的途径收到,无需再放行。")
 
 
 @cli.group()
@@ -341,15 +357,14 @@ def list_unroutable() -> None:
 @click.argument("service")
 def redrive_unroutable(service: str) -> None:
     """Send all of a service's once more; `exchange` for those to other cities."""
-    with _plain_words():
-        click.echo(f"{_unroutable().redrive(service)} 条已重新发出。")
+    click.echo(f"{_unroutable().redrive(service)} 条已重新发出。")
 
 
 def _unroutable() -> "Unroutable":
     from services.main.operate import Unroutable
     from services.main.wiring import open_node
 
-    settings = read()
+    settings = _read()
     return Unroutable(settings, open_node(settings))
 
 
@@ -360,10 +375,9 @@ def trace(case: str) -> None:
     from services.main.trace import trace as story
     from services.main.wiring import open_node
 
-    settings = read()
-    with _plain_words():
-        for line in story(settings, open_node(settings), case):
-            click.echo(line)
+    settings = _read()
+    for line in story(settings, open_node(settings), case):
+        click.echo(line)
 
 
 @cli.command()
@@ -372,18 +386,7 @@ def doctor() -> None:
     from services.main.operate import examine
 
     faults = 0
-    for well, words in examine(read()):
+    for well, words in examine(_read()):
         click.echo(f"{'好' if well else '坏'} {words}")
         faults += not well
     raise SystemExit(1 if faults else 0)
-
-
-@contextmanager
-def _plain_words() -> Iterator[None]:
-    """A named refusal is said in its own words, without a trace of code."""
-    from shared.errors import TongbanError
-
-    try:
-        yield
-    except TongbanError as error:
-        raise click.ClickException(error.message) from error

@@ -8,13 +8,14 @@ from typing import Any
 
 from sqlalchemy import column, select, table
 
-from deploy.migrate import SHARED, version_table
+from deploy.migrate import SHARED, newest, version_table
 from services.exchange.store import questions
 from services.exchange.usecases import sending
 from services.exchange.usecases.quarantine import list_quarantined
 from services.main.real import every_queue
 from services.main.wiring import EXCHANGE, SERVICES, open_node, open_works
-from shared import calendar, clock, embedded, topology
+from services.main.words import MIGRATE, plain
+from shared import calendar, clock, embedded, metrics, topology
 from shared.crypto.keys import public_keys
 from shared.directory import Node
 from shared.errors import NotFound
@@ -104,7 +105,7 @@ def examine(settings: Settings) -> Iterator[tuple[bool, str]]:
         try:
             fault = check()
         except Exception as error:  # whatever it is, the operator must see it and the next check must run
-            fault = f"{type(error).__name__}"
+            fault = plain(error) or type(error).__name__
         yield (not fault, f"{name}" if not fault else f"{name}: {fault}")
 
 
@@ -118,6 +119,7 @@ def _checks(settings: Settings) -> list[Check]:
         found.append((f"数据库 {service}", lambda service=service: _database(settings, service)))  # type: ignore[misc]
     if settings.amqp_url:
         found.append(("消息队列", lambda: _queues(settings)))
+    found.append(("各进程正常", lambda: _processes(settings)))
     found.append(("没有死信", lambda: _dead(settings)))
     found.append(("没有无处投递的消息", lambda: _unroutable(settings)))
     found.append(("隔离区为空", lambda: _quarantine(settings)))
@@ -150,8 +152,9 @@ def _calendar() -> str:
 def _database(settings: Settings, service: str) -> str:
     with open_works(settings, open_node(settings), service, 0).begin() as work:
         for owner in (SHARED, service):
-            if not work.execute(select(column("version_num")).select_from(table(version_table(owner)))).scalar():
-                return "没有升级到最新结构,请 tongban setup"
+            found = work.execute(select(column("version_num")).select_from(table(version_table(owner)))).scalar()
+            if found != newest(owner):
+                return MIGRATE
     return ""
 
 
@@ -160,6 +163,13 @@ def _queues(settings: Settings) -> str:
     there = topology.depths(settings.amqp_url, every)
     missing = [name for doors in every for name in topology.queues(doors) if name not in there]
     return f"缺少队列 {', '.join(missing)},请启动 relay" if missing else ""
+
+
+def _processes(settings: Settings) -> str:
+    """Of those that have ever said how they are."""
+    names = sorted(path.stem for path in (settings.home / "health").glob("*.json"))
+    late = [name for name in names if not metrics.healthy(settings.home, name)]
+    return f"{'、'.join(late)} 没有运行或不正常,请看它的日志" if late else ""
 
 
 def _dead(settings: Settings) -> str:

@@ -10,7 +10,7 @@ import psycopg
 from services.main.real import SCHEMAS, Country
 from shared import topology
 from shared.bus import Doors
-from tests.chaos.ledger import Entry
+from tests.chaos.ledger import Entry, Ledger
 
 QUIET = {  # what must be empty when all is over
     "outbox rows": "SELECT count(*) FROM {schema}.outbox",
@@ -57,21 +57,29 @@ class Cities:
 
 
 def unfinished(cities: Cities) -> int:
-    """How much still moves: open legs, and messages that wait anywhere in a database."""
-    count = 0
-    for node in cities.nodes():
-        count += int(cities.ask(node, "SELECT count(*) FROM intake.legs WHERE ours AND open")[0][0])
-        for schema in SCHEMAS:
-            for statement in list(QUIET.values())[:2]:
-                count += int(cities.ask(node, statement.format(schema=schema))[0][0])
-        count += int(cities.ask(node, "SELECT count(*) FROM exchange.sendings WHERE state <> 'sent'")[0][0])
+    """How many legs are open, and messages parked."""
+    parked = [f"SELECT count(*) FROM {schema}.parked" for schema in SCHEMAS]
+    open_legs = "SELECT count(*) FROM intake.legs WHERE ours AND open"
+    return sum(int(cities.ask(node, each)[0][0]) for node in cities.nodes() for each in (open_legs, *parked))
+
+
+def moving(cities: Cities) -> int:
+    """How many messages are on their way: unsent, unhandled, or put off until a later attempt."""
+    unsent = [f"SELECT count(*) FROM {schema}.outbox" for schema in SCHEMAS]
+    unsent.append("SELECT count(*) FROM exchange.sendings WHERE state = 'pending'")
+    count = sum(int(cities.ask(node, each)[0][0]) for node in cities.nodes() for each in unsent)
+    for site in cities.country.sites:
+        depths = topology.depths(site.amqp_url, [Doors(name) for name in SCHEMAS])
+        count += sum(depth for queue, depth in depths.items() if not queue.endswith(".dead"))
     return count
 
 
-def verdict(cities: Cities, entries: list[Entry]) -> list[str]:
+def verdict(cities: Cities, ledger: Ledger) -> list[str]:
     """Everything that is wrong; empty when nothing is."""
+    entries = ledger.entries
     return [
         *_cases(cities, entries),
+        *_acts(cities, ledger),
         *_twins(cities, entries),
         *_certificates(cities),
         *_remembered(cities),
@@ -86,10 +94,12 @@ def _cases(cities: Cities, entries: list[Entry]) -> Iterator[str]:
         if here is None:
             yield f"lost: {entry.case_id} is not at {entry.node}"
             continue
-        if here[0] not in ("told", "not_accepted"):
-            yield f"not ended: {entry.case_id} is {here[0]} at {entry.node}"
         if here[0] == "told":
             yield from _both_ends(cities, entry)
+        elif here[0] != "not_accepted":
+            yield f"not ended: {entry.case_id} is {here[0]} at {entry.node}"
+        elif not entry.twin:
+            yield f"declined for no reason: {entry.case_id} at {entry.node}"
 
 
 def _leg(cities: Cities, node: str, case_id: str, leg_no: int) -> Any:
@@ -113,9 +123,23 @@ def _both_ends(cities: Cities, entry: Entry) -> Iterator[str]:
     decided = Counter(verb for verb, _, _ in steps[1])["decide"]
     if decided != 1:
         yield f"decided {decided} times: {entry.case_id}"
+    for node in (entry.node, entry.home):
+        result = cities.ask(
+            node, "SELECT outcome::jsonb ->> 'result' FROM intake.cases WHERE case_id = %s", entry.case_id
+        )
+        if result != [("granted",)]:
+            yield f"not granted: {entry.case_id} is {result} at {node}"
     seen = cities.ask(entry.node, "SELECT state FROM web.cases WHERE case_id = %s", entry.case_id)
     if not seen or seen[0][0] != "closed":
         yield f"screen behind: {entry.case_id} shows {seen}"
+
+
+def _acts(cities: Cities, ledger: Ledger) -> Iterator[str]:
+    """What a clerk was told is done stands in the deciding city's timeline."""
+    homes = {entry.case_id: entry.home for entry in ledger.entries}
+    for case_id, verb in ledger.acts:
+        if case_id in homes and verb not in {step[0] for step in _steps(cities, homes[case_id], case_id)}:
+            yield f"act lost: {verb} of {case_id} at {homes[case_id]}"
 
 
 def _steps(cities: Cities, node: str, case_id: str) -> set[Any]:

@@ -68,6 +68,16 @@ class Killer:
                 time.sleep(0.005)
         return ""
 
+    def _await_any(self) -> bool:
+        """Whether any process of any city works right now; waits a while for it."""
+        end = time.monotonic() + LOOK_SECONDS
+        with contextlib.suppress(psycopg.Error), self._admin() as admin:
+            while time.monotonic() < end and not self.stop.is_set():
+                if admin.execute(BUSY).fetchall():
+                    return True
+                time.sleep(0.005)
+        return False
+
     def _works(self, kind: str, node: str, admin: psycopg.Connection) -> bool:
         if kind == "http":
             return self.requests(node) > 0
@@ -83,9 +93,10 @@ class Killer:
         return {site.node: table.get(f"{site.node}-{kind}", 0) for site in self.country.sites}
 
     def restart(self, server: str) -> None:
-        """Kill a server with all its processes and start it again; its data are on disk."""
+        """Kill a server with all its processes while somebody's transaction is open, and start it again."""
+        busy = self._await_any()
         self.servers.kill(server)
-        self.deaths[server] += 1
+        (self.deaths if busy else self.idle_deaths)[server] += 1
         self.stop.wait(self.dice.uniform(0.5, 2.0))
         self.servers.start(server)
 

@@ -24,7 +24,7 @@ class Ledger:
         self._file = path.open("a", encoding="utf-8")
         self._lock = threading.Lock()
         self.entries: list[Entry] = []
-        self.acts: dict[str, int] = {}  # case and verb -> times the API said done
+        self.acts: set[tuple[str, str]] = set()  # case and verb that the API said are done
 
     def acknowledged(self, entry: Entry) -> None:
         """An application was received: from now on it may not be lost."""
@@ -36,4 +36,4 @@ class Ledger:
     def done(self, case_id: str, verb: str) -> None:
         """An act was answered with success."""
         with self._lock:
-            self.acts[f"{case_id}/{verb}"] = self.acts.get(f"{case_id}/{verb}", 0) + 1
+            self.acts.add((case_id, verb))

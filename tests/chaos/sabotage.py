@@ -4,7 +4,13 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-KINDS = ("inbox", "early-ack", "no-confirms", "no-unique")
+SIGNS = {  # what the judge says of a run without this safeguard
+    "inbox": "are not in the inbox",
+    "early-ack": "not ended",
+    "no-confirms": "not ended",
+    "no-unique": "twins",
+}
+KINDS = tuple(SIGNS)
 DROP_UNIQUE = "DROP INDEX intake.legs_one_open_case"  # no-unique is done to the databases
 
 

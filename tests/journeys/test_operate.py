@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import delete
+from sqlalchemy import delete, text
 
 from contracts.intake import SendNoticeV1
+from deploy.children import free_port
 from services.main.cli import cli
 from services.main.journey import run
 from shared import clock
@@ -130,6 +131,45 @@ def test_the_doctor_finds_keys_that_others_may_read(place: Embedded | Real, tong
         keys.chmod(0o600)
 
     assert "坏 节点目录、密钥、机构表可读: keys.json 可被他人读取,请 chmod 600" in found
+
+
+def test_the_doctor_finds_a_schema_of_another_release(place: Embedded | Real, tongban: Asks) -> None:
+    version = text("UPDATE alembic_version_intake SET version_num = :to")
+    with place.works(SANYA, "intake").begin() as work:
+        before = work.execute(text("SELECT version_num FROM alembic_version_intake")).scalar_one()
+        work.write(version, [{"to": "0000_long_gone"}])
+    found = tongban(SANYA, "doctor", ends=1)
+    with place.works(SANYA, "intake").begin() as work:
+        work.write(version, [{"to": before}])
+
+    assert "坏 数据库 intake: 数据库结构不是本版本的,请 tongban migrate" in found
+    assert "好 数据库 subsidy" in found
+
+
+@pytest.mark.parametrize("words", [("doctor",), ("trace", "1"), ("dead-letters", "list"), ("token", "list")])
+def test_without_settings_every_command_names_the_missing_variable(words: tuple[str, ...]) -> None:
+    answer = CliRunner().invoke(cli, words, env={"TONGBAN_NODE": None})
+
+    assert answer.exit_code == 1
+    assert answer.output.startswith("Error: 环境变量 'TONGBAN_NODE' 没有设置")
+
+
+def test_what_is_away_is_said_in_plain_words(place: Embedded | Real, tmp_path: Path) -> None:
+    nowhere = {"TONGBAN_HOME": str(tmp_path / "none")}
+    no_servers = {
+        "TONGBAN_DATABASE_URL": f"postgresql+psycopg://a:b@127.0.0.1:{free_port()}/c",
+        "TONGBAN_AMQP_URL": f"amqp://a:b@127.0.0.1:{free_port()}/c",
+    }
+    said = [
+        CliRunner().invoke(cli, words, env=place.environ(SANYA) | other).output
+        for words, other in (
+            (("token", "list"), nowhere),
+            (("token", "list"), no_servers),
+            (("dead-letters", "list"), no_servers),
+        )
+    ]
+
+    assert [words[:10] for words in said] == ["Error: 没有文", "Error: 数据库", "Error: 消息服"]
 
 
 def test_tokens_are_made_listed_and_revoked(tongban: Asks) -> None:

@@ -17,13 +17,13 @@ DIRECTORY = Gauge("tongban_directory_version", "Version of the node directory in
 def doors() -> Doors:
     """The gateway listens to no type, it takes whatever is addressed elsewhere; its timers run like everybody's."""
     found = Doors("exchange")
-    found.every(3600)(anchor)
+    found.every(60)(anchor)
     found.every(60)(try_early)
     return found
 
 
 def anchor(works: Works) -> None:
-    """Lay the heads of our logs down at the peers."""
+    """Lay the heads of our logs down at the peers with whom something was exchanged since."""
     anchor_logs(works)
 
 
