@@ -209,6 +209,17 @@ def sentences(tree: Tree) -> Iterator[str]:
             yield str(function)
 
 
+def proofs_of_law(tree: Tree) -> Iterator[str]:
+    """Every line of the law table names a test that is there: write it, or correct its name."""
+    there = {function.name for function in functions(tree, "tests/")}
+    for line in tree.get("docs/law.md", "").splitlines():
+        proof = line.rstrip(" |").rpartition(" | ")[2]
+        if line.startswith("| ") and proof not in ("test", "the same"):
+            named = re.findall(r"test_\w+(?!\.py)\b(?!\.py)", proof)
+            if not named or not there.issuperset(named):
+                yield f"docs/law.md: {proof}"
+
+
 REAL = re.compile(
     r"(?<![0-9A-Za-z])(\d{6})(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx](?![0-9A-Za-z])"
 )
@@ -260,6 +271,7 @@ CHECKS: list[Check] = [
     inexact_money,
     reasons,
     sentences,
+    proofs_of_law,
     living_persons,
     outside_words,
 ]
@@ -293,6 +305,8 @@ SEEDS: list[tuple[Check, dict[str, str]]] = [
     (inexact_money, {"services/x/rules.py": "amount = 100\nshare = 0.5\n"}),
     (reasons, {"shared/a.py": "import os  # noqa: F401\n"}),
     (sentences, {"tests/test_a.py": "def test_it_works():\n    assert 1\n"}),
+    (proofs_of_law, {"docs/law.md": "| a clause | L | asks | rule | — |\n"}),
+    (proofs_of_law, {"docs/law.md": "| a clause | L | asks | rule | `x/test_a.py: test_that_is_not_there` |\n"}),
     (living_persons, {"tests/test_a.py": "'11010119" + "900307001X'\n"}),
     (living_persons, {"docs/a.md": "证件号码620102" + "198001010018。\n"}),
     (outside_words, {"README.md": "see /" + "work/main\n"}),
