@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
+from deploy.children import is_free
 from deploy.homes import CITIES
 from services.intake.rules import STEP_NAMES
 from services.main.city import Country
-from services.main.journey import CLERKS, Counter, run
+from services.main.journey import CLERKS, Counter, JourneyFailed, run
 from services.web.usecases.tokens import NewToken, create_token
 from shared import clock
 
@@ -18,8 +19,15 @@ EMBEDDED = "这是内嵌模式:一个进程,不用任何服务器。真实的 Ra
 
 
 def show(folder: Path, once: bool) -> None:
-    """Run the demonstration; stays open for the cities' APIs until Ctrl-C unless `once`."""
+    """Run the demonstration; stays open for the cities' APIs until Ctrl-C unless `once`.
+
+    JourneyFailed when a port is taken, before anything is done.
+    """
     began = clock.monotonic()
+    if taken := [] if once else [str(city.http_port) for city in CITIES if not is_free(city.http_port)]:
+        raise JourneyFailed(
+            f"端口 {'、'.join(taken)} 被占用:另一个演示或 make up 还开着?先结束它,或者 DEMO_ONCE=1 make demo"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     country = Country(folder)
     country.start()
@@ -74,4 +82,4 @@ def _stay(ports: dict[str, int]) -> None:
         click.echo(f"  {city.name} {city.code}: http://127.0.0.1:{ports[city.code]}/api/v1/openapi.json")
     click.echo("按 Ctrl-C 结束。")
     stop.wait()
-    click.echo("已结束,数据留在 .run/demo。")
+    click.echo("已结束,数据都在,下一次接着用。")
