@@ -20,6 +20,7 @@ GENESIS = "0" * 64
 _KEY = re.compile(r"(\d\d)\.(\d\d)\.(\d\d)\.(\d{6})\.(urgent|std|file)\.([a-z0-9_]+\.[a-z0-9_]+\.v\d+)", re.ASCII)
 
 Range = tuple[int, int]  # first and last, both included
+Word = tuple[int, int]  # leg_no and version of the leg of which something is said: each is said once
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ class Part:
     node: str
     role: str
     active: bool = True
+    last: Word = (0, 0)  # the word with which the competent node gave the case back
 
 
 Parts = tuple[Part, ...]
@@ -102,8 +104,14 @@ def may_say(parts: Parts, node: str, role: str) -> None:
     if not parts:
         raise Denied("case_unknown", "本节点没有这件办件的城际往来")
     has_part(parts, node)
-    if Part(node, role) not in parts:
+    if not any((part.node, part.role, part.active) == (node, role, True) for part in parts):
         raise Denied("wrong_role", "对方在这件办件中的角色不能发送这种报文")
+
+
+def may_finish(parts: Parts, node: str, role: str, word: Word) -> bool:
+    """Whether the node gave the case back after this word: then it said it while the case was its own."""
+    ended = [part.last for part in parts if (part.node, part.role, part.active) == (node, role, False)]
+    return any(leg_no == word[0] and 0 < word[1] < version for leg_no, version in ended)
 
 
 def has_part(parts: Parts, node: str) -> None:
@@ -125,10 +133,10 @@ def handed_over(parts: Parts, accepting: str, competent: str) -> Parts:
     return (Part(accepting, "accepting"), *now.values())
 
 
-def handed_back(parts: Parts, node: str) -> Parts:
-    """The parts once the competent `node` has given the case back."""
+def handed_back(parts: Parts, node: str, word: Word) -> Parts:
+    """The parts once the competent `node` has given the case back with this word."""
     gone = Part(node, "competent")
-    return tuple(replace(part, active=False) if part == gone else part for part in parts)
+    return tuple(replace(part, active=False, last=word) if part == gone else part for part in parts)
 
 
 @dataclass(frozen=True, slots=True)

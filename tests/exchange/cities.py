@@ -11,6 +11,7 @@ from sqlalchemy import Engine, delete, select
 
 from contracts.envelope import Contract, Json, Message, decode, encode
 from contracts.intake import (
+    ApplicationClosedV1,
     ApplicationForwardedV1,
     ApplicationProgressedV1,
     ApplicationRedirectedV1,
@@ -120,16 +121,26 @@ def forwarded(city: City, case: str, to: str = LANZHOU, division: str = "") -> s
     return city.says(ApplicationForwardedV1, case, data, PARTIES, to=to)
 
 
-def progressed(city: City, case: str, to: str = SANYA) -> str:
-    return city.says(ApplicationProgressedV1, case, {"leg": LEG | {"role": "competent"}, "step": STEP}, to=to)
+def competent_leg(city: City, version: int) -> Json:
+    return {"leg_no": 2, "role": "competent", "node": city.code, "state": "accepted", "version": version, "clocks": []}
+
+
+def progressed(city: City, case: str, to: str = SANYA, version: int = 2) -> str:
+    return city.says(ApplicationProgressedV1, case, {"leg": competent_leg(city, version), "step": STEP}, to=to)
+
+
+def closed(city: City, case: str, version: int) -> str:
+    outcome = {"result": "granted", "remedies": [], "certificate_id": "c", "certificate_name": "n"}
+    data = outcome | {"leg": competent_leg(city, version), "steps": [STEP]}
+    return city.says(ApplicationClosedV1, case, data, {"reasons": []}, to=SANYA)
 
 
 def withdrawn(city: City, case: str, to: str = LANZHOU) -> str:
     return city.says(ApplicationWithdrawnV1, case, {"leg": LEG, "step": STEP, "leg_no": 2}, to=to)
 
 
-def redirected(city: City, case: str, to: str = SANYA) -> str:
-    data = {"leg": LEG | {"role": "competent"}, "step": STEP, "to_division": WEIHAI}
+def redirected(city: City, case: str, to: str = SANYA, version: int = 3) -> str:
+    data = {"leg": competent_leg(city, version), "step": STEP, "to_division": WEIHAI}
     return city.says(ApplicationRedirectedV1, case, data, to=to)
 
 

@@ -78,10 +78,19 @@ def test_a_case_handed_on_leaves_the_first_city_without_a_say() -> None:
 
 
 def test_a_case_handed_back_and_over_again_gives_the_say_back() -> None:
-    parts = rules.handed_back(rules.handed_over((), A, B), B)
+    parts = rules.handed_back(rules.handed_over((), A, B), B, (2, 3))
     assert code_of(rules.may_say, parts, B, "competent") == "wrong_role"
     rules.may_say(parts, A, "accepting")
     rules.may_say(rules.handed_over(parts, A, B), B, "competent")
+
+
+def test_who_handed_a_case_back_may_finish_what_it_said_before_and_nothing_else() -> None:
+    parts = rules.handed_back(rules.handed_over((), A, B), B, (2, 3))
+    words = [(leg_no, version) for leg_no in range(4) for version in range(5)]
+    assert [word for word in words if rules.may_finish(parts, B, "competent", word)] == [(2, 1), (2, 2)]
+    assert not any(rules.may_finish(parts, A, "competent", word) for word in words)
+    taken_away = rules.handed_over(rules.handed_over((), A, B), A, C)
+    assert not any(rules.may_finish(taken_away, B, "competent", word) for word in words)
 
 
 def test_nobody_else_may_hand_over_a_case_that_a_city_took_in() -> None:

@@ -168,7 +168,7 @@ def test_a_batch_that_fails_leaves_nothing_behind(sanya: City, lanzhou: City) ->
 def test_a_city_that_handed_a_case_back_has_no_say_until_it_gets_it_again(sanya: City, lanzhou: City) -> None:
     case = handed_over(sanya, lanzhou)
     assert len(sanya.gets(*lanzhou.sends(redirected(lanzhou, case)))) == 1
-    [refused] = accept_batch(lanzhou.works, [progressed(lanzhou, case)])
+    [refused] = accept_batch(lanzhou.works, [progressed(lanzhou, case, version=4)])
     assert "wrong_role" in str(refused)
     lanzhou.gets(*sanya.sends(forwarded(sanya, case)))
     assert len(sanya.gets(*lanzhou.sends(progressed(lanzhou, case)))) == 1

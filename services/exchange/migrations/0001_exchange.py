@@ -25,6 +25,8 @@ def upgrade() -> None:
         sa.Column("node", sa.String(6), primary_key=True),
         sa.Column("role", sa.String(16), primary_key=True),
         sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("last_leg", sa.Integer(), nullable=False),
+        sa.Column("last_version", sa.Integer(), nullable=False),
     )
     op.create_table(
         "exchange_log",

@@ -12,6 +12,8 @@ from services.exchange.store.tables import case_roles, exchange_log, gaps, peers
 from shared import clock
 from shared.outbox import TELL, Work, inbox
 
+CHANGING = ("active", "last_leg", "last_version")  # of a part; the rest is its key
+
 
 @dataclass(slots=True)
 class Peer:
@@ -119,7 +121,8 @@ def _missing(work: Work, names: Collection[str]) -> dict[str, tuple[Range, ...]]
 def _parts(work: Work, cases: Collection[str]) -> dict[str, Parts]:
     found: dict[str, Parts] = {}
     for row in work.execute(select(case_roles).where(case_roles.c.case_id.in_(cases))):
-        found[row.case_id] = (*found.get(row.case_id, ()), Part(row.node, row.role, row.active))
+        part = Part(row.node, row.role, row.active, (row.last_leg, row.last_version))
+        found[row.case_id] = (*found.get(row.case_id, ()), part)
     return found
 
 
@@ -142,6 +145,15 @@ def _retell(work: Work, messages: list[Message]) -> None:
     rows = [{"message_id": m.id, "routing_key": m.routing_key, "body": encode(m), "created_at": now} for m in messages]
     work.write(TELL, rows)
     work.told += len(rows)
+
+
+def list_bodies(batch: Batch, case_id: str, peer: str, direction: str) -> list[str]:
+    """What was signed about a case in one log, this batch's own lines included; pieces of files left out."""
+    mine = exchange_log.c.subject == case_id, exchange_log.c.peer == peer, exchange_log.c.direction == direction
+    kept = batch.work.execute(select(exchange_log.c.body).where(*mine)).scalars()
+    wanted = (case_id, peer, direction)
+    new = [line["body"] for line in batch.lines if (line["subject"], line["peer"], line["direction"]) == wanted]
+    return [body for body in (*kept, *new) if body is not None]
 
 
 def _write_peers(batch: Batch) -> None:
@@ -175,16 +187,18 @@ def _write_parts(batch: Batch) -> None:
     if old:
         same = [case_roles.c[name] == bindparam(f"this_{name}") for name in ("case_id", "node", "role")]
         batch.work.write(
-            update(case_roles).where(*same).values(active=bindparam("active")), [_this(row) for row in old]
+            update(case_roles).where(*same).values({name: bindparam(name) for name in CHANGING}),
+            [_this(row) for row in old],
         )
 
 
 def _part_row(key: tuple[str, str, str], part: Part) -> Json:
-    return {"case_id": key[0], "node": key[1], "role": key[2], "active": part.active}
+    changing = dict(zip(CHANGING, (part.active, *part.last), strict=True))
+    return {"case_id": key[0], "node": key[1], "role": key[2], **changing}
 
 
 def _this(row: Json) -> Json:
-    return {name if name == "active" else f"this_{name}": value for name, value in row.items()}
+    return {name if name in CHANGING else f"this_{name}": value for name, value in row.items()}
 
 
 def _write_gaps(batch: Batch) -> None:

@@ -1,6 +1,6 @@
 """What the exchange keeps: two logs with every peer, what waits to be sent, who has a say, what was not let in."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
 
 from shared.crypto.sealing import Sealed
 
@@ -25,6 +25,8 @@ case_roles = Table(
     Column("node", String(6), primary_key=True),
     Column("role", String(16), primary_key=True),
     Column("active", Boolean, nullable=False),
+    Column("last_leg", Integer, nullable=False),  # the word with which it gave the case back; 0: it has not
+    Column("last_version", Integer, nullable=False),
 )
 exchange_log = Table(
     "exchange_log",

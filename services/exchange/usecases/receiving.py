@@ -12,7 +12,8 @@ from services.exchange.store.batches import Batch, open_batch, write_batch
 from services.exchange.usecases import quarantine
 from services.exchange.usecases.batches import all_or_each
 from services.exchange.usecases.proofs import take_anchor
-from services.exchange.usecases.wire import HAND_BACK, HANDS_OVER, Arrival, checked
+from services.exchange.usecases.saying import Saying, parts_after
+from services.exchange.usecases.wire import HANDS_OVER, Arrival, checked
 from shared import clock, metrics
 from shared.directory import Directory
 from shared.errors import Denied, Refused
@@ -110,8 +111,7 @@ def _parts_after(batch: Batch, arrival: Arrival) -> rules.Parts:
     if message.type == HANDS_OVER:
         rules.may_open(parts, arrival.sender)
         return rules.handed_over(parts, arrival.sender, batch.work.node.code)
-    rules.may_say(parts, arrival.sender, str(role))
-    return rules.handed_back(parts, arrival.sender) if message.type in HAND_BACK else parts
+    return parts_after(batch, Saying(message, arrival.data, str(role), arrival.sender, "in"))
 
 
 def _is_ours(directory: Directory, node: str, division: str) -> bool:

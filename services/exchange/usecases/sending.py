@@ -12,7 +12,8 @@ from services.exchange import rules
 from services.exchange.store import questions
 from services.exchange.store.batches import Batch, handled, open_batch, remember, write_batch
 from services.exchange.usecases.batches import all_or_each
-from services.exchange.usecases.wire import EARLY, HAND_BACK, HANDS_OVER, Draft, drafted
+from services.exchange.usecases.saying import Saying, parts_after
+from services.exchange.usecases.wire import EARLY, HANDS_OVER, Draft, drafted
 from shared import clock, metrics
 from shared.bus import Rejected
 from shared.crypto.signing import sign_detached
@@ -108,9 +109,9 @@ def _parts_after(batch: Batch, draft: Draft) -> rules.Parts:
     if message.type == HANDS_OVER:
         rules.may_open(parts, us)
         return rules.handed_over(parts, us, message.destination)
-    rules.may_say(parts, us, str(role))
+    after = parts_after(batch, Saying(message, message.data, str(role), message.destination, "out"))
     rules.has_part(parts, message.destination)
-    return rules.handed_back(parts, us) if message.type in HAND_BACK else parts
+    return after
 
 
 def _signed(batch: Batch, draft: Draft) -> tuple[rules.Parcel, rules.Entry]:

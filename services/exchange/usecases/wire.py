@@ -20,7 +20,7 @@ from contracts.envelope import (
     read_data,
     read_personal,
 )
-from contracts.intake import ApplicationDeclinedV1, ApplicationForwardedV1, ApplicationRedirectedV1
+from contracts.intake import ApplicationForwardedV1
 from services.exchange import rules
 from shared import clock
 from shared.bus import Rejected
@@ -32,7 +32,6 @@ from shared.errors import Denied
 
 CONTRACTS = every_contract(contracts.intake, contracts.subsidy, contracts.certificate, contracts.exchange)
 HANDS_OVER = ApplicationForwardedV1.type
-HAND_BACK = frozenset({ApplicationRedirectedV1.type, ApplicationDeclinedV1.type})
 EARLY = "case_unknown"  # what is said of a case may overtake what opens it
 _SUBJECT = re.compile(r"[\x21-\x7e]{1,80}")
 
