@@ -20,6 +20,7 @@ from shared.errors import NotFound
 log = structlog.get_logger()
 
 EXCHANGE = "tongban.events"
+GATEWAY = "exchange"  # reads in order: what one city says to another keeps the order in which it was told
 EVERYTHING_ADDRESSED = "*.*.*.*"  # type (three words) and destination
 DELIVERY_LIMIT = 20  # deliveries nobody answered, e.g. because the process died of them
 LOOKED_AT_LIMIT = 1_000_000  # each look at a dead letter counts as a delivery; RabbitMQ 4 would drop it after 20
@@ -29,6 +30,7 @@ BACK_SECONDS = 2
 LOST = (AMQPError, OSError)  # py-amqp lets the socket's own errors through
 
 QUORUM = {"x-queue-type": "quorum"}
+IN_ORDER = {"x-single-active-consumer": True}  # of several processes one reads, the others stand by
 NEVER_LOST = {"x-dead-letter-exchange": "", "x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
 
 ATTEMPT = "x-attempt"  # attempts made so far
@@ -51,7 +53,7 @@ def queues(doors: Doors) -> dict[str, Json]:
     service = doors.service
     found: dict[str, Json] = {dead_queue(service): QUORUM | {"x-delivery-limit": LOOKED_AT_LIMIT}}
     dead = {"x-dead-letter-routing-key": dead_queue(service), "x-delivery-limit": DELIVERY_LIMIT}
-    found[service] = QUORUM | NEVER_LOST | dead
+    found[service] = QUORUM | NEVER_LOST | dead | (IN_ORDER if service == GATEWAY else {})
     for seconds in doors.retry_delays:
         back = {"x-dead-letter-routing-key": service, "x-message-ttl": seconds * 1000}
         found[retry_queue(service, seconds)] = QUORUM | NEVER_LOST | back
@@ -64,7 +66,7 @@ def binding_keys(doors: Doors) -> list[str]:
     The gateway's queue gets everything addressed to other cities; the web's projector sees what leaves, too.
     """
     keys = sorted(doors.by_type)
-    if doors.service == "exchange":
+    if doors.service == GATEWAY:
         keys.append(EVERYTHING_ADDRESSED)
     if doors.service == "web":
         keys += [f"{kind}.*" for kind in keys]
