@@ -32,18 +32,20 @@ log.file.level = info
 """
 
 
-def start(folder: Path, port: int = 0, *, tied: bool = False) -> Server:
+def start(
+    folder: Path, port: int = 0, *, tied: bool = False, settings: str = "", plugins: Iterable[str] = ()
+) -> Server:
     """The broker of `folder`, running and answering.
 
-    Port 0: any free one. `tied`: it dies with the thread that started it. RuntimeError with the end of its log when it
-    does not come up; nothing is left running then.
+    Port 0: any free one. `tied`: it dies with the thread that started it. `settings`: more lines of its rabbitmq.conf.
+    RuntimeError with the end of its log when it does not come up; nothing is left running then.
     """
     known = state.load(folder)
     if known and known.running:
         return known
     programs = find_or_install("rabbitmq")  # which may also make the account
     server = state.prepared(folder, programs, account("rabbitmq"), ("main", "distribution", "epmd"), port)
-    server = state.save(_set_up(server))
+    server = state.save(_set_up(server, settings, plugins))
     log = server.home / "console.log"
     # a port mapper in the foreground: one that a node starts by itself would outlive it, and all of us would share it
     epmd = ("epmd", "-port", str(server.ports["epmd"]), "-address", "127.0.0.1")
@@ -101,11 +103,12 @@ def url(server: Server, user: str, password: str, vhost: str) -> str:
     return f"amqp://{user}:{password}@127.0.0.1:{server.ports['main']}/{vhost}"
 
 
-def _set_up(server: Server) -> Server:
+def _set_up(server: Server, more: str, plugins: Iterable[str]) -> Server:
     """Write its settings; the server with its address and its full environment."""
     home, ports = server.home, server.ports
-    settings = SETTINGS.format(port=ports["main"], admin=ADMIN, password=server.password)
-    for name, text in {"rabbitmq.conf": settings, "enabled_plugins": "[].\n", "empty.conf": ""}.items():
+    settings = SETTINGS.format(port=ports["main"], admin=ADMIN, password=server.password) + more
+    enabled = f"[{','.join(plugins)}].\n"
+    for name, text in {"rabbitmq.conf": settings, "enabled_plugins": enabled, "empty.conf": ""}.items():
         (home / name).write_text(text)
     env = {
         **server.env,

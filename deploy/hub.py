@@ -15,7 +15,9 @@ VHOST = "xchg"
 LANES = ("std", "urgent", "file")
 OPERATOR = "operator"
 UPLINK = "uplink"
-TOPICS = ("x.in", "x.own", "x.up", "x.unroutable", "x.dead")
+TOPICS = ("x.in", "x.dead")
+UPWARD_TOPICS = ("x.own", "x.up")
+IN_ORDER = {"x-single-active-consumer": True}  # of a city's exchange processes one reads a lane, the others stand by
 DIRECTORY_BYTES = 200_000_000
 DELIVERY_LIMIT = 20
 INBOX = {
@@ -30,6 +32,24 @@ UPWARD = {"overflow": "reject-publish", "max-length": 500_000}
 NODE_LIMITS = {"max-connections": 4, "max-channels": 16}
 OWN_SOURCE = r"^[0-9]{2}\.[0-9]{2}\.[0-9]{2}\.{username}\."  # PP.CC.DD.<src6>.<lane>.<type>: src6 is the user
 
+PLUGINS = ("rabbitmq_auth_mechanism_ssl",)
+CONFIGURATION = """\
+# The hub's rabbitmq.conf, made by `python -m deploy.hub --configuration`. Cities log in by certificate and by nothing
+# else: the certificate's common name (CN) is the node's code, and the broker's name of the user. enabled_plugins must
+# say [rabbitmq_auth_mechanism_ssl].
+listeners.tcp = none
+listeners.ssl.default = {listener}
+ssl_options.cacertfile = {folder}/ca.pem
+ssl_options.certfile = {folder}/hub.pem
+ssl_options.keyfile = {folder}/hub-key.pem
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = true
+ssl_options.versions.1 = tlsv1.3
+ssl_options.versions.2 = tlsv1.2
+auth_mechanisms.1 = EXTERNAL
+ssl_cert_login_from = common_name
+"""
+
 Definition = dict[str, Any]
 
 
@@ -43,14 +63,15 @@ def definitions(
     """The hub's definitions for `nodes` (rows with the six digits `code`).
 
     `passwords` by user name is for development; without it users have none and log in by certificate (EXTERNAL,
-    CN = user name). `parent`: what is for another province waits in `out.up` for the user `uplink`, who carries it to
-    the hub above and brings what comes down; else it is unroutable. ValueError for a code that is not six digits or
-    stands twice.
+    CN = user name). What no inbox takes goes back to its sender, who keeps it. `parent`: what is for another province
+    waits in `out.up` for the user `uplink`, who carries it to the hub above and brings what comes down; what is for an
+    unknown node of an own province cannot go back then and waits in `q.unroutable` for the operator. ValueError for a
+    code that is not six digits or stands twice.
     """
     codes = _checked([str(node["code"]) for node in nodes])
-    uplink = [UPLINK] if parent else []
+    uplink, topics = ([UPLINK], TOPICS + UPWARD_TOPICS) if parent else ([], TOPICS)
     rows = {
-        "exchanges": [_exchange(name, "topic") for name in TOPICS] + [_exchange("x.dir", "fanout")],
+        "exchanges": [_exchange(name, "topic") for name in topics] + [_exchange("x.dir", "fanout")],
         "queues": _queues(codes, parent),
         "bindings": _bindings(codes, parent),
         "policies": _policies(parent),
@@ -63,6 +84,14 @@ def definitions(
         "users": [*users, _user(OPERATOR, passwords, tags=["monitoring"])],
         **{kind: [{"vhost": vhost, **row} for row in made] for kind, made in rows.items()},
     }
+
+
+def configuration(folder: Path, listener: str = "5671") -> str:
+    """The hub's rabbitmq.conf; `folder` holds ca.pem (of whoever signs the cities' certificates), hub.pem, hub-key.pem.
+
+    `listener`: a port, or an address and a port.
+    """
+    return CONFIGURATION.format(folder=folder, listener=listener)
 
 
 def words(code: str) -> str:
@@ -93,16 +122,14 @@ def _exchange(name: str, kind: str) -> Definition:
     return {"name": name, "type": kind, "durable": True, "auto_delete": False, "internal": False, "arguments": {}}
 
 
-def _queue(name: str, kind: str = "quorum", **arguments: Any) -> Definition:
+def _queue(name: str, arguments: Mapping[str, Any], kind: str = "quorum") -> Definition:
     return {"name": name, "durable": True, "auto_delete": False, "arguments": {"x-queue-type": kind, **arguments}}
 
 
 def _queues(codes: list[str], parent: bool) -> list[Definition]:
-    names = [inbox(code, lane) for code in codes for lane in LANES]
-    names += ["q.unroutable", "q.dead", *(["out.up"] if parent else [])]
-    return [_queue(name) for name in names] + [
-        _queue("s.directory", "stream", **{"x-max-length-bytes": DIRECTORY_BYTES})
-    ]
+    inboxes = [_queue(inbox(code, lane), IN_ORDER) for code in codes for lane in LANES]
+    kept = [_queue(name, {}) for name in ["q.dead", *(["q.unroutable", "out.up"] if parent else [])]]
+    return [*inboxes, *kept, _queue("s.directory", {"x-max-length-bytes": DIRECTORY_BYTES}, "stream")]
 
 
 def _binding(source: str, queue: str, key: str) -> Definition:
@@ -116,17 +143,15 @@ def _binding(source: str, queue: str, key: str) -> Definition:
 
 
 def _bindings(codes: list[str], parent: bool) -> list[Definition]:
-    """One key per inbox; own provinces' unknown codes end here, so that no two hubs play ping-pong with them."""
+    """One key per inbox: what none takes is returned. A hub above gets all else but own provinces' unknown codes.
+
+    Those end here, so that no two hubs play ping-pong with them.
+    """
     inboxes = [_binding("x.in", inbox(code, lane), f"{words(code)}.*.{lane}.#") for code in codes for lane in LANES]
     provinces = sorted({code[:2] for code in codes})
-    return [
-        *inboxes,
-        *(_binding("x.own", "q.unroutable", f"{province}.#") for province in provinces),
-        *([_binding("x.up", "out.up", "#")] if parent else []),
-        _binding("x.unroutable", "q.unroutable", "#"),
-        _binding("x.dead", "q.dead", "#"),
-        _binding("x.dir", "s.directory", ""),
-    ]
+    own = [_binding("x.own", "q.unroutable", f"{province}.#") for province in provinces]
+    above = [*own, _binding("x.up", "out.up", "#")] if parent else []
+    return [*inboxes, *above, _binding("x.dead", "q.dead", "#"), _binding("x.dir", "s.directory", "")]
 
 
 def _policy(name: str, pattern: str, kind: str, definition: Mapping[str, Any]) -> Definition:
@@ -134,15 +159,17 @@ def _policy(name: str, pattern: str, kind: str, definition: Mapping[str, Any]) -
 
 
 def _policies(parent: bool) -> list[Definition]:
-    """Alternate exchanges and limits by policy: these can be changed later, arguments cannot."""
-    above = "x.up" if parent else "x.unroutable"
-    return [
+    """Alternate exchanges and limits by policy: these can be changed later, arguments cannot.
+
+    An alternate exchange routes everything, and `mandatory` returns nothing then: only with a hub above is there one.
+    """
+    above = [
         _policy("ae.in", r"^x\.in$", "exchanges", {"alternate-exchange": "x.own"}),
-        _policy("ae.own", r"^x\.own$", "exchanges", {"alternate-exchange": above}),
-        _policy("inbox", r"^inbox\.", "queues", INBOX),
-        _policy("kept", r"^q\.", "queues", KEPT),
-        *([_policy("outup", r"^out\.up$", "queues", UPWARD)] if parent else []),
+        _policy("ae.own", r"^x\.own$", "exchanges", {"alternate-exchange": "x.up"}),
+        _policy("outup", r"^out\.up$", "queues", UPWARD),
     ]
+    own = [_policy("inbox", r"^inbox\.", "queues", INBOX), _policy("kept", r"^q\.", "queues", KEPT)]
+    return own + above if parent else own
 
 
 def _node_permission(code: str) -> Definition:
@@ -164,11 +191,20 @@ def _other_permissions(parent: bool) -> list[Definition]:
 
 
 @click.command()
-@click.argument("nodes", type=click.Path(exists=True, path_type=Path))
+@click.argument("nodes", type=click.Path(exists=True, path_type=Path), required=False)
 @click.option("--parent", is_flag=True, help="There is a hub above this one.")
 @click.option("--development", is_flag=True, help="Users have the password dev-<name>. Never on a real hub.")
-def cli(nodes: Path, parent: bool, development: bool) -> None:
-    """Write the hub's definitions for the nodes in NODES, a JSON list of objects with `code`, to standard output."""
+@click.option("--configuration", "folder", type=click.Path(path_type=Path), help="Write rabbitmq.conf instead.")
+def cli(nodes: Path | None, parent: bool, development: bool, folder: Path | None) -> None:
+    """Write the hub's definitions for the nodes in NODES, a JSON list of objects with `code`, to standard output.
+
+    With --configuration FOLDER: its rabbitmq.conf, for a hub whose certificates lie in FOLDER.
+    """
+    if folder:
+        click.echo(configuration(folder), nl=False)
+        return
+    if nodes is None:
+        raise click.UsageError("NODES or --configuration FOLDER")
     rows = json.loads(nodes.read_text())
     passwords = development_passwords(row["code"] for row in rows) if development else None
     click.echo(json.dumps(definitions(rows, parent=parent, passwords=passwords), indent=2))

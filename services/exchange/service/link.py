@@ -1,20 +1,25 @@
 """One connection to a RabbitMQ, driven by hand: nothing happens on it but inside `turn`, in the one thread it has."""
 
+import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pika
 from pika.adapters.select_connection import IOLoop
+from pika.credentials import ExternalCredentials
 from pika.exceptions import AMQPError
 
 from services.exchange.rules import Fate
 from shared import clock
 
 LOST = (AMQPError, OSError)  # TimeoutError is one of them
+AUTHORITY, CERTIFICATE, KEY = "hub-ca.pem", "hub-cert.pem", "hub-key.pem"  # in the node's home
 OPEN_SECONDS = 10.0
 CONFIRM_SECONDS = 30.0  # confirms may never come on a healthy channel: then the connection is given up
 STOP_SECONDS = 3.0  # and so long when we are told to stop
@@ -44,11 +49,23 @@ class Got:
     properties: Any
 
 
+def _parameters(url: str, certificates: Path | None) -> pika.URLParameters:
+    """How to log in: by what the URL says, or, at an `amqps` one that names no user, by certificate (EXTERNAL)."""
+    parameters = pika.URLParameters(url)
+    parts = urlsplit(url)
+    if parts.scheme == "amqps" and not parts.username and certificates:
+        context = ssl.create_default_context(cafile=certificates / AUTHORITY)
+        context.load_cert_chain(certificates / CERTIFICATE, certificates / KEY)
+        parameters.ssl_options = pika.SSLOptions(context, parameters.host)
+        parameters.credentials = ExternalCredentials()
+    return parameters
+
+
 class Link:
     """A confirming channel that also consumes. Raises one of LOST once the connection or the channel is gone."""
 
-    def __init__(self, url: str, stop: threading.Event) -> None:
-        parameters = pika.URLParameters(url)
+    def __init__(self, url: str, stop: threading.Event, certificates: Path | None = None) -> None:
+        parameters = _parameters(url, certificates)
         parameters.heartbeat = HEARTBEAT_SECONDS
         parameters.blocked_connection_timeout = CONFIRM_SECONDS
         parameters.socket_timeout = parameters.stack_timeout = OPEN_SECONDS / 2

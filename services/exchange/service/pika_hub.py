@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pika
@@ -19,7 +20,10 @@ CONTENT_TYPE = "application/cloudevents+json"
 class PikaHub:
     """The way of a user, a city or the operator, to the hub; connects when needed, closes whatever fails."""
 
-    def __init__(self, url: str, user: str, stop: threading.Event | None = None) -> None:
+    def __init__(
+        self, url: str, user: str, stop: threading.Event | None = None, certificates: Path | None = None
+    ) -> None:
+        self.certificates = certificates  # the folder with the user's, if the URL is one for logging in by certificate
         self.url = url
         self.user = user
         self.stop = stop or threading.Event()
@@ -31,7 +35,7 @@ class PikaHub:
         return self._publish([self._copy(parcel) for parcel in parcels])
 
     def _publish(self, copies: Sequence[Copy]) -> Mapping[str, Fate]:
-        self._out = self._out or Link(self.url, self.stop)
+        self._out = self._out or Link(self.url, self.stop, self.certificates)
         try:
             return self._out.publish(copies)
         except LOST:
@@ -52,7 +56,7 @@ class PikaHub:
 
     def rest_outward(self, seconds: float) -> None:
         """Keep the outward connection alive while there is nothing to publish. Raises one of LOST."""
-        self._out = self._out or Link(self.url, self.stop)
+        self._out = self._out or Link(self.url, self.stop, self.certificates)
         self._out.turn(seconds)
 
     def close_outward(self) -> None:
@@ -120,7 +124,7 @@ class PikaHub:
 
     def _inward(self) -> Link:
         if self._in is None:
-            self._in = Link(self.url, self.stop)
+            self._in = Link(self.url, self.stop, self.certificates)
             for lane in LANES:
                 self._in.consume(self._inbox(lane), PREFETCH[lane])
             self._in.consume(DIRECTORY_QUEUE, 10, {"x-stream-offset": "last"})

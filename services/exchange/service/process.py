@@ -72,7 +72,7 @@ def run(works: Works, settings: Settings, stop: threading.Event, process: str = 
     """
     logging.getLogger("pika").setLevel(logging.WARNING)
     metrics.serve(settings.http_host, settings.metrics_port)
-    hub = PikaHub(settings.hub_url, works.node.code, stop)
+    hub = PikaHub(settings.hub_url, works.node.code, stop, settings.home)
     holder = f"{process}-{clock.new_id()}"
     gateway = Gateway(works, hub, holder)
     ways_in = doors()
