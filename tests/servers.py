@@ -43,7 +43,13 @@ class Broker:
 
     def new_hub(self, codes: Iterable[str], *, parent: bool = False) -> dict[str, str]:
         """An empty hub for these nodes; the AMQP URL of each node's user by code, and of `operator`."""
-        codes, vhost = list(codes), f"xchg-{next(_numbers)}"
+        return self._hub(f"xchg-{next(_numbers)}", list(codes), parent)
+
+    def join_hub(self, url: str, codes: Iterable[str]) -> dict[str, str]:
+        """The same hub, by the URL of one of its users, with the definitions for these nodes; URLs as of `new_hub`."""
+        return self._hub(url.rpartition("/")[2], list(codes), parent=False)
+
+    def _hub(self, vhost: str, codes: list[str], parent: bool) -> dict[str, str]:
         passwords = hub.development_passwords(codes)
         nodes = [{"code": code} for code in codes]
         server = self.servers.get("rabbitmq")

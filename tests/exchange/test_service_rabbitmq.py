@@ -14,11 +14,13 @@ from contracts.envelope import decode, encode
 from deploy import broker
 from services.exchange import rules
 from services.exchange.service import process
+from services.exchange.service.gateway import Gateway
 from services.exchange.service.link import Got
 from services.exchange.service.local_queue import LocalQueue
 from services.exchange.service.pika_hub import PikaHub
 from services.exchange.service.timers import doors
-from services.exchange.store import tables
+from services.exchange.store import questions, tables
+from services.main.operate import Unroutable
 from shared import clock, metrics, topology
 from shared.bus import Doors
 from shared.settings import Settings, read
@@ -49,6 +51,54 @@ def test_a_full_inbox_and_an_unbound_key_are_told_apart(channel_and_url) -> None
             full.message_id: rules.Fate.NACKED,
             unbound.message_id: rules.Fate.RETURNED,
         }
+
+
+def test_one_process_reads_the_local_queue_in_order_while_another_stands_by_for_what_it_leaves(
+    rabbitmq: Broker,
+) -> None:
+    ways_in = Doors("exchange")
+    url = rabbitmq.new_vhost()
+    topology.declare(url, [ways_in])
+    stop, bodies = threading.Event(), [str(number).encode() for number in range(300)]
+    with closing(pika.BlockingConnection(pika.URLParameters(url))) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        for body in bodies:
+            channel.basic_publish(topology.EXCHANGE, f"a.b.v1.{LANZHOU}", body)
+    first, second = LocalQueue(url, ways_in, stop), LocalQueue(url, ways_in, stop)
+    with closing(second):
+        taken: list[bytes] = []
+        with closing(first):
+            while len(taken) < 250:
+                got = first.fetch(50, 5)
+                first.answer(got, [None] * len(got))
+                taken += [one.body for one in got]
+            assert second.fetch(300, 0.5) == []
+        assert taken == bodies[: len(taken)]
+        left = len(bodies) - len(taken)
+        rest: list[bytes] = []
+        until(lambda: rest.extend(one.body for one in second.fetch(300, 0.2)) or len(rest) == left)
+    assert sorted(taken + rest) == sorted(bodies)
+
+
+def test_mail_for_a_city_that_is_not_joined_is_kept_here_and_goes_when_it_joins(
+    rabbitmq: Broker, sanya: City, lanzhou: City
+) -> None:
+    hub = rabbitmq.new_hub([SANYA])
+    case = new_case()
+    with closing(PikaHub(hub[SANYA], SANYA)) as way:
+        gateway = Gateway(sanya.works, way)
+        gateway.send_batch([forwarded(sanya, case)])
+        gateway.publish_pending()
+        with sanya.works.begin() as work:
+            assert [row["destination"] for row in questions.list_unroutable(work)] == [LANZHOU]
+        joined = rabbitmq.join_hub(hub[SANYA], [SANYA, LANZHOU])
+        assert Unroutable(settings(sanya, "", ""), sanya.works.node).redrive("exchange") == 1
+        gateway.publish_pending()
+    with closing(PikaHub(joined[LANZHOU], LANZHOU)) as way:
+        until(lambda: Gateway(lanzhou.works, way).receive_pending(0.2))
+    assert [decode(body).subject for body in lanzhou.told()] == [case]
+    assert [row.state for row in sanya.rows(tables.sendings)] == ["sent"]
 
 
 def settings(city: City, amqp_url: str, hub_url: str) -> Settings:
