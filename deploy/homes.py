@@ -1,5 +1,6 @@
 """Node homes for demonstrations, tests and first set-up: keys, offices, trusted root and a signed directory."""
 
+import datetime
 import json
 import shutil
 from collections.abc import Iterable, Mapping
@@ -7,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contracts.matters import Matter, every_matter, find_matter
 from shared import clock
 from shared.crypto.keys import NodeKeys, load_keys, new_keys, public_keys, write_keys
-from shared.directory import sign_directory
+from shared.directory import Office, Offices, read_offices, sign_directory
 
 SEED = Path(__file__).with_name("seed")
+DIRECTORY = "directory.json"
+NOBODY = Offices([])
 ROOT = "000000"  # the directory's root signs as a node of its own
 
 
@@ -65,29 +69,71 @@ def make_home(home: Path, code: str, root: NodeKeys) -> NodeKeys:
         if not (home / name).exists() and (SEED / seed).exists():
             shutil.copyfile(SEED / seed, home / name)
     roots = [row for row in public_keys(root) if row["purpose"] == "sign"]
-    _replace(home / "roots.json", json.dumps(roots, ensure_ascii=False))
+    replace_file(home / "roots.json", json.dumps(roots, ensure_ascii=False))
     return load_keys(home / "keys.json")
 
 
-def directory_document(nodes: Mapping[str, NodeKeys], version: int) -> dict[str, Any]:
-    """The unsigned directory of these nodes."""
+def directory_document(
+    nodes: Mapping[str, NodeKeys], version: int, offices: Mapping[str, Offices] | None = None
+) -> dict[str, Any]:
+    """The unsigned directory of these nodes; `offices` of each, from which its guides are made."""
+    known = offices or {}
     return {
         "version": version,
         "issued_at": clock.iso(clock.now()),
-        "nodes": [_node_row(code, keys) for code, keys in nodes.items()],
+        "nodes": [_own_row(code, keys, known.get(code, NOBODY)) for code, keys in nodes.items()],
         "authorities": [{"prefix": p, "node": n, "epoch": 1} for p, n in AUTHORITIES.items() if n in nodes],
     }
 
 
-def _node_row(code: str, keys: NodeKeys) -> dict[str, Any]:
+def _own_row(code: str, keys: NodeKeys, offices: Offices) -> dict[str, Any]:
     here = city(code)
+    return node_row(keys, here.name, here.divisions, offices)
+
+
+def node_row(keys: NodeKeys, name: str, divisions: Iterable[str], offices: Offices) -> dict[str, Any]:
+    """A node's row in the directory: code, name, divisions, public keys, guides."""
     return {
-        "code": code,
-        "name": here.name,
-        "divisions": list(here.divisions),
+        "code": keys.node,
+        "name": name,
+        "divisions": list(divisions),
         "keys": public_keys(keys),
-        "guides": {},
+        "guides": guides(offices, clock.today()),
     }
+
+
+def guides(offices: Offices, on: datetime.date) -> dict[str, Any]:
+    """What a node publishes of each matter it can decide somewhere on that day: every step has an office there.
+
+    Matter to version, materials, forbidden_proofs, limits (clock to working days) and the deciding offices with their
+    phones. Ways to apply are not in it: no matter says them, every joined city's counters take in.
+    """
+    names = sorted({matter.matter for matter in every_matter()})
+    matters = [matter for name in names if (matter := find_matter(name, on))]
+    return {
+        matter.matter: _guide(matter, [_ref(office) for office in _offices(offices, matter, matter.steps[-1], on)])
+        for matter in matters
+        if all(_offices(offices, matter, step, on) for step in matter.steps)
+    }
+
+
+def _offices(offices: Offices, matter: Matter, step: Mapping[str, Any], on: datetime.date) -> list[Office]:
+    able = [office for office in offices.by_code.values() if office.may(step["verb"], matter.matter, on)]
+    return [office for office in able if office.tier == step["tier"]]
+
+
+def _guide(matter: Matter, ask: list[dict[str, str]]) -> dict[str, Any]:
+    return {
+        "version": matter.version,
+        "materials": [{name: spec[name] for name in ("code", "name", "sources", "basis")} for spec in matter.materials],
+        "forbidden_proofs": [dict(proof) for proof in matter.forbidden_proofs],
+        "limits": {spec["name"]: spec["promised"] or spec["statutory"] for spec in matter.clocks},
+        "offices": ask,
+    }
+
+
+def _ref(office: Office) -> dict[str, str]:
+    return {"code": office.code, "name": office.name, "phone": office.phone}
 
 
 def make_homes(folder: Path, codes: Iterable[str]) -> dict[str, Path]:
@@ -95,13 +141,22 @@ def make_homes(folder: Path, codes: Iterable[str]) -> dict[str, Path]:
     root = make_root(folder)
     homes = {code: folder / code for code in codes}
     keys = {code: make_home(home, code, root) for code, home in homes.items()}
-    signed = sign_directory(directory_document(keys, version=int(clock.now().timestamp())), root)
+    offices = {code: load_offices(home) for code, home in homes.items()}
+    signed = sign_directory(directory_document(keys, int(clock.now().timestamp()), offices), root)
+    replace_file(folder / DIRECTORY, signed)  # the root's own, to which it adds
     for home in homes.values():
-        _replace(home / "directory.json", signed)
+        replace_file(home / DIRECTORY, signed)
     return homes
 
 
-def _replace(path: Path, text: str) -> None:
+def load_offices(home: Path) -> Offices:
+    """The offices in a home; none without a table."""
+    path = home / "offices.csv"
+    return read_offices(path.read_text("utf-8-sig").splitlines()) if path.exists() else NOBODY
+
+
+def replace_file(path: Path, text: str) -> None:
+    """The old file or the new one."""
     new = path.with_suffix(".new")
     new.write_text(text, "utf-8")
     new.replace(path)

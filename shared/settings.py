@@ -97,6 +97,11 @@ def _hub_ready() -> Callable[[int, int], int]:
     return ready
 
 
+def read_admin_url() -> str:
+    """For `tongban join`: the database administrator's URL, "" without one."""
+    return os.environ.get("TONGBAN_ADMIN_DATABASE_URL", "")  # noqa: TID251 - the one reader
+
+
 def read_setup() -> tuple[Path, str]:
     """For `tongban setup`: the folder of the nodes' homes, and the database administrator's URL."""
     return Path(os.environ["TONGBAN_HOME"]), os.environ["TONGBAN_ADMIN_DATABASE_URL"]  # noqa: TID251 - the one reader

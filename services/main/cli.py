@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shared.settings import Settings, before_imports, read
+from services.main.cli_hub import COMMANDS
+from services.main.cli_hub import read_settings as _read
+from shared.settings import Settings, before_imports
 
 if TYPE_CHECKING:
     from services.main.operate import DeadLetters, Unroutable
@@ -35,14 +37,6 @@ class Commands(click.Group):
 @click.group(cls=Commands)
 def cli() -> None:
     """通办: take in anywhere, decide where the law says, lose nothing, do nothing twice."""
-
-
-def _read() -> Settings:
-    """The settings; exits with plain words when a variable is missing."""
-    try:
-        return read()
-    except KeyError as missing:
-        raise click.ClickException(f"环境变量 {missing} 没有设置;各变量见 docs/operations.md") from missing
 
 
 def _settings(process: str) -> Settings:
@@ -158,10 +152,15 @@ def setup(codes: tuple[str, ...]) -> None:
 
     Needs TONGBAN_HOME (the folder of all homes) and TONGBAN_ADMIN_DATABASE_URL, in which {node} stands for the code.
     """
-    from deploy.homes import make_homes
+    from deploy.homes import CITIES, make_homes
     from services.main.real import set_up_node
     from shared.settings import read_setup
 
+    if strangers := sorted(set(codes) - {here.code for here in CITIES}):
+        known = "、".join(f"{here.code} {here.name}" for here in CITIES)
+        raise click.ClickException(
+            f"setup 不认识 {'、'.join(strangers)},只认识随 tongban 附带的 {known};别的城市请按 docs/joining.md 用 tongban join"
+        )
     folder, admin_url = read_setup()
     for code, home in make_homes(folder, codes).items():
         set_up_node(code, home, admin_url)
@@ -390,3 +389,7 @@ def doctor() -> None:
         click.echo(f"{'好' if well else '坏'} {words}")
         faults += not well
     raise SystemExit(1 if faults else 0)
+
+
+for command in COMMANDS:
+    cli.add_command(command)

@@ -218,3 +218,13 @@ def test_the_same_nodes_give_the_same_file(tmp_path: Path) -> None:
 def test_a_code_that_is_no_code_or_stands_twice_is_refused(codes: list[str]) -> None:
     with pytest.raises(ValueError, match="node code"):
         hub.definitions([{"code": code} for code in codes])
+
+
+def test_the_hubs_configuration_lets_nobody_in_by_password(tmp_path: Path) -> None:
+    written = CliRunner().invoke(hub.cli, ["--configuration", str(tmp_path)]).output.splitlines()
+    settings = dict(line.split(" = ") for line in written if not line.startswith("#"))
+    assert [value for name, value in settings.items() if name.startswith("auth_mechanisms")] == ["EXTERNAL"]
+    assert settings["listeners.tcp"] == "none"
+    assert settings["ssl_options.fail_if_no_peer_cert"] == "true"
+    assert settings["ssl_options.cacertfile"] == f"{tmp_path}/ca.pem"
+    assert CliRunner().invoke(hub.cli, []).exit_code == 2

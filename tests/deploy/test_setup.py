@@ -65,3 +65,38 @@ def test_a_home_without_databases_is_told_to_be_set_up_first(tmp_path: Path, mon
     assert done.returncode == 1
     assert "tongban setup" in done.stdout
     assert "Traceback" not in done.stdout
+
+
+def test_a_code_that_setup_does_not_know_is_said_in_plain_words_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TONGBAN_HOME", str(tmp_path / "homes"))
+    monkeypatch.setenv("TONGBAN_ADMIN_DATABASE_URL", "postgresql+psycopg://nobody@127.0.0.1:1/none")
+    done = tongban("setup", "460200", "220600")
+    assert done.returncode == 1
+    assert "220600" in done.stdout
+    assert "tongban join" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not (tmp_path / "homes").exists()
+
+
+def test_a_joined_node_gets_its_databases_from_join(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres: Database
+) -> None:
+    home, root, code = tmp_path / "city", tmp_path / "root", postgres.new_node()
+    for name, value in {"NODE": code, "HOME": str(home), "ADMIN_DATABASE_URL": postgres.url}.items():
+        monkeypatch.setenv(f"TONGBAN_{name}", value)
+    assert tongban("keys", "new").returncode == 0
+    offices = Path(__file__).parents[2] / "deploy" / "seed" / "offices" / "421202.csv"
+    assert tongban("offices", "import", str(offices)).returncode == 0
+    for words in (
+        ("directory", "row", "白山", "220600", "--to", str(tmp_path / "row.json")),
+        ("directory", "add", str(root), str(tmp_path / "row.json")),
+        ("directory", "sign", str(root)),
+        ("join", str(root / "roots.json"), str(root / "directory.json")),
+        ("migrate",),
+    ):
+        done = tongban(*words)
+        assert done.returncode == 0, done.stdout
+    assert tables(home, "intake")
+    assert not (home / "databases.json").stat().st_mode & 0o077

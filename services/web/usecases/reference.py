@@ -66,7 +66,7 @@ def expect_division_code(code: str) -> str:
 
 
 def get_guide(node: Node, division: str, name: str, today: datetime.date) -> Json:
-    """The guide of the node that decides there, as it published it; else the matter's own. NotFound or Refused."""
+    """The matter's own guide, over it what the node that decides there has published. NotFound or Refused."""
     matter = _matter(name, today)
     regions.standard().resolve(expect_division_code(division), today)
     code = find_node(node, division)
@@ -77,7 +77,7 @@ def get_guide(node: Node, division: str, name: str, today: datetime.date) -> Jso
         "node": code,
         "node_name": node.directory.name_of(code),
         "source": "directory" if published else "matter",
-        "guide": published or matter_view(matter),
+        "guide": matter_view(matter) | (published or {}),
     }
 
 

@@ -1,0 +1,205 @@
+"""A city of which nobody has heard joins by commands alone, and the first case crosses to it."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from deploy.homes import SEED
+from deploy.migrate import upgrade
+from services.exchange.service.sqlite_hub import SqliteHub
+from services.intake import store
+from services.main.city import City, Country
+from services.main.cli import cli
+from services.main.journey import APPLICANT, TAKEN_IN_AT, Counter, application
+from services.main.wiring import EXCHANGE, SERVICES
+from services.web.usecases.tokens import NewToken, create_token
+from shared.directory import Node
+from shared.embedded import sqlite_engine
+
+SANYA, LANZHOU, BAISHAN = "460200", "620100", "220600"
+Tongban = Callable[..., str]
+
+
+@pytest.fixture
+def country(tmp_path: Path) -> Iterator[Country]:
+    """Sanya and Lanzhou, and the root that signed their directory, in one folder."""
+    made = Country(tmp_path / "country", (SANYA, LANZHOU))
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / BAISHAN
+
+
+@pytest.fixture
+def tongban(home: Path) -> Tongban:
+    """Runs a command as an operator of Baishan would, or of the root: that reads no variable. What it said."""
+
+    def run(*words: str | Path, ends: int = 0) -> str:
+        env = {"TONGBAN_NODE": BAISHAN, "TONGBAN_HOME": str(home)}
+        answer = CliRunner().invoke(cli, [str(word) for word in words], env=env)
+        assert answer.exit_code == ends, answer.output
+        assert "Traceback" not in answer.output
+        return answer.output
+
+    return run
+
+
+@pytest.fixture
+def row(tongban: Tongban, home: Path, tmp_path: Path) -> Path:
+    """What Baishan gives to the root."""
+    tongban("keys", "new")
+    offices = tmp_path / "offices.csv"
+    offices.write_text((SEED / "offices" / "421202.csv").read_text("utf-8").replace("421202", "220602"), "utf-8")
+    tongban("offices", "import", offices)
+    registries = (SEED / "registries.yaml").read_text("utf-8").replace("620102", "220602")
+    (home / "registries.yaml").write_text(registries, "utf-8")
+    tongban("directory", "row", "白山", BAISHAN, "--to", tmp_path / "row.json")
+    return tmp_path / "row.json"
+
+
+def signed(tongban: Tongban, country: Country, row: Path) -> Path:
+    """The root's folder, after it has signed that row."""
+    root = country.cities[SANYA].node.home.parent
+    tongban("directory", "add", root, row)
+    tongban("directory", "sign", root)
+    return root
+
+
+def published(country: Country, root: Path) -> None:
+    with closing(SqliteHub(root / "hub.db", "operator")) as operator:
+        operator.publish_directory((root / "directory.json").read_text("utf-8"))
+    country.settle()
+
+
+def started(country: Country, home: Path) -> City:
+    """Baishan's processes, in the country's own."""
+    for service in (*SERVICES, EXCHANGE):
+        engine = sqlite_engine(home / f"{service}.db")
+        upgrade(engine, service)
+        engine.dispose()
+    country.cities[BAISHAN] = City(Node(BAISHAN, home), home.parent / "country" / "hub.db")
+    return country.cities[BAISHAN]
+
+
+def take_in(country: Country, hukou: str) -> str:
+    port = country.serve(SANYA, 0)
+    with country.cities[SANYA].works["web"].begin() as work:
+        token = create_token(work, NewToken("clerk", "window", "test", office=TAKEN_IN_AT[1]))
+    desk = Counter(f"http://127.0.0.1:{port}", token)
+    taken = desk.ask("POST", "/cases", application([APPLICANT | {"hukou_division": hukou}]), key="the-first-case")
+    return str(taken["receipt"]["case_id"])
+
+
+def leg(city: City, case_id: str, role: str) -> Any:
+    with city.works["intake"].begin() as work:
+        return store.get_leg(work, case_id, role)
+
+
+def test_a_new_city_joins_by_commands_and_the_first_case_crosses_to_it(
+    country: Country, tongban: Tongban, row: Path, home: Path
+) -> None:
+    root = signed(tongban, country, row)
+    tongban("join", root / "roots.json", root / "directory.json")
+    baishan = started(country, home)
+    published(country, root)
+    assert country.cities[SANYA].node.directory.node_of("220602") == BAISHAN
+    assert "220600 白山" in tongban("directory", "show")
+
+    case_id = take_in(country, "220602")
+    country.settle()
+    assert leg(country.cities[SANYA], case_id, "accepting").state == "in_progress"
+    assert leg(baishan, case_id, "competent").state == "accepted"
+
+
+def test_both_ends_read_the_same_fingerprint_to_each_other(
+    country: Country, tongban: Tongban, row: Path, tmp_path: Path
+) -> None:
+    said = tongban("directory", "row", "白山", BAISHAN, "--to", row)
+    heard = tongban("directory", "add", tmp_path / "country", row)
+    fingerprint = said.strip().rpartition("公钥指纹:")[2]
+    assert len(fingerprint) == 39
+    assert fingerprint in heard
+
+
+def test_what_a_row_holds_is_public_and_its_guides_name_the_deciding_offices(row: Path, home: Path) -> None:
+    written = json.loads(row.read_text("utf-8"))
+    secrets = [
+        key["jwk"]["d"] for kind in ("sign", "seal") for key in json.loads((home / "keys.json").read_text())[kind]
+    ]
+    assert not any(secret in row.read_text("utf-8") for secret in secrets)
+    guide = written["guides"]["disability-subsidies"]
+    assert [office["code"] for office in guide["offices"]] == ["220602"]
+    assert guide["limits"] == {"forward": 3, "decide": 10, "tell": 3}
+
+
+def test_a_row_that_takes_anothers_division_or_holds_a_private_key_is_refused(
+    country: Country, tongban: Tongban, row: Path, home: Path
+) -> None:
+    root = home.parent / "country"
+    good = json.loads(row.read_text("utf-8"))
+    secret = json.loads((home / "keys.json").read_text("utf-8"))
+    bad = {
+        "620100": good | {"divisions": ["620100"]},
+        "私钥": good | {"keys": [*secret["sign"], *secret["seal"]]},
+        "两种公钥": good | {"keys": good["keys"][:1]},
+        "220600#": good | {"keys": [key | {"kid": key["kid"].replace(BAISHAN, SANYA)} for key in good["keys"]]},
+        "节点行": [],
+    }
+    for word, content in bad.items():
+        row.write_text(json.dumps(content), "utf-8")
+        assert word in tongban("directory", "add", root, row, ends=1)
+    assert not (root / "directory.draft.json").exists()
+
+
+def test_a_directory_that_is_forged_or_does_not_list_our_keys_is_not_laid_in(
+    country: Country, tongban: Tongban, row: Path, home: Path, tmp_path: Path
+) -> None:
+    root = home.parent / "country"
+    tongban("directory", "sign", root)
+    assert "没有 220600 的密钥" in tongban("join", root / "roots.json", root / "directory.json", ends=1)
+    tongban("directory", "add", tmp_path / "forger", row)
+    tongban("directory", "sign", tmp_path / "forger")
+    tongban("join", root / "roots.json", tmp_path / "forger" / "directory.json", ends=1)
+    assert not (home / "directory.json").exists()
+    assert not (home / "roots.json").exists()
+
+
+def test_renewed_keys_come_into_force_only_when_the_directory_lists_them(
+    country: Country, tongban: Tongban, row: Path, home: Path
+) -> None:
+    root = signed(tongban, country, row)
+    tongban("join", root / "roots.json", root / "directory.json")
+    old = (home / "keys.json").read_bytes()
+    tongban("keys", "renew")
+    assert (home / "keys.next.json").stat().st_mode & 0o077 == 0
+    assert "keys use" in tongban("keys", "renew", ends=1)
+    assert "没有 220600 的密钥" in tongban("keys", "use", ends=1)
+    assert (home / "keys.json").read_bytes() == old
+
+    leaked = json.loads(old)["sign"][0]["kid"]
+    tongban("directory", "row", "白山", BAISHAN, "--without", leaked, "--to", row)
+    signed(tongban, country, row)
+    tongban("join", root / "roots.json", root / "directory.json", ends=1)  # the keys in force are not listed any more
+    shutil.copyfile(root / "directory.json", home / "directory.json")  # as the exchange lays it in
+    tongban("keys", "use")
+    assert json.loads((home / "keys.json").read_bytes())["index"] == json.loads(old)["index"]
+    assert f"sign {leaked} " not in tongban("directory", "show")
+    tongban("directory", "remove", root, BAISHAN)
+    tongban("directory", "sign", root)
+    assert BAISHAN not in tongban("directory", "show", root / "directory.json")
+
+
+def test_keys_are_never_made_over_older_ones(tongban: Tongban, home: Path) -> None:
+    tongban("keys", "new")
+    kept = (home / "keys.json").read_bytes()
+    assert "已经存在" in tongban("keys", "new", ends=1)
+    assert (home / "keys.json").read_bytes() == kept
