@@ -1,17 +1,22 @@
 """The gateway's ends on real brokers, and the process with and without them."""
 
 import gc
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pika
 import pytest
+from click.testing import CliRunner
+from prometheus_client import REGISTRY
 
 from contracts.envelope import decode, encode
 from deploy import broker
+from deploy.root import sign
 from services.exchange import rules
 from services.exchange.service import process
 from services.exchange.service.gateway import Gateway
@@ -20,6 +25,7 @@ from services.exchange.service.local_queue import LocalQueue
 from services.exchange.service.pika_hub import PikaHub
 from services.exchange.service.timers import doors
 from services.exchange.store import questions, tables
+from services.main.cli import cli
 from services.main.operate import Unroutable
 from shared import clock, metrics, topology
 from shared.bus import Doors
@@ -101,6 +107,31 @@ def test_mail_for_a_city_that_is_not_joined_is_kept_here_and_goes_when_it_joins(
     assert [row.state for row in sanya.rows(tables.sendings)] == ["sent"]
 
 
+def figure(name: str, **labels: str) -> float | None:
+    return REGISTRY.get_sample_value(name, labels)
+
+
+def test_a_signed_directory_is_published_by_the_hubs_operator_and_a_forged_one_is_not(
+    rabbitmq: Broker, sanya: City, tmp_path: Path
+) -> None:
+    hub = rabbitmq.new_hub([SANYA, LANZHOU])
+    root, home = sanya.works.node.home.parent, tmp_path / "operator"
+    home.mkdir()
+    shutil.copyfile(sanya.works.node.home / "roots.json", home / "roots.json")
+    for folder in (root, tmp_path / "forger"):
+        sign(folder)
+    env = {"TONGBAN_NODE": "operator", "TONGBAN_HOME": str(home), "TONGBAN_HUB_URL": hub["operator"]}
+    ends = [
+        CliRunner().invoke(cli, ["directory", "publish", str(folder / "directory.json")], env=env).exit_code
+        for folder in (root, tmp_path / "forger")
+    ]
+    assert ends == [0, 1]
+    version = sanya.works.node.directory.version
+    with closing(PikaHub(hub[SANYA], SANYA)) as way:
+        gateway = Gateway(sanya.works, way)
+        until(lambda: gateway.receive_pending(0.2) or sanya.works.node.directory.version == version + 1)
+
+
 def settings(city: City, amqp_url: str, hub_url: str) -> Settings:
     home = str(city.works.node.home)
     urls = {"TONGBAN_AMQP_URL": amqp_url, "TONGBAN_HUB_URL": hub_url}
@@ -172,6 +203,8 @@ def test_what_can_never_be_sent_is_a_dead_letter_and_the_rest_is_tried_again(rab
         tell(at_sanya, forwarded(sanya, case), "no message", stranger, progressed(sanya, case, LANZHOU))
         until(lambda: [row.state for row in sanya.rows(tables.sendings)] == ["sent"])
         until(lambda: topology.depths(url, [doors()])["exchange.retry.5s"] == 1)
+        until(lambda: figure("tongban_dead_letters", service="exchange") == 2)
+        assert figure("tongban_queue_ready", queue="exchange.retry.5s") is not None
     broken, wrong = sorted(topology.list_dead(url, "exchange"), key=lambda row: row["reason"])
     assert "broken envelope" in broken["reason"]
     assert "wrong_role" in wrong["reason"]

@@ -1,4 +1,4 @@
-"""The exchange process: four threads that each do one thing over and over, and outlive whatever they talk to."""
+"""The exchange process: five threads that each do one thing over and over, and outlive whatever they talk to."""
 
 import logging
 import random
@@ -16,7 +16,7 @@ from services.exchange.service.gateway import BATCH, Gateway
 from services.exchange.service.link import LOST
 from services.exchange.service.local_queue import LocalQueue
 from services.exchange.service.pika_hub import PikaHub
-from services.exchange.service.timers import doors, measure
+from services.exchange.service.timers import doors, measure, measure_queues
 from services.exchange.store.batches import ping
 from shared import clock, metrics
 from shared.bus import Doors
@@ -81,6 +81,7 @@ def run(works: Works, settings: Settings, stop: threading.Event, process: str = 
         "outward": partial(_publish, gateway, hub),
         "inward": partial(_receive, gateway, hub),
         "timers": partial(_keep_time, works, ways_in, holder),
+        "figures": partial(_measure, works, settings.amqp_url, ways_in),
     }
     loops = [Loop(name, session, stop) for name, session in sessions.items()]
     threads = [
@@ -169,13 +170,21 @@ def _until_done(loop: Loop, rest: Callable[[float], None], act: Callable[[], Ans
 
 
 def _keep_time(works: Works, ways_in: Doors, holder: str, loop: Loop) -> None:
-    """The timers, and the figures."""
+    """The timers."""
     due = dict.fromkeys([timer.name for timer in ways_in.timers], 0.0)
     while not loop.stop.is_set():
-        measure(works)
         for timer in ways_in.timers:
             if clock.monotonic() >= due[timer.name]:
                 due[timer.name] = clock.monotonic() + timer.seconds
                 ways_in.run_timer(works, timer, holder)
+        loop.turned()
+        loop.stop.wait(MEASURE_SECONDS)
+
+
+def _measure(works: Works, amqp_url: str, ways_in: Doors, loop: Loop) -> None:
+    """The figures; apart from the timers, which must not wait for the broker."""
+    while not loop.stop.is_set():
+        measure(works)
+        measure_queues(amqp_url, ways_in)
         loop.turned()
         loop.stop.wait(MEASURE_SECONDS)

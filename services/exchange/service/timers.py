@@ -1,11 +1,13 @@
 """What the exchange does by the clock, and what an operator sees of it."""
 
+from contextlib import suppress
+
 from prometheus_client import Gauge
 
 from services.exchange.store import questions
 from services.exchange.usecases.proofs import anchor_logs
 from services.exchange.usecases.receiving import look_again
-from shared import clock, metrics
+from shared import clock, metrics, topology
 from shared.bus import Doors
 from shared.outbox import Works
 
@@ -30,6 +32,15 @@ def anchor(works: Works) -> None:
 def try_early(works: Works) -> None:
     """Look again at pieces of files that came before their case."""
     look_again(works)
+
+
+def measure_queues(amqp_url: str, ways_in: Doors) -> None:
+    """Set the figures of our own queue, its retries and its dead letters; while the broker is away they stay."""
+    with suppress(*topology.LOST):
+        found = topology.depths(amqp_url, [ways_in])
+        for queue, depth in found.items():
+            metrics.QUEUE_DEPTH.labels(queue).set(depth)
+        metrics.DEAD_LETTERS.labels(ways_in.service).set(found.get(topology.dead_queue(ways_in.service), 0))
 
 
 def measure(works: Works) -> None:
