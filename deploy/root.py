@@ -48,13 +48,14 @@ def remove_row(folder: Path, code: str) -> None:
 
 
 def sign(folder: Path) -> int:
-    """Sign the draft, or the same nodes anew, as the next version; that version.
+    """Sign the draft, or the same nodes anew, as the next version; that version. NotFound when there is neither.
 
     In the folder lie then directory.json, for the hub, and roots.json, for new cities. The root's keys are made at the
     first signature.
     """
-    root = make_root(folder)
-    document = draft(folder)
+    if not ((folder / DRAFT).exists() or (folder / DIRECTORY).exists()):
+        raise NotFound("nothing_to_sign", f"{folder} 中没有目录,请核对文件夹,或先 tongban directory add")
+    root, document = make_root(folder), draft(folder)
     version = int(document["version"]) + 1
     signed = sign_directory(document | {"version": version, "issued_at": clock.iso(clock.now())}, root)
     roots = [row for row in public_keys(root) if row["purpose"] == "sign"]

@@ -118,6 +118,8 @@ def test_a_signed_directory_is_published_by_the_hubs_operator_and_a_forged_one_i
     root, home = sanya.works.node.home.parent, tmp_path / "operator"
     home.mkdir()
     shutil.copyfile(sanya.works.node.home / "roots.json", home / "roots.json")
+    (tmp_path / "forger").mkdir()
+    shutil.copyfile(root / "directory.json", tmp_path / "forger" / "directory.json")
     for folder in (root, tmp_path / "forger"):
         sign(folder)
     env = {"TONGBAN_NODE": "operator", "TONGBAN_HOME": str(home), "TONGBAN_HUB_URL": hub["operator"]}

@@ -203,3 +203,8 @@ def test_keys_are_never_made_over_older_ones(tongban: Tongban, home: Path) -> No
     kept = (home / "keys.json").read_bytes()
     assert "已经存在" in tongban("keys", "new", ends=1)
     assert (home / "keys.json").read_bytes() == kept
+
+
+def test_a_folder_that_is_not_the_roots_is_signed_by_nobody(tongban: Tongban, tmp_path: Path) -> None:
+    assert "请核对文件夹" in tongban("directory", "sign", tmp_path / "typo", ends=1)
+    assert not (tmp_path / "typo").exists()
