@@ -110,8 +110,7 @@ def sign_directory(folder: Path) -> None:
     """At the root: sign the next version, also when nothing but its date is new."""
     from deploy.root import sign
 
-    with plain_words():
-        version = sign(folder)
+    version = sign(folder)
     click.echo(f"第 {version} 版已签发:{folder}/directory.json 交枢纽发布,新接入的城市另需 {folder}/roots.json。")
 
 

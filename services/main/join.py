@@ -47,25 +47,22 @@ def row_of(home: Path, name: str, divisions: Iterable[str], leaked: Container[st
 
     NotFound without keys, Refused without offices.
     """
-    path = home / NEXT if (home / NEXT).exists() else home / KEYS
-    if not path.exists():
-        raise NotFound("no_keys", "没有密钥,请先 tongban keys new")
+    keys = _coming(home)
     offices = load_offices(home)
     if not offices.by_code:
         raise Refused("no_offices", "机构表为空,请先 tongban offices import")
-    row = node_row(load_keys(path), name, divisions, offices)
+    row = node_row(keys, name, divisions, offices)
     return row | {"keys": [key for key in row["keys"] if key["kid"] not in leaked]}
 
 
 def join(home: Path, roots: str, signed: str) -> Directory:
     """Lay the trusted roots and a directory that lists this node into its home; that directory.
 
-    Nothing is written unless one of the roots signed it, it names our very keys, and it is not older than ours.
+    Nothing is written unless one of the roots signed it, it names our very keys (those that wait, when some do), and it
+    is not older than ours.
     """
-    if not (home / KEYS).exists():
-        raise NotFound("no_keys", "没有密钥,请先 tongban keys new")
     directory = _opened(roots, signed)
-    _expect_listed(directory, load_keys(home / KEYS))
+    _expect_listed(directory, _coming(home))
     path = home / DIRECTORY
     if path.exists() and checked_directory(home, path.read_text("utf-8")).version > directory.version:
         raise OutOfStep("directory_older", "本节点已有更新的节点目录,未改动")
@@ -91,6 +88,14 @@ def _root(roots: str, kid: str) -> Mapping[str, Any]:
         if key["kid"] == kid:
             return dict(key["jwk"])
     raise Denied("signature_unknown_key", "目录不是由受信任的根签发")
+
+
+def _coming(home: Path) -> NodeKeys:
+    """The keys that wait to be used, else those in force. NotFound."""
+    path = home / NEXT if (home / NEXT).exists() else home / KEYS
+    if not path.exists():
+        raise NotFound("no_keys", "没有密钥,请先 tongban keys new")
+    return load_keys(path)
 
 
 def _document(home: Path) -> dict[str, Any]:
