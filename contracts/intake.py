@@ -82,6 +82,13 @@ class Step(Part):
     note = fields.String(load_default="")
 
 
+class Pause(Part):
+    """When a clock stood still: from the day on which the applicant was asked, until the supplement was there."""
+
+    from_on = fields.String(required=True)
+    until_on = fields.String(required=True)
+
+
 class Clock(Part):
     """A legal clock of one leg: dates are legal dates, limits are working days."""
 
@@ -90,6 +97,7 @@ class Clock(Part):
     due_on = fields.String(required=True)
     days = fields.Integer(required=True)
     provisional = fields.Boolean(load_default=False)
+    pauses = fields.List(fields.Nested(Pause), load_default=list)
     paused_on = fields.String(load_default="")
     ended_on = fields.String(load_default="")
     basis = fields.String(load_default="")

@@ -7,7 +7,8 @@ from contracts import certificate, exchange, intake, subsidy
 from contracts.envelope import Contract, Message, read_data
 from services.intake.ports import Notices
 from services.intake.store import cases as store
-from services.intake.usecases import accepting, competent, materials, notices
+from services.intake.usecases import accepting, clocks, competent, materials, notices
+from shared import calendar
 from shared.bus import PARKED_TOO_LONG, Doors
 from shared.outbox import Work, Works
 
@@ -62,4 +63,16 @@ def doors(house: Notices) -> Doors:
         with works.begin() as work:
             notices.list_parked_too_long(work, datetime.timedelta(seconds=PARKED_TOO_LONG))
 
+    _keep_time(entrance)
     return entrance
+
+
+DAILY = 86400  # seconds
+
+
+def _keep_time(entrance: Doors) -> None:
+    """What nobody asks for and the days bring about."""
+
+    @entrance.every(DAILY)
+    def recount_clocks(works: Works) -> None:
+        clocks.recount_all(works, calendar.standard())

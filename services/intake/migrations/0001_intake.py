@@ -41,6 +41,7 @@ def upgrade() -> None:
         sa.Column("decider_version", sa.Integer(), nullable=False),
         sa.Column("ours", sa.Boolean(), nullable=False),
         sa.Column("open", sa.Boolean(), nullable=False),
+        sa.Column("provisional", sa.Boolean(), nullable=False),
         sa.Column("matter", sa.String(length=60), nullable=False),
         sa.Column("person_index", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("case_id", "leg_no"),

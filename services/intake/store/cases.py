@@ -83,23 +83,28 @@ def _clock_json(item: Clock) -> dict[str, Any]:
         "days": item.days,
         "basis": item.basis,
         "provisional": item.provisional,
+        "pauses": [{"from_on": first.isoformat(), "until_on": last.isoformat()} for first, last in item.pauses],
         "paused_on": item.paused_on.isoformat() if item.paused_on else "",
         "ended_on": item.ended_on.isoformat() if item.ended_on else "",
     }
 
 
+_day = datetime.date.fromisoformat
+
+
 def _date(value: str) -> datetime.date | None:
-    return datetime.date.fromisoformat(value) if value else None
+    return _day(value) if value else None
 
 
 def _clock(row: Mapping[str, Any]) -> Clock:
     return Clock(
         name=row["name"],
-        started_on=datetime.date.fromisoformat(row["started_on"]),
-        due_on=datetime.date.fromisoformat(row["due_on"]),
+        started_on=_day(row["started_on"]),
+        due_on=_day(row["due_on"]),
         days=row["days"],
         basis=row["basis"],
         provisional=row["provisional"],
+        pauses=tuple((_day(pause["from_on"]), _day(pause["until_on"])) for pause in row["pauses"]),
         paused_on=_date(row["paused_on"]),
         ended_on=_date(row["ended_on"]),
     )
@@ -115,7 +120,12 @@ def _leg(row: Row[Any]) -> Leg:
 
 def _leg_values(leg: Leg) -> dict[str, Any]:
     values = {name: getattr(leg, name) for name in LEG_FIELDS}
-    return values | {"state": str(leg.state), "clocks": [_clock_json(c) for c in leg.clocks], "open": leg.open}
+    return values | {
+        "state": str(leg.state),
+        "clocks": [_clock_json(c) for c in leg.clocks],
+        "open": leg.open,
+        "provisional": leg.provisional,
+    }
 
 
 def snapshot(leg: Leg) -> dict[str, Any]:
@@ -162,7 +172,8 @@ def keep_peer_leg(work: Work, case_id: str, told: Mapping[str, Any]) -> None:
     values = {"state": told["state"], "version": told["version"], "clocks": told["clocks"]}
     this = {"of_case": case_id, "of_leg": told["leg_no"], "told_version": told["version"]}
     rest = {"redirects": 0, "peer_node": "", "peer_leg_no": 0, "peer_version": 0, "decider_version": 0}
-    rest |= {"ours": False, "open": False, "matter": "", "person_index": "", "node": told["node"], "role": told["role"]}
+    rest |= {"ours": False, "open": False, "provisional": False, "matter": "", "person_index": ""}
+    rest |= {"node": told["node"], "role": told["role"]}
     work.add_new(legs, [{"case_id": case_id, "leg_no": told["leg_no"]} | values | rest])
     work.write(KEEP_PEER_LEG, this | values)
 
@@ -184,6 +195,11 @@ def get_leg(work: Work, case_id: str, role: str) -> Leg:
 def list_legs(work: Work, case_id: str) -> list[Leg]:
     """Every leg this node knows of, its own and the others'."""
     return [_leg(row) for row in work.execute(LIST_LEGS, {"of_case": case_id})]
+
+
+def list_provisional(work: Work) -> list[Leg]:
+    """This node's open legs with a running clock whose last day is provisional."""
+    return [_leg(row) for row in work.execute(select(legs).where(legs.c.ours, legs.c.open, legs.c.provisional))]
 
 
 def find_open_case(work: Work, role: str, matter: str, index: str) -> Mapping[str, Any] | None:

@@ -34,6 +34,7 @@ legs = Table(
     Column("decider_version", Integer, nullable=False),
     Column("ours", Boolean, nullable=False),  # else: what another city's node last said of its leg
     Column("open", Boolean, nullable=False),
+    Column("provisional", Boolean, nullable=False),  # some clock must be counted again with a longer calendar
     Column("matter", String(60), nullable=False),
     Column("person_index", String(32), nullable=False),
     # one open case per person and matter: what two counters in one minute cannot break
