@@ -35,6 +35,7 @@ class State(enum.StrEnum):
 
 ENDED = frozenset({State.TOLD, State.NOT_ACCEPTED, State.WITHDRAWN, State.REDIRECTED, State.DECLINED, State.CLOSED})
 BEFORE_HANDING_OVER = (State.TAKEN_IN, State.SUPPLEMENT_REQUIRED)
+UNSUPPLEMENTED = (State.SUPPLEMENT_REQUIRED, State.WITHDRAWING, State.WITHDRAWN)  # what was asked for may be missing
 FIRST_LEG = 1
 S = State
 # verb -> (role, from these states, to this state)
@@ -109,6 +110,7 @@ class Leg:
     peer_leg_no: int = 1
     peer_version: int = 0  # the last word of the peer's leg that was heard
     decider_version: int = 1  # the last word of the deciding service that was heard
+    supplement_since: datetime.date | None = None  # accepting: when the applicant was asked for what is still missing
 
     @property
     def open(self) -> bool:
@@ -126,7 +128,20 @@ def move(leg: Leg, verb: str) -> Leg:
     allowed, to = MOVES[leg.role, verb]
     if leg.state not in allowed:
         raise OutOfStep("state_changed", f"办件当前状态为“{STATE_NAMES[leg.state]}”,不能执行此操作,请刷新后再办")
-    return dataclasses.replace(leg, state=to, version=leg.version + 1)
+    since = leg.supplement_since if to in UNSUPPLEMENTED else None
+    return dataclasses.replace(leg, state=to, version=leg.version + 1, supplement_since=since)
+
+
+def ask_supplement(leg: Leg, on: datetime.date) -> Leg:
+    """The accepting leg once the applicant was asked for what is missing. OutOfStep as `move`."""
+    return dataclasses.replace(move(leg, "require_supplement"), supplement_since=on)
+
+
+def supplement_until(leg: Leg, days: int | None, calendar: Calendar) -> datetime.date | None:
+    """The last day on which the applicant may supplement; None when nothing is awaited or no limit is set."""
+    if leg.supplement_since is None or not days:
+        return None
+    return calendar.add_working_days(leg.supplement_since, days).date
 
 
 STATE_NAMES: Mapping[State, str] = {

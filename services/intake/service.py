@@ -76,3 +76,7 @@ def _keep_time(entrance: Doors) -> None:
     @entrance.every(DAILY)
     def recount_clocks(works: Works) -> None:
         clocks.recount_all(works, calendar.standard())
+
+    @entrance.every(DAILY)
+    def list_unsupplemented(works: Works) -> None:
+        clocks.list_unsupplemented(works)

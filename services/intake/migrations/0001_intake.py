@@ -39,6 +39,7 @@ def upgrade() -> None:
         sa.Column("peer_leg_no", sa.Integer(), nullable=False),
         sa.Column("peer_version", sa.Integer(), nullable=False),
         sa.Column("decider_version", sa.Integer(), nullable=False),
+        sa.Column("supplement_since", sa.Date(), nullable=True),
         sa.Column("ours", sa.Boolean(), nullable=False),
         sa.Column("open", sa.Boolean(), nullable=False),
         sa.Column("provisional", sa.Boolean(), nullable=False),

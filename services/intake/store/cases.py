@@ -202,6 +202,12 @@ def list_provisional(work: Work) -> list[Leg]:
     return [_leg(row) for row in work.execute(select(legs).where(legs.c.ours, legs.c.open, legs.c.provisional))]
 
 
+def list_waiting_for_supplement(work: Work) -> list[Leg]:
+    """This node's accepting legs whose applicants were asked for something and have not brought it."""
+    waiting = (legs.c.role == "accepting") & (legs.c.state == str(State.SUPPLEMENT_REQUIRED))
+    return [_leg(row) for row in work.execute(select(legs).where(legs.c.ours, legs.c.open, waiting))]
+
+
 def find_open_case(work: Work, role: str, matter: str, index: str) -> Mapping[str, Any] | None:
     """The facts of the case that keeps this person from opening another one in this matter and role here."""
     held = (legs.c.matter == matter) & (legs.c.person_index == index) & legs.c.open & legs.c.ours

@@ -1,6 +1,19 @@
 """Intake's tables."""
 
-from sqlalchemy import JSON, Boolean, Column, Index, Integer, MetaData, String, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Date,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 from shared.crypto.sealing import Sealed
 from shared.outbox import BigId
@@ -32,6 +45,7 @@ legs = Table(
     Column("peer_leg_no", Integer, nullable=False),
     Column("peer_version", Integer, nullable=False),
     Column("decider_version", Integer, nullable=False),
+    Column("supplement_since", Date),
     Column("ours", Boolean, nullable=False),  # else: what another city's node last said of its leg
     Column("open", Boolean, nullable=False),
     Column("provisional", Boolean, nullable=False),  # some clock must be counted again with a longer calendar
