@@ -364,6 +364,15 @@ class FileChunkSentV1(Contract):
     count = fields.Integer(required=True)
 
 
+class FileRequestedV1(Contract):
+    """材料请重发: the competent city misses a file of the case, or pieces of it, and asks for all of it again."""
+
+    type = "intake.file_requested.v1"
+    consumers = ("intake",)
+    crosses = "competent"
+    file_id = fields.String(required=True)
+
+
 class LegChangedV1(Contract):
     """段变化: our accepting leg moved because of what was heard; screens must offer its newest version."""
 

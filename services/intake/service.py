@@ -22,6 +22,7 @@ ACCEPTING = {
     intake.ApplicationDeclinedV1: accepting.note_declined,
     intake.ApplicationRedirectedV1: accepting.forward_again,
     intake.ApplicationClosedV1: accepting.note_closed,
+    intake.FileRequestedV1: materials.send_again,
     exchange.MessageMisdirectedV1: accepting.note_misdirected,
 }
 COMPETENT = {
@@ -80,3 +81,7 @@ def _keep_time(entrance: Doors) -> None:
     @entrance.every(DAILY)
     def list_unsupplemented(works: Works) -> None:
         clocks.list_unsupplemented(works)
+
+    @entrance.every(300)
+    def chase_files(works: Works) -> None:
+        materials.chase_files(works)

@@ -87,18 +87,23 @@ def test_pieces_may_come_in_any_order_twice_and_before_their_case(country: Count
 def test_a_damaged_file_is_not_kept_and_becomes_a_work_item_while_the_case_goes_on(
     country: Country, change: Any
 ) -> None:
-    item, _ = a_file(country, 100)
+    item, content = a_file(country, 100)
     case_id = country.take_in(SANYA, materials=[item])
     country.work()
     (chunk,) = chunks(country)
     country.mail = [altered(country, body, change) if body == chunk else body for body in country.mail]
-    country.settle()
+    letters, country.mail = country.mail, []
+    for body in letters:
+        country.deliver(body)
+    country.work()
     with pytest.raises(NotFound):
         files.read(country[LANZHOU].node, item["file_id"])
+    assert country[LANZHOU].rows("intake", tables.chunks) == []
+    country.settle()  # the other city is asked to send it again
     (told,) = country[LANZHOU].told(intake.WorkItemOpenedV1, case_id)
     assert told.data["kind"] == "file_damaged"
     assert item["file_id"] in told.data["text"]
-    assert country[LANZHOU].rows("intake", tables.chunks) == []
+    assert files.read(country[LANZHOU].node, item["file_id"]) == content
     assert country[LANZHOU].leg(case_id, "competent").state == "accepted"
     assert calm(country)
 

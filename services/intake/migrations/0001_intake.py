@@ -9,6 +9,14 @@ down_revision = None
 
 def upgrade() -> None:
     op.create_table(
+        "awaited_files",
+        sa.Column("file_id", sa.String(length=36), nullable=False),
+        sa.Column("case_id", sa.String(length=36), nullable=False),
+        sa.Column("moved_at", sa.String(length=27), nullable=False),
+        sa.Column("asked_at", sa.String(length=27), nullable=False),
+        sa.PrimaryKeyConstraint("file_id"),
+    )
+    op.create_table(
         "cases",
         sa.Column("case_id", sa.String(length=36), nullable=False),
         sa.Column("facts", sa.JSON(), nullable=False),

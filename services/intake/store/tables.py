@@ -100,6 +100,16 @@ chunks = Table(
     Column("number", Integer, primary_key=True),
     Column("chunk", Sealed("intake.chunks.chunk"), nullable=False),
 )
+awaited_files = Table(
+    "awaited_files",
+    metadata,
+    Column("file_id", String(36), primary_key=True),
+    Column("case_id", String(36), nullable=False),
+    Column(
+        "moved_at", String(27), nullable=False
+    ),  # when its last piece came; before the first, since when it is awaited
+    Column("asked_at", String(27), nullable=False),  # when the accepting city was asked to send it again
+)
 work_items = Table(
     "work_items",
     metadata,

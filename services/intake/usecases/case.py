@@ -23,6 +23,12 @@ def id_of(work: Work) -> str:
     return work.cause.subject
 
 
+def sender(work: Work) -> str:
+    """The city that says the causing message."""
+    assert work.cause is not None  # noqa: S101 - every door brings a message
+    return work.cause.source
+
+
 def matter_of(kept: Case) -> Matter:
     """The version of the matter with which the case began."""
     return matter_version(kept.facts["matter"], kept.facts["matter_version"])
