@@ -210,10 +210,10 @@ def offices() -> None:
 @click.argument("file", type=click.Path(exists=True, path_type=Path))
 def import_offices(file: Path) -> None:
     """Put a checked table of offices in force; nothing changes when any line is faulty."""
-    from shared.directory import read_offices
+    from services.main.offices import checked
+    from shared import clock
 
-    text = file.read_text("utf-8-sig")
-    found = read_offices(text.splitlines())
+    text, found = checked(file.read_bytes(), clock.today())
     path = _read().home / "offices.csv"
     path.with_suffix(".new").write_text(text, "utf-8")
     path.with_suffix(".new").replace(path)
