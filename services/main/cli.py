@@ -382,11 +382,11 @@ def trace(case: str) -> None:
 
 @cli.command()
 def doctor() -> None:
-    """Say in plain words what is missing; exit 1 when anything is."""
-    from services.main.operate import examine
+    """Say in plain words what is missing; exit 1 when anything is. 注意 is worth knowing, and no fault."""
+    from services.main.operate import FAULTY, examine
 
     faults = 0
-    for well, words in examine(_read()):
-        click.echo(f"{'好' if well else '坏'} {words}")
-        faults += not well
+    for grade, words in examine(_read()):
+        click.echo(f"{grade} {words}")
+        faults += grade == FAULTY
     raise SystemExit(1 if faults else 0)
