@@ -82,6 +82,13 @@ class Step(Part):
     note = fields.String(load_default="")
 
 
+class Pause(Part):
+    """When a clock stood still: from the day on which the applicant was asked, until the supplement was there."""
+
+    from_on = fields.String(required=True)
+    until_on = fields.String(required=True)
+
+
 class Clock(Part):
     """A legal clock of one leg: dates are legal dates, limits are working days."""
 
@@ -90,6 +97,7 @@ class Clock(Part):
     due_on = fields.String(required=True)
     days = fields.Integer(required=True)
     provisional = fields.Boolean(load_default=False)
+    pauses = fields.List(fields.Nested(Pause), load_default=list)
     paused_on = fields.String(load_default="")
     ended_on = fields.String(load_default="")
     basis = fields.String(load_default="")
@@ -354,6 +362,15 @@ class FileChunkSentV1(Contract):
     media_type = fields.String(required=True)
     number = fields.Integer(required=True)
     count = fields.Integer(required=True)
+
+
+class FileRequestedV1(Contract):
+    """材料请重发: the competent city misses a file of the case, or pieces of it, and asks for all of it again."""
+
+    type = "intake.file_requested.v1"
+    consumers = ("intake",)
+    crosses = "competent"
+    file_id = fields.String(required=True)
 
 
 class LegChangedV1(Contract):

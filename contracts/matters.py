@@ -88,6 +88,8 @@ class _Matter(_Strict):
     questions = fields.List(fields.Nested(_Question), load_default=list)
     steps = fields.List(fields.Nested(_Step), required=True, validate=validate.Length(min=1))
     clocks = fields.List(fields.Nested(_Clock), required=True)
+    supplement_days = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(min=1))  # working days
+    supplement_basis = fields.String(load_default="")
     output = fields.Nested(_Output, required=True)
     remedies = fields.List(fields.String(), required=True, validate=validate.Length(min=1))
     legal_basis = fields.List(fields.String(), required=True, validate=validate.Length(min=1))
@@ -113,6 +115,8 @@ class Matter:
     questions: tuple[Mapping[str, Any], ...]
     steps: tuple[Mapping[str, Any], ...]
     clocks: tuple[Mapping[str, Any], ...]
+    supplement_days: int | None
+    supplement_basis: str
     output: Mapping[str, Any]
     remedies: tuple[str, ...]
     legal_basis: tuple[str, ...]

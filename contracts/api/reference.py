@@ -64,6 +64,8 @@ class MatterView(Schema):
     questions = fields.List(fields.Nested(MatterQuestion), required=True)
     steps = fields.List(fields.Nested(MatterStep), required=True)
     clocks = fields.List(fields.Nested(MatterClock), required=True)
+    supplement_days = fields.Integer(required=True, allow_none=True)  # working days; null: no limit
+    supplement_basis = fields.String(required=True)
     output_name = fields.String(required=True)
     remedies = fields.List(fields.String(), required=True)
     legal_basis = fields.List(fields.String(), required=True)

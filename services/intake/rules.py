@@ -35,6 +35,7 @@ class State(enum.StrEnum):
 
 ENDED = frozenset({State.TOLD, State.NOT_ACCEPTED, State.WITHDRAWN, State.REDIRECTED, State.DECLINED, State.CLOSED})
 BEFORE_HANDING_OVER = (State.TAKEN_IN, State.SUPPLEMENT_REQUIRED)
+UNSUPPLEMENTED = (State.SUPPLEMENT_REQUIRED, State.WITHDRAWING, State.WITHDRAWN)  # what was asked for may be missing
 FIRST_LEG = 1
 S = State
 # verb -> (role, from these states, to this state)
@@ -67,7 +68,10 @@ MOVES: Mapping[tuple[str, str], tuple[frozenset[State], State]] = {
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """One legal period of a leg, in working days; a pause stops it, a resumption moves its end."""
+    """One legal period of a leg, in working days; a pause stops it, a resumption moves its end.
+
+    `due_on` always follows from the other dates and the calendar: see `recount`.
+    """
 
     name: str
     started_on: datetime.date
@@ -75,6 +79,7 @@ class Clock:
     days: int
     basis: str
     provisional: bool = False
+    pauses: tuple[tuple[datetime.date, datetime.date], ...] = ()  # those that are over: stopped on, resumed on
     paused_on: datetime.date | None = None
     ended_on: datetime.date | None = None
 
@@ -82,6 +87,11 @@ class Clock:
     def running(self) -> bool:
         """Neither paused nor ended."""
         return self.paused_on is None and self.ended_on is None
+
+    @property
+    def to_recount(self) -> bool:
+        """Running towards a last day that the calendar did not know when it was counted."""
+        return self.provisional and self.running
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +110,17 @@ class Leg:
     peer_leg_no: int = 1
     peer_version: int = 0  # the last word of the peer's leg that was heard
     decider_version: int = 1  # the last word of the deciding service that was heard
+    supplement_since: datetime.date | None = None  # accepting: when the applicant was asked for what is still missing
 
     @property
     def open(self) -> bool:
         """Whether anything can still happen to it."""
         return self.state not in ENDED
+
+    @property
+    def provisional(self) -> bool:
+        """Whether some clock must be counted again when the calendar knows more."""
+        return any(clock.to_recount for clock in self.clocks)
 
 
 def move(leg: Leg, verb: str) -> Leg:
@@ -112,7 +128,20 @@ def move(leg: Leg, verb: str) -> Leg:
     allowed, to = MOVES[leg.role, verb]
     if leg.state not in allowed:
         raise OutOfStep("state_changed", f"办件当前状态为“{STATE_NAMES[leg.state]}”,不能执行此操作,请刷新后再办")
-    return dataclasses.replace(leg, state=to, version=leg.version + 1)
+    since = leg.supplement_since if to in UNSUPPLEMENTED else None
+    return dataclasses.replace(leg, state=to, version=leg.version + 1, supplement_since=since)
+
+
+def ask_supplement(leg: Leg, on: datetime.date) -> Leg:
+    """The accepting leg once the applicant was asked for what is missing. OutOfStep as `move`."""
+    return dataclasses.replace(move(leg, "require_supplement"), supplement_since=on)
+
+
+def supplement_until(leg: Leg, days: int | None, calendar: Calendar) -> datetime.date | None:
+    """The last day on which the applicant may supplement; None when nothing is awaited or no limit is set."""
+    if leg.supplement_since is None or not days:
+        return None
+    return calendar.add_working_days(leg.supplement_since, days).date
 
 
 STATE_NAMES: Mapping[State, str] = {
@@ -142,6 +171,7 @@ STEP_NAMES: Mapping[str, str] = {  # of every verb that stands in a timeline
     "decline": "未接办",
     "withdraw": "撤回",
     "end_withdrawn": "撤回办结",
+    "recount": "期限重算",
     "check": "初审",
     "review": "审核",
     "decide": "审定",
@@ -171,8 +201,31 @@ def start_clocks(
 
 def _clock(spec: Mapping[str, Any], on: datetime.date, calendar: Calendar) -> Clock:
     days = spec["promised"] or spec["statutory"]
-    due = calendar.add_working_days(on, days)
-    return Clock(spec["name"], on, due.date, days, spec["basis"], due.provisional)
+    return _counted(Clock(spec["name"], on, on, days, spec["basis"]), calendar)
+
+
+def recount(clock: Clock, calendar: Calendar) -> Clock:
+    """The clock with its last day counted afresh, pauses left out; one that is final, paused or over stays."""
+    return _counted(clock, calendar) if clock.to_recount else clock
+
+
+def recount_clocks(leg: Leg, calendar: Calendar) -> Leg:
+    """The leg, its version one higher when the last day of any clock is another, or no longer provisional."""
+    clocks = tuple(recount(clock, calendar) for clock in leg.clocks)
+    return leg if clocks == leg.clocks else dataclasses.replace(leg, clocks=clocks, version=leg.version + 1)
+
+
+def _counted(clock: Clock, calendar: Calendar) -> Clock:
+    left, since = clock.days, clock.started_on
+    due = calendar.add_working_days(since, left)
+    provisional = due.provisional
+    for stopped_on, resumed_on in clock.pauses:
+        if due.date < stopped_on:  # late before the pause, late after it
+            break
+        left, since = calendar.working_days_between(stopped_on, due.date), resumed_on
+        due = calendar.add_working_days(since, left) if left else calendar.add_working_days(since - ONE_DAY, 1)
+        provisional |= due.provisional
+    return dataclasses.replace(clock, due_on=due.date, provisional=provisional)
 
 
 def end_clocks(leg: Leg, moment: str, specs: Iterable[Mapping[str, Any]], on: datetime.date) -> Leg:
@@ -204,11 +257,8 @@ def resume_clocks(leg: Leg, on: datetime.date, calendar: Calendar) -> Leg:
 def _resumed(clock: Clock, on: datetime.date, calendar: Calendar) -> Clock:
     if clock.paused_on is None or clock.ended_on is not None:
         return clock
-    if clock.due_on < clock.paused_on:  # late before the pause, late after it
-        return dataclasses.replace(clock, paused_on=None)
-    left = calendar.working_days_between(clock.paused_on, clock.due_on)
-    due = calendar.add_working_days(on, left) if left else calendar.add_working_days(on - ONE_DAY, 1)
-    return dataclasses.replace(clock, paused_on=None, due_on=due.date, provisional=clock.provisional or due.provisional)
+    pauses = (*clock.pauses, (clock.paused_on, on))
+    return _counted(dataclasses.replace(clock, paused_on=None, pauses=pauses), calendar)
 
 
 def missing_materials(materials: Iterable[Mapping[str, Any]], provided: Iterable[Mapping[str, Any]]) -> list[str]:

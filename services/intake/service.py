@@ -5,9 +5,10 @@ from typing import Any
 
 from contracts import certificate, exchange, intake, subsidy
 from contracts.envelope import Contract, Message, read_data
-from services.intake import store
 from services.intake.ports import Notices
-from services.intake.usecases import accepting, competent, materials, notices
+from services.intake.store import cases as store
+from services.intake.usecases import accepting, clocks, competent, materials, notices
+from shared import calendar
 from shared.bus import PARKED_TOO_LONG, Doors
 from shared.outbox import Work, Works
 
@@ -21,6 +22,7 @@ ACCEPTING = {
     intake.ApplicationDeclinedV1: accepting.note_declined,
     intake.ApplicationRedirectedV1: accepting.forward_again,
     intake.ApplicationClosedV1: accepting.note_closed,
+    intake.FileRequestedV1: materials.send_again,
     exchange.MessageMisdirectedV1: accepting.note_misdirected,
 }
 COMPETENT = {
@@ -62,4 +64,24 @@ def doors(house: Notices) -> Doors:
         with works.begin() as work:
             notices.list_parked_too_long(work, datetime.timedelta(seconds=PARKED_TOO_LONG))
 
+    _keep_time(entrance)
     return entrance
+
+
+DAILY = 86400  # seconds
+
+
+def _keep_time(entrance: Doors) -> None:
+    """What nobody asks for and the days bring about."""
+
+    @entrance.every(DAILY)
+    def recount_clocks(works: Works) -> None:
+        clocks.recount_all(works, calendar.standard())
+
+    @entrance.every(DAILY)
+    def list_unsupplemented(works: Works) -> None:
+        clocks.list_unsupplemented(works)
+
+    @entrance.every(300)
+    def chase_files(works: Works) -> None:
+        materials.chase_files(works)

@@ -209,10 +209,10 @@ def offices() -> None:
 @click.argument("file", type=click.Path(exists=True, path_type=Path))
 def import_offices(file: Path) -> None:
     """Put a checked table of offices in force; nothing changes when any line is faulty."""
-    from shared.directory import read_offices
+    from services.main.offices import checked
+    from shared import clock
 
-    text = file.read_text("utf-8-sig")
-    found = read_offices(text.splitlines())
+    text, found = checked(file.read_bytes(), clock.today())
     path = _read().home / "offices.csv"
     path.with_suffix(".new").write_text(text, "utf-8")
     path.with_suffix(".new").replace(path)
@@ -381,13 +381,13 @@ def trace(case: str) -> None:
 
 @cli.command()
 def doctor() -> None:
-    """Say in plain words what is missing; exit 1 when anything is."""
-    from services.main.operate import examine
+    """Say in plain words what is missing; exit 1 when anything is. 注意 is worth knowing, and no fault."""
+    from services.main.operate import FAULTY, examine
 
     faults = 0
-    for well, words in examine(_read()):
-        click.echo(f"{'好' if well else '坏'} {words}")
-        faults += not well
+    for grade, words in examine(_read()):
+        click.echo(f"{grade} {words}")
+        faults += grade == FAULTY
     raise SystemExit(1 if faults else 0)
 
 

@@ -12,6 +12,7 @@ from deploy.migrate import SHARED, newest, version_table
 from services.exchange.store import questions
 from services.exchange.usecases import sending
 from services.exchange.usecases.quarantine import list_quarantined
+from services.intake.usecases.clocks import count_provisional
 from services.main.real import every_queue
 from services.main.wiring import EXCHANGE, SERVICES, open_node, open_works
 from services.main.words import MIGRATE, plain
@@ -24,6 +25,7 @@ from shared.settings import Settings
 
 LOW_DISK_BYTES = 1 << 30
 SHORT_HORIZON_DAYS = 60
+LATE_DAYS = 15  # of horizon: ten working days, a common legal period, need as much
 
 
 def _known(service: str) -> None:
@@ -96,23 +98,30 @@ class Unroutable:
         return count
 
 
+class Notice(str):
+    """What an operator should know of and cannot, or need not yet, mend: no fault."""
+
+
+WELL, WORTH_KNOWING, FAULTY = "好", "注意", "坏"
 Check = tuple[str, Callable[[], str]]
 
 
-def examine(settings: Settings) -> Iterator[tuple[bool, str]]:
-    """What `doctor` looks at, each as (well, words); a check that raises is a fault with the error's name."""
+def examine(settings: Settings) -> Iterator[tuple[str, str]]:
+    """What `doctor` looks at, each as (好, 注意 or 坏; words); a check that raises is a fault with the error's name."""
     for name, check in _checks(settings):
         try:
             fault = check()
         except Exception as error:  # whatever it is, the operator must see it and the next check must run
             fault = plain(error) or type(error).__name__
-        yield (not fault, f"{name}" if not fault else f"{name}: {fault}")
+        grade = WELL if not fault else WORTH_KNOWING if isinstance(fault, Notice) else FAULTY
+        yield grade, f"{name}: {fault}" if fault else name
 
 
 def _checks(settings: Settings) -> list[Check]:
     found: list[Check] = [
         ("节点目录、密钥、机构表可读", lambda: _home(settings)),
         ("工作日历够用", _calendar),
+        ("时限都已确定", lambda: _provisional(settings)),
         ("磁盘空间", lambda: "不足 1 GB,请清理" if shutil.disk_usage(settings.home).free < LOW_DISK_BYTES else ""),
     ]
     for service in (*SERVICES, EXCHANGE):
@@ -145,8 +154,18 @@ def _days_of_keys(node: Node) -> int:
 
 
 def _calendar() -> str:
+    """The next year's table is announced late in autumn: until then nobody can mend a short horizon."""
     left = calendar.standard().days_of_horizon(clock.today())
-    return f"只到 {left} 天以后,请更新 shared/data/calendar.csv" if left < SHORT_HORIZON_DAYS else ""
+    if left >= SHORT_HORIZON_DAYS:
+        return ""
+    words = f"只到 {left} 天以后,下一年的安排公布后请更新 shared/data/calendar.csv"
+    return words if left < LATE_DAYS else Notice(words)
+
+
+def _provisional(settings: Settings) -> str:
+    with open_works(settings, open_node(settings), "intake", 0).begin() as work:
+        count = count_provisional(work)
+    return Notice(f"{count} 个办理中的时限超出工作日历,暂按周一至周五计算,日历更新后自动重算") if count else ""
 
 
 def _database(settings: Settings, service: str) -> str:

@@ -16,6 +16,7 @@ SERVICES = ("intake", "subsidy")
 MESSAGES = """
     CREATE TABLE outbox (position bigserial PRIMARY KEY, message_id text, body text);
     CREATE TABLE unroutable (message_id text PRIMARY KEY, body text);
+    CREATE TABLE parked (message_id text PRIMARY KEY, body text);
     CREATE TABLE cases (case_no text);
 """
 
@@ -89,6 +90,7 @@ def test_the_relay_locks_and_empties_every_outbox(node: tuple[str, dict[str, str
             relay.commit()
         assert found == [("b",)]
         assert run(urls[service], "SELECT count(*) FROM unroutable").fetchall() == [(1,)]
+        assert run(urls["relay"], f"SELECT count(*) FROM {service}.parked").fetchall() == [(0,)]
 
 
 @pytest.mark.parametrize(
@@ -98,6 +100,8 @@ def test_the_relay_locks_and_empties_every_outbox(node: tuple[str, dict[str, str
         "INSERT INTO intake.outbox (body) VALUES ('forged')",
         "UPDATE intake.outbox SET body = 'forged'",
         "DELETE FROM intake.unroutable",
+        "SELECT body FROM intake.parked",
+        "DELETE FROM intake.parked",
         "CREATE TABLE intake.mine (n int)",
         "TRUNCATE intake.outbox",
     ],

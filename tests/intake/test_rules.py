@@ -130,7 +130,7 @@ def test_a_clock_that_was_late_before_its_pause_stays_late(started: datetime.dat
     held = decide_clock(started)
     paused_on = held.clocks[0].due_on + datetime.timedelta(late)
     resumed = rules.resume_clocks(rules.pause_clocks(held, paused_on), paused_on + datetime.timedelta(length), CALENDAR)
-    assert resumed == held
+    assert resumed.clocks[0].due_on == held.clocks[0].due_on
 
 
 def test_what_has_ended_is_neither_paused_nor_resumed() -> None:

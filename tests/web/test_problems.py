@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from contracts.api.answered import Problem
 from services.web.api.problems import ENGLISH, HTTP, MEDIA_TYPE, STATUS, TITLES
 from services.web.usecases import viewing
+from shared import clock
 from shared.errors import Denied, NotFound, OutOfStep, Refused
-from tests.web.scene import OTHER_NUMBER, PERSON, SECRETS, Scene, a_form
+from tests.web.scene import OTHER_NUMBER, PERSON, SECRETS, TAKEN_IN, Scene, a_form, facts, people, taken_in
 
 JSON = "application/json"
 CASE = "/cases/01999999-0000-7000-8000-00000000abcd"
@@ -188,3 +189,11 @@ def test_the_four_errors_have_their_status_and_every_status_its_words():
     assert {Refused: 422, NotFound: 404, OutOfStep: 409, Denied: 403} == STATUS
     assert set(STATUS.values()) | set(HTTP) <= set(TITLES)
     assert all(words.isascii() for words in ENGLISH.values())
+
+
+def test_a_file_that_is_still_on_its_way_from_the_other_city_has_an_answer_of_its_own(scene):
+    case_id, file_id = clock.new_id(), clock.new_id()
+    paper = {"code": "disability-card", "source": "applicant", "file_id": file_id, "provided_at": "2025-09-24"}
+    scene.hear(TAKEN_IN, case_id, taken_in(facts(materials=[paper])), people())
+    answer = scene.ask("GET", f"/files/{file_id}", scene.token(), headers={"X-Purpose": "handle_case"})
+    assert "没有从收件地传全" in is_problem(answer, 409, "file_arriving")["detail"]

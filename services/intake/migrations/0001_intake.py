@@ -9,6 +9,14 @@ down_revision = None
 
 def upgrade() -> None:
     op.create_table(
+        "awaited_files",
+        sa.Column("file_id", sa.String(length=36), nullable=False),
+        sa.Column("case_id", sa.String(length=36), nullable=False),
+        sa.Column("moved_at", sa.String(length=27), nullable=False),
+        sa.Column("asked_at", sa.String(length=27), nullable=False),
+        sa.PrimaryKeyConstraint("file_id"),
+    )
+    op.create_table(
         "cases",
         sa.Column("case_id", sa.String(length=36), nullable=False),
         sa.Column("facts", sa.JSON(), nullable=False),
@@ -39,8 +47,10 @@ def upgrade() -> None:
         sa.Column("peer_leg_no", sa.Integer(), nullable=False),
         sa.Column("peer_version", sa.Integer(), nullable=False),
         sa.Column("decider_version", sa.Integer(), nullable=False),
+        sa.Column("supplement_since", sa.Date(), nullable=True),
         sa.Column("ours", sa.Boolean(), nullable=False),
         sa.Column("open", sa.Boolean(), nullable=False),
+        sa.Column("provisional", sa.Boolean(), nullable=False),
         sa.Column("matter", sa.String(length=60), nullable=False),
         sa.Column("person_index", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("case_id", "leg_no"),

@@ -7,10 +7,11 @@ from contracts import exchange
 from contracts import intake as said
 from contracts.envelope import Json
 from contracts.matters import Matter, find_matter
-from services.intake import rules, store
+from services.intake import rules
 from services.intake.rules import Leg, State
-from services.intake.store import Case
-from services.intake.usecases import case, materials, notices
+from services.intake.store import cases as store
+from services.intake.store.cases import Case
+from services.intake.usecases import case, clocks, materials, notices
 from shared import calendar, clock, identity, regions
 from shared.directory import Office
 from shared.errors import Denied, OutOfStep, Refused
@@ -36,7 +37,7 @@ def take_in_application(work: Work) -> None:
     done = case.note(work, leg, "take_in", case.office_ref(work, office), actor=asked["actor"]["id"])
     missing = rules.missing_materials(matter.materials, facts["materials"])
     if missing:
-        leg = case.change(work, leg, rules.move(leg, "require_supplement"))
+        leg = case.change(work, leg, rules.ask_supplement(leg, work.today))
     _tell_taken_in(work, leg, kept, {"case": facts, "steps": [done], "missing": missing})
     if not missing:
         forward(work, leg, leg, kept, clock.legal_date(clock.instant(facts["taken_in_at"])))
@@ -164,11 +165,14 @@ def withdraw_application(work: Work) -> None:
     leg = store.get_leg(work, case.id_of(work), "accepting")
     rules.expect_version(leg, asked["expected_version"])
     kept = store.get_case(work, leg.case_id)
-    here = rules.is_held_here(leg)
-    leg = case.change(work, leg, case.end(leg, work, "withdraw") if here else rules.move(leg, "ask_withdrawal"))
-    done = case.note(work, leg, "withdraw", kept.facts["accepting_office"], actor=asked["actor"]["id"])
+    here, why = rules.is_held_here(leg), clocks.if_unsupplemented(work, leg, kept)
+    after = case.end(leg, work, "withdraw") if here else rules.move(leg, "ask_withdrawal")
+    leg = case.change(work, leg, after if why else dataclasses.replace(after, supplement_since=None))
+    done = case.note(work, leg, "withdraw", kept.facts["accepting_office"], actor=asked["actor"]["id"], why=why)
     if here:
         store.set_outcome(work, leg.case_id, case.without_certificate("withdrawn"), [])
+        if why:  # the applicant did not ask for it
+            notices.send(work, kept, "withdrawn", clocks.UNSUPPLEMENTED)
     data = {"leg": store.snapshot(leg), "step": done, "leg_no": NOBODY if here else leg.peer_leg_no}
     work.tell(said.ApplicationWithdrawnV1, leg.case_id, data, to="" if here else leg.peer_node)
 
@@ -181,7 +185,7 @@ def _end_withdrawn(work: Work, leg: Leg, to: str = "") -> None:
     done = case.note(work, leg, "end_withdrawn", kept.facts["accepting_office"])
     data = {"leg": store.snapshot(leg), "step": done, "leg_no": NOBODY}
     work.tell(said.ApplicationWithdrawnV1, leg.case_id, data, to=to)
-    notices.send(work, kept, "withdrawn", "已按您的申请撤回")
+    notices.send(work, kept, "withdrawn", clocks.UNSUPPLEMENTED if leg.supplement_since else "已按您的申请撤回")
 
 
 def note_taken_over(work: Work) -> None:
@@ -215,8 +219,10 @@ def note_supplement_request(work: Work) -> None:
     if leg.state is State.WITHDRAWING:
         case.change(work, leg, leg)
         return
-    case.change_aloud(work, leg, rules.move(leg, "require_supplement"))
-    kept, words = store.get_case(work, leg.case_id), "需要补正材料,请联系收件窗口或登录查看补正清单"
+    asked, kept = rules.ask_supplement(leg, work.today), store.get_case(work, leg.case_id)
+    case.change_aloud(work, leg, asked)
+    until = clocks.supplement_until(asked, kept)
+    words = f"需要补正材料,请{f'于 {until}(含)前' if until else ''}联系收件窗口或登录查看补正清单"
     notices.send(work, kept, f"supplement_requested/{told['leg']['leg_no']}", words)
 
 

@@ -7,9 +7,10 @@ from typing import Any
 from contracts import intake as said
 from contracts.envelope import Json
 from contracts.matters import Matter, matter_version
-from services.intake import rules, store
+from services.intake import rules
 from services.intake.rules import Leg, State
-from services.intake.store import Case
+from services.intake.store import cases as store
+from services.intake.store.cases import Case
 from shared import clock
 from shared.directory import Office
 from shared.errors import OutOfStep, Refused
@@ -20,6 +21,12 @@ def id_of(work: Work) -> str:
     """The case the causing message is about."""
     assert work.cause is not None  # noqa: S101 - every door brings a message
     return work.cause.subject
+
+
+def sender(work: Work) -> str:
+    """The city that says the causing message."""
+    assert work.cause is not None  # noqa: S101 - every door brings a message
+    return work.cause.source
 
 
 def matter_of(kept: Case) -> Matter:

@@ -7,10 +7,11 @@ from contracts import intake as said
 from contracts import subsidy as subsidy_contracts
 from contracts.envelope import Json
 from contracts.matters import Matter, matter_version
-from services.intake import rules, store
+from services.intake import rules
 from services.intake.rules import Leg, State
-from services.intake.store import Case
-from services.intake.usecases import case
+from services.intake.store import cases as store
+from services.intake.store.cases import Case
+from services.intake.usecases import case, materials
 from shared import calendar
 from shared.directory import Office
 from shared.errors import OutOfStep, Refused
@@ -35,6 +36,7 @@ def take_over_application(work: Work) -> None:
         _decline(work, leg, case.duplicate(ask), ask)
     else:
         _begin(work, leg, matter, here[0], _kept(work, told, personal))
+        materials.expect_files(work, leg, facts["materials"])
 
 
 def _expect_new(work: Work, leg_no: int) -> None:
@@ -94,6 +96,7 @@ def note_supplement(work: Work) -> None:
     leg = store.get_leg(work, case.id_of(work), "competent")
     if told["leg"]["node"] != work.node.code:  # as the other leg of our own case we have them already
         store.add_materials(work, leg.case_id, told["materials"])
+        materials.expect_files(work, leg, told["materials"])
     case.note_told(work, leg.case_id, told["leg"], [told["step"]])
     if leg.state is not State.SUPPLEMENT_REQUIRED:
         return

@@ -49,7 +49,7 @@ def download(file_id: object) -> Response:
     name = str(file_id)
     with works().begin() as work:
         filing.note_look(work, principal(), name, purpose())
-    ref = files.get_ref(works().node, name)
+    ref = filing.get_ref(works().node, name)
     response = Response(files.read(works().node, name), mimetype=ref.media_type)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.{ENDINGS[ref.media_type]}"'
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"

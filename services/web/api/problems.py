@@ -53,6 +53,7 @@ ENGLISH: Mapping[str, str] = {
     "matter_unknown": "Choose a matter from GET /matters.",
     "case_unknown": "Check the case id or number.",
     "purpose_missing": "Say in X-Purpose why you look at personal data.",
+    "file_arriving": "The file has not arrived whole from the other city yet; try again later.",
     "version_changed": "Read the case again and act on its newest version.",
 }
 WORDS: Mapping[str, str] = {  # marshmallow's words, which never hold a value, in Chinese

@@ -4,7 +4,9 @@ from services.web import rules
 from services.web.rules import Principal
 from services.web.store import asking, reading
 from services.web.usecases import viewing
-from shared.errors import NotFound
+from shared import files
+from shared.directory import Node
+from shared.errors import NotFound, OutOfStep
 from shared.files import FileRef
 from shared.outbox import Work
 
@@ -22,3 +24,12 @@ def note_look(work: Work, who: Principal, file_id: str, purpose: str) -> None:
         raise NotFound("file_unknown", "没有这个文件,请核对文件编号")
     case = viewing.get_case(work, who, case_id)
     viewing.record_look(work, who, case, purpose, "open_file", ("materials",))
+
+
+def get_ref(node: Node, file_id: str) -> FileRef:
+    """What is known of a case's file. OutOfStep `file_arriving` while it is not whole here."""
+    try:
+        return files.get_ref(node, file_id)
+    except NotFound as error:
+        words = "这份材料还没有从收件地传全,请稍后再看;超过一小时的,系统会请收件地重新发送并列入待人工处理"
+        raise OutOfStep("file_arriving", words, field="file_id") from error

@@ -47,6 +47,8 @@ def matter_view(matter: Matter) -> Json:
         "questions": _only(matter.questions, "code", "label", "required"),
         "steps": _only(matter.steps, "verb", "name", "organisation", "basis"),
         "clocks": _only(matter.clocks, "name", "title", "statutory", "promised", "basis"),
+        "supplement_days": matter.supplement_days,
+        "supplement_basis": matter.supplement_basis,
         "output_name": matter.output["name"],
         "remedies": list(matter.remedies),
         "legal_basis": list(matter.legal_basis),
