@@ -4,10 +4,14 @@ import time
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from contracts.envelope import Message, decode
 from services.certificate.rules import is_identifier
+from services.exchange.store.tables import exchange_log
 from services.intake import store
 from services.main.journey import STEPS, TAKEN_IN_AT, run
+from shared.logs import trace_id
 from tests.journeys.places import CODES, Embedded, Real, needles
 
 DONE = ["take_in", "forward", "take_over", "check", "review", "decide", "close", "tell"]
@@ -54,6 +58,27 @@ def test_both_cities_hold_the_same_legs_and_the_same_steps(place: Embedded | Rea
     assert held[0] == held[1]
     assert len(held[0][0]) == 2
     assert len(held[0][1]) == len(DONE)
+
+
+def test_all_that_one_request_set_off_shares_its_trace_in_both_cities(
+    place: Embedded | Real, case: dict[str, Any]
+) -> None:
+    by_request: dict[str, set[str]] = {}
+    for code in CODES:
+        for message in _crossed(place, code, case["case_id"]):
+            by_request.setdefault(message.correlation, set()).add(trace_id(message.trace))
+
+    traces = [trace for found in by_request.values() for trace in found]
+    assert len(by_request) >= 2, "taking in and deciding, at least"
+    assert all(len(trace) == 32 for trace in traces)
+    assert len(set(traces)) == len(traces) == len(by_request)
+
+
+def _crossed(place: Embedded | Real, code: str, case_id: str) -> list[Message]:
+    """What a city sent and received about a case, as it was signed."""
+    with place.works(code, "exchange").begin() as work:
+        mine = select(exchange_log.c.body).where(exchange_log.c.subject == case_id)
+        return [decode(body) for body in work.execute(mine).scalars()]
 
 
 def _held(place: Embedded | Real, code: str, case_id: str) -> tuple[list[Any], set[Any]]:

@@ -51,7 +51,7 @@ def test_every_process_gives_its_figures_where_prometheus_is_told_to_look(real_p
         assert any(line.startswith(expected) for line in samples), target
 
 
-def test_every_log_line_of_a_handled_message_is_json_with_its_case_and_message(real_place: Real) -> None:
+def test_every_log_line_of_a_handled_message_is_json_with_its_case_message_and_trace(real_place: Real) -> None:
     case = run(real_place.counters, lambda _line: None)
     lines = [
         json.loads(line)
@@ -62,7 +62,9 @@ def test_every_log_line_of_a_handled_message_is_json_with_its_case_and_message(r
 
     assert any(line["event"] == "message_handled" for line in lines)
     assert all(
-        {"case", "message", "node", "service"} <= set(line) for line in lines if line["event"] == "message_handled"
+        {"case", "message", "trace", "node", "service"} <= set(line)
+        for line in lines
+        if line["event"] == "message_handled"
     )
 
 
