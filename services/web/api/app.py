@@ -1,7 +1,7 @@
 """The Flask application of the JSON API, and the OpenAPI document it is described by."""
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import IO, Any
 
 import structlog
@@ -49,9 +49,13 @@ class InMemory(Request):
         return io.BytesIO()
 
 
-def create_app(works: Works, node: Node) -> Flask:
-    """The application of one node. `works` must be those of the service `web`, its tables migrated."""
+def create_app(works: Works, node: Node, webhook_hosts: Collection[str] = ()) -> Flask:
+    """The application of one node. `works` must be those of the service `web`, its tables migrated.
+
+    `webhook_hosts`: where webhooks may lead inside.
+    """
     app, api = _described()
+    app.config["WEBHOOK_HOSTS"] = webhook_hosts
     if works.node is not node:
         raise ValueError("the transactions belong to another node")
     app.extensions |= {"tongban": works, "tongban.answers": Answers(works), "tongban.seen": {}}
