@@ -140,12 +140,12 @@ def naming(message: Message) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def named(body: bytes | str) -> Iterator[None]:
-    """Log lines of the block name the message in `body`, its case and its trace; nothing when nobody can read it."""
+def named(body: bytes | str, message_id: str = "") -> Iterator[None]:
+    """Log lines of the block name the message in `body`, its case and its trace; `message_id` where nobody can read it."""
     try:
         block = naming(decode(body))
     except Unreadable:
-        block = about()
+        block = structlog.contextvars.bound_contextvars(message=message_id)
     with block:
         yield
 

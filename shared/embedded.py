@@ -179,7 +179,8 @@ def _keep_unroutable(work: Work, rows: Iterable[Any]) -> None:
     for row in rows:
         kept = {"message_id": row.message_id, "routing_key": row.routing_key, "body": row.body}
         work.insert_once(unroutable, kept | {"reason": "no queue wants it", "returned_at": clock.iso(work.now)})
-        log.error("message_unroutable", message=row.message_id, routing_key=row.routing_key)
+        with named(row.body, row.message_id):
+            log.error("message_unroutable", service=work.service, routing_key=row.routing_key)
 
 
 def _due(works: Works) -> Sequence[Any]:
@@ -206,7 +207,7 @@ def _handled(name: str, station: Station, doors: Doors, row: Any) -> bool:
 
 def _failed(name: str, station: Station, row: Any, error: Exception) -> None:
     """Put off what may succeed later; bury what cannot, or has failed too often."""
-    with named(row.body):
+    with named(row.body, row.message_id):
         if isinstance(error, Rejected):
             _bury(name, station.works, row, error)
             return

@@ -158,14 +158,11 @@ class Mailbox:
         try:
             with eventlet.Timeout(HANDLER_SECONDS):
                 outcome = self.doors.handle(self.works, delivery.body)
-        except Rejected as error:
-            with named(delivery.body):
-                self._bury(delivery, attempts, error)
         except (Exception, eventlet.Timeout) as error:
             if is_away(error):
                 log.warning("database_away", service=self.service, error=type(error).__name__)
                 return False
-            with named(delivery.body):
+            with named(delivery.body, delivery.properties.get("message_id", "")):
                 self._failed(delivery, attempts, error)
         else:
             metrics.HANDLED.labels(self.service, outcome).inc()
@@ -173,6 +170,9 @@ class Mailbox:
         return True
 
     def _failed(self, delivery: Delivery, attempts: int, error: BaseException) -> None:
+        if isinstance(error, Rejected):
+            self._bury(delivery, attempts, error)
+            return
         name = type(error).__name__
         log.warning("handler_failed", service=self.service, attempts=attempts, error=name, where=where(error))
         if attempts > len(self.doors.retry_delays):

@@ -117,7 +117,9 @@ def test_a_dead_letter_is_logged_with_its_case_its_trace_and_the_code_of_a_refus
     about = subject()
     message = turn(backend, about, 1, how="refused")
     backend.run_until_idle()
-    [line] = [line for process in backend.processes for line in process.told("dead_letter") if line["case"] == about]
+    [line] = [
+        line for process in backend.processes for line in process.told("dead_letter") if line.get("case") == about
+    ]
     assert (line["message"], line["code"], line["attempts"]) == (message, "no_such_book", 1)
     assert len(line["trace"]) == 32
 

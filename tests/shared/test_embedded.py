@@ -223,9 +223,10 @@ def test_a_message_nobody_listens_to_is_kept_until_somebody_does(town: Town) -> 
     front = works_of(bus, "front")
     with front.begin() as work:
         work.tell(NobodyListensV1, "case", {})
-    with capture_logs() as lines:
+    with capture_logs(processors=[merge_contextvars]) as lines:
         bus.run_until_idle()
-    assert [line["event"] for line in lines] == ["message_unroutable"]
+    [line] = lines
+    assert (line["event"], line["case"], len(line["trace"])) == ("message_unroutable", "case", 32)
     assert (count(front, unroutable), count(front, outbox)) == (1, 0)
     doors["archive"].listen(NobodyListensV1)(keep)
     front.redrive_unroutable()

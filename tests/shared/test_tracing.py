@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from sqlalchemy import select
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from contracts.envelope import Message, decode, encode
 from shared import clock
-from shared.bus import Doors, Outcome, Rejected, Timer
+from shared.bus import Doors, Outcome, Rejected, Timer, named
 from shared.errors import Refused
 from shared.logs import about, continued, masked, trace_id, traceparent
 from shared.outbox import Works, outbox
@@ -170,6 +171,17 @@ def test_a_success_is_logged_without_a_code(works: Works, doors: Doors) -> None:
     [line] = lines_of(lambda: doors.handle(works, asking(GIVEN)))
 
     assert "code" not in line
+
+
+def test_what_nobody_can_read_is_named_by_the_id_it_came_with() -> None:
+    def say(body: str) -> None:
+        with named(body, "id-of-the-delivery"):
+            structlog.get_logger().error("dead_letter")
+
+    assert [line["message"] for line in lines_of(lambda: say("{"))] == ["id-of-the-delivery"]
+    [line] = lines_of(lambda: say(asking(GIVEN)))
+    assert (line["case"], line["trace"]) == ("case-7", TRACE)
+    assert line["message"] != "id-of-the-delivery"
 
 
 def test_a_refused_fact_brings_its_code_to_the_dead_letter(works: Works, doors: Doors) -> None:

@@ -49,7 +49,7 @@ class LocalQueue:
             queue = dead_queue(service)
             headers[REASON] = (str(error) if isinstance(error, Rejected) else type(error).__name__)[:200]
             metrics.DEAD.labels(service).inc()
-            with named(got.body):
+            with named(got.body, got.properties.message_id or ""):
                 log.error("dead_letter", service=service, attempts=attempts, reason=headers[REASON])
         else:
             queue = retry_queue(service, self.doors.retry_delays[attempts - 1])
