@@ -2,7 +2,8 @@
 
 import enum
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ import structlog
 from contracts.envelope import Contract, Message, Unreadable, decode
 from shared import metrics
 from shared.errors import OutOfStep, TongbanError
+from shared.logs import about, where
 from shared.outbox import AlreadyDone, Work, Works
 
 log = structlog.get_logger()
@@ -29,7 +31,11 @@ class Outcome(enum.StrEnum):
 
 
 class Rejected(Exception):
-    """No attempt will ever succeed: straight to the dead-letter queue."""
+    """No attempt will ever succeed: straight to the dead-letter queue. `code`: of a refusal, else empty."""
+
+    def __init__(self, reason: str, code: str = "") -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 UseCase = Callable[[Work], None]
@@ -97,12 +103,12 @@ class Doors:
             message = decode(body)
         except Unreadable as error:
             raise Rejected(str(error)) from error
-        with structlog.contextvars.bound_contextvars(case=message.subject, message=message.id, type=message.type):
-            outcome = self._pass(works, message)
-            log.info("message_handled", service=self.service, outcome=outcome)
+        with naming(message):
+            outcome, code = self._pass(works, message)
+            log.info("message_handled", service=self.service, outcome=outcome, **({"code": code} if code else {}))
         return outcome
 
-    def _pass(self, works: Works, message: Message) -> Outcome:
+    def _pass(self, works: Works, message: Message) -> tuple[Outcome, str]:
         door = self.by_type.get(message.type)
         if door is None:
             raise Rejected(f"{self.service} has no door for {message.type}")
@@ -110,27 +116,49 @@ class Doors:
             with metrics.handling(self.service, message.type):
                 return _lead(works, door, message)
         except AlreadyDone:
-            return Outcome.DUPLICATE
+            return Outcome.DUPLICATE, ""
         except Unreadable as error:
             raise Rejected(str(error)) from error
 
     def run_timer(self, works: Works, timer: Timer, holder: str) -> bool:
-        """Do a timer's work if its lease is free; whether it was done."""
-        with works.begin() as work:
-            mine = work.lease(f"timer.{timer.name}", holder, timer.seconds)
-        if mine:
-            timer.act(works)
+        """Do a timer's work if its lease is free; whether it was done. What it raises is logged, and raised."""
+        with about(timer=timer.name):
+            try:
+                with works.begin() as work:
+                    mine = work.lease(f"timer.{timer.name}", holder, timer.seconds)
+                if mine:
+                    timer.act(works)
+            except Exception as error:
+                log.error("timer_failed", error=type(error).__name__, where=where(error))
+                raise
         return mine
 
 
-def _lead(works: Works, door: Door, message: Message) -> Outcome:
+def naming(message: Message) -> AbstractContextManager[None]:
+    """Log lines of the block name the message, its case and its trace."""
+    return about(message.trace, case=message.subject, message=message.id, type=message.type)
+
+
+@contextmanager
+def named(body: bytes | str, message_id: str = "") -> Iterator[None]:
+    """Log lines of the block name the message in `body`, its case and its trace; `message_id` where nobody can read it."""
     try:
-        return _enter(works, door, message)
+        block = naming(decode(body))
+    except Unreadable:
+        block = structlog.contextvars.bound_contextvars(message=message_id)
+    with block:
+        yield
+
+
+def _lead(works: Works, door: Door, message: Message) -> tuple[Outcome, str]:
+    """What became of the message, and the code of its refusal."""
+    try:
+        return _enter(works, door, message), ""
     except OutOfStep as error:
         return _answer(works, door, message, error, Outcome.STALE)
     except TongbanError as error:
         if door.contract.answers is None:
-            raise Rejected(f"{type(error).__name__} {error.code}") from error
+            raise Rejected(f"{type(error).__name__} {error.code}", error.code) from error
         return _answer(works, door, message, error, Outcome.REFUSED)
 
 
@@ -142,12 +170,12 @@ def _enter(works: Works, door: Door, message: Message) -> Outcome:
     return Outcome.DONE
 
 
-def _answer(works: Works, door: Door, message: Message, error: TongbanError, outcome: Outcome) -> Outcome:
+def _answer(works: Works, door: Door, message: Message, error: TongbanError, outcome: Outcome) -> tuple[Outcome, str]:
     """The use-case was undone; a command is answered by its refusal event, a fact is only remembered as read."""
     with works.once(message) as work:
         if door.contract.answers is not None:
             work.tell(door.contract.answers, message.subject, refusal(error))
-    return outcome
+    return outcome, error.code
 
 
 def refusal(error: TongbanError) -> dict[str, Any]:

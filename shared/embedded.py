@@ -3,6 +3,7 @@
 import datetime
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from sqlalchemy import (
 
 from contracts.envelope import decode
 from shared import clock, metrics
-from shared.bus import RETRY_DELAYS, Doors, Rejected
+from shared.bus import RETRY_DELAYS, Doors, Rejected, named
 from shared.errors import NotFound
 from shared.logs import where
 from shared.outbox import BigId, Work, Works, outbox, unroutable
@@ -161,10 +162,8 @@ class EmbeddedBus:
             if clock.monotonic() >= station.due.get(timer.name, 0.0):
                 station.due[timer.name] = clock.monotonic() + timer.seconds
                 ran = True
-                try:
+                with suppress(Exception):  # it has been logged, and is due again
                     station.doors.run_timer(station.works, timer, "embedded")  # type: ignore[union-attr]
-                except Exception as error:
-                    log.error("timer_failed", timer=timer.name, error=type(error).__name__, where=where(error))
         return ran
 
 
@@ -180,7 +179,8 @@ def _keep_unroutable(work: Work, rows: Iterable[Any]) -> None:
     for row in rows:
         kept = {"message_id": row.message_id, "routing_key": row.routing_key, "body": row.body}
         work.insert_once(unroutable, kept | {"reason": "no queue wants it", "returned_at": clock.iso(work.now)})
-        log.error("message_unroutable", message=row.message_id, routing_key=row.routing_key)
+        with named(row.body, row.message_id):
+            log.error("message_unroutable", service=work.service, routing_key=row.routing_key)
 
 
 def _due(works: Works) -> Sequence[Any]:
@@ -207,17 +207,17 @@ def _handled(name: str, station: Station, doors: Doors, row: Any) -> bool:
 
 def _failed(name: str, station: Station, row: Any, error: Exception) -> None:
     """Put off what may succeed later; bury what cannot, or has failed too often."""
-    attempts = row.attempts + 1
-    if isinstance(error, Rejected):
-        _bury(name, station.works, row, str(error))
-        return
-    kind = type(error).__name__
-    log.error("handler_failed", service=name, message=row.message_id, attempts=attempts, error=kind, where=where(error))
-    delays = station.doors.retry_delays if station.doors else RETRY_DELAYS
-    if attempts > len(delays):
-        _bury(name, station.works, row, kind)
-    else:
-        _put_off(name, station.works, row, delays[row.attempts])
+    with named(row.body, row.message_id):
+        if isinstance(error, Rejected):
+            _bury(name, station.works, row, error)
+            return
+        attempts, kind = row.attempts + 1, type(error).__name__
+        log.error("handler_failed", service=name, attempts=attempts, error=kind, where=where(error))
+        delays = station.doors.retry_delays if station.doors else RETRY_DELAYS
+        if attempts > len(delays):
+            _bury(name, station.works, row, Rejected(kind))
+        else:
+            _put_off(name, station.works, row, delays[row.attempts])
 
 
 def _put_off(name: str, works: Works, row: Any, seconds: int) -> None:
@@ -228,12 +228,12 @@ def _put_off(name: str, works: Works, row: Any, seconds: int) -> None:
         work.execute(update(deliveries).where(mine).values(attempts=row.attempts + 1, due_at=due))
 
 
-def _bury(name: str, works: Works, row: Any, reason: str) -> None:
+def _bury(name: str, works: Works, row: Any, why: Rejected) -> None:
     metrics.DEAD.labels(name).inc()
-    log.error("dead_letter", service=name, message=row.message_id, reason=reason)
+    log.error("dead_letter", service=name, attempts=row.attempts + 1, reason=str(why), code=why.code)
     with works.begin() as work:
         mine = deliveries.c.position == row.position
-        dead = {"attempts": row.attempts + 1, "dead": True, "reason": reason[:80]}
+        dead = {"attempts": row.attempts + 1, "dead": True, "reason": str(why)[:80]}
         work.execute(update(deliveries).where(mine).values(dead))
 
 

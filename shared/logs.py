@@ -1,18 +1,57 @@
-"""JSON log lines with case and message ids; anything that looks like a person's number or phone is masked."""
+"""JSON log lines with case, message and trace ids; what looks like a person's number or phone is masked."""
 
 import logging
 import re
+import secrets
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import structlog
 
 START = r"(?:(?<!\d)|(?<=%[0-9A-Fa-f]{2}))"  # not in the middle of a longer number; URLs put %22 and the like before it
-KEPT = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}"  # ids and digests, whose digits may look like phones
+TRACE = r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])"
+KEPT = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}|" + TRACE  # whose digits may look like phones
 NUMBER = START + r"[1-9]\d{5}(?:18|19|20)\d{2}[01]\d[0-3]\d{4}[0-9Xx](?:[1-7][1-4](?:[Bb]\d)?)?(?!\d)"
 PHONE = START + r"(?:(?:\+|00)?86[ -]?)?1[3-9]\d(?:[ -]?\d{4}){2}(?!\d)"
 SECRET = re.compile(f"(?P<kept>{KEPT})|(?P<number>{NUMBER})|(?P<phone>{PHONE})")
+PARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")  # W3C Trace Context, version 00
+SAMPLED = 1  # the only flag we know; others must not be passed on
+
+_current: ContextVar[str] = ContextVar("traceparent", default="")
+
+
+def trace_id(parent: str) -> str:
+    """The 32 hex digits by which all that came of one request is found; "" when that is no traceparent."""
+    found = PARENT.fullmatch(parent)
+    return found[1] if found else ""
+
+
+def traceparent(parent: str = "") -> str:
+    """`parent` if it is one, else that of the block we are in (see `about`), else a new one."""
+    return parent if trace_id(parent) else _current.get() or continued("")
+
+
+def continued(parent: str) -> str:
+    """A traceparent of our own in the trace of somebody else's, or in a new trace when `parent` is none."""
+    found = PARENT.fullmatch(parent)
+    trace, flags = (found[1], int(found[2], 16) & SAMPLED) if found else (secrets.token_hex(16), SAMPLED)
+    return f"00-{trace}-{secrets.token_hex(8)}-{flags:02x}"
+
+
+@contextmanager
+def about(parent: str = "", **ids: str) -> Iterator[None]:
+    """Log lines of the block name `ids` and the trace of `parent`, or of a new one; what is told goes on with it."""
+    own = parent if trace_id(parent) else continued("")
+    before = _current.set(own)
+    try:
+        with structlog.contextvars.bound_contextvars(trace=trace_id(own), **ids):
+            yield
+    finally:
+        _current.reset(before)
 
 
 def masked(text: str) -> str:

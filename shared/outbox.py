@@ -41,6 +41,7 @@ from shared import clock
 from shared.crypto.keys import using
 from shared.crypto.personal import open_personal, seal_personal
 from shared.directory import Node
+from shared.logs import traceparent
 
 BigId = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up by itself only for INTEGER keys
 message_metadata = MetaData()
@@ -170,7 +171,7 @@ class Work:
             sealed=None if private is None else seal_personal(self.node, contract.type, message_id, private),
             correlation=(cause.correlation or cause.id) if cause else message_id,
             causation=cause.id if cause else "",
-            trace=cause.trace if cause else "",
+            trace=traceparent(cause.trace if cause else ""),
             destination=to,
         )
 

@@ -24,6 +24,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared import clock, metrics
+from shared.bus import named
 from shared.outbox import outbox, parked, unroutable
 from shared.settings import Settings
 
@@ -266,7 +267,8 @@ class Relay:
         kept = {name: getattr(row, name) for name in ("message_id", "queue", "routing_key", "body")}
         kept |= {"reason": reason, "returned_at": clock.iso(clock.now())}
         self.database.execute(statements(service).keep, kept)
-        log.error("message_unroutable", service=service, message=row.message_id, routing_key=row.routing_key)
+        with named(row.body, row.message_id):
+            log.error("message_unroutable", service=service, routing_key=row.routing_key)
 
 
 def run(settings: Settings, process: str = "relay") -> None:

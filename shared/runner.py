@@ -21,7 +21,7 @@ from nameko.extensions import Entrypoint, register_entrypoint
 from nameko.runners import ServiceRunner
 
 from shared import clock, metrics, topology
-from shared.bus import Doors, Rejected, Timer
+from shared.bus import Doors, Rejected, Timer, named
 from shared.logs import where
 from shared.outbox import Works, is_away
 from shared.settings import Settings
@@ -158,23 +158,25 @@ class Mailbox:
         try:
             with eventlet.Timeout(HANDLER_SECONDS):
                 outcome = self.doors.handle(self.works, delivery.body)
-        except Rejected as error:
-            self._bury(delivery, attempts, str(error))
         except (Exception, eventlet.Timeout) as error:
             if is_away(error):
                 log.warning("database_away", service=self.service, error=type(error).__name__)
                 return False
-            self._failed(delivery, attempts, error)
+            with named(delivery.body, delivery.properties.get("message_id", "")):
+                self._failed(delivery, attempts, error)
         else:
             metrics.HANDLED.labels(self.service, outcome).inc()
             self._answer(delivery.channel.basic_ack, delivery)
         return True
 
     def _failed(self, delivery: Delivery, attempts: int, error: BaseException) -> None:
+        if isinstance(error, Rejected):
+            self._bury(delivery, attempts, error)
+            return
         name = type(error).__name__
         log.warning("handler_failed", service=self.service, attempts=attempts, error=name, where=where(error))
         if attempts > len(self.doors.retry_delays):
-            self._bury(delivery, attempts, name)
+            self._bury(delivery, attempts, Rejected(name))
             return
         queue = topology.retry_queue(self.service, self.doors.retry_delays[attempts - 1])
         if self._moved(queue, delivery, {ATTEMPT: attempts}):
@@ -183,11 +185,10 @@ class Mailbox:
             eventlet.sleep(1.0)  # the broker counts these, too
             self._answer(partial(delivery.channel.basic_reject, requeue=True), delivery)
 
-    def _bury(self, delivery: Delivery, attempts: int, reason: str) -> None:
+    def _bury(self, delivery: Delivery, attempts: int, why: Rejected) -> None:
         metrics.DEAD.labels(self.service).inc()
-        message = delivery.properties.get("message_id", "")
-        log.error("dead_letter", service=self.service, message=message, attempts=attempts, reason=reason)
-        if not self._moved(topology.dead_queue(self.service), delivery, {ATTEMPT: attempts, REASON: reason[:200]}):
+        log.error("dead_letter", service=self.service, attempts=attempts, reason=str(why), code=why.code)
+        if not self._moved(topology.dead_queue(self.service), delivery, {ATTEMPT: attempts, REASON: str(why)[:200]}):
             self._answer(partial(delivery.channel.basic_reject, requeue=False), delivery)
 
     def _moved(self, queue: str, delivery: Delivery, headers: dict[str, Any]) -> bool:
@@ -268,8 +269,7 @@ class Every(Thread):
     def _tick(self, timer: Timer) -> bool:
         try:
             return self.mailbox.doors.run_timer(self.mailbox.works, timer, f"{socket.gethostname()}/{os.getpid()}")
-        except Exception as error:
-            log.error("timer_failed", timer=timer.name, error=type(error).__name__, where=where(error))
+        except Exception:  # it has been logged, and is due again soon
             return False
 
 

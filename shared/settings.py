@@ -105,3 +105,10 @@ def read_admin_url() -> str:
 def read_setup() -> tuple[Path, str]:
     """For `tongban setup`: the folder of the nodes' homes, and the database administrator's URL."""
     return Path(os.environ["TONGBAN_HOME"]), os.environ["TONGBAN_ADMIN_DATABASE_URL"]  # noqa: TID251 - the one reader
+
+
+def webhook_hosts(environ: dict[str, str] | None = None) -> frozenset[str]:
+    """Hosts inside the operator's own network to which webhooks may be sent: names or addresses, by commas."""
+    env = dict(os.environ) if environ is None else environ  # noqa: TID251 - the one reader
+    hosts = env.get("TONGBAN_WEBHOOK_HOSTS", "").lower().split(",")
+    return frozenset(host.strip() for host in hosts) - {""}

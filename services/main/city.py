@@ -19,6 +19,7 @@ from shared.directory import Node
 from shared.embedded import EmbeddedBus, Station, sqlite_engine
 from shared.logs import where
 from shared.outbox import Works
+from shared.settings import webhook_hosts
 
 log = structlog.get_logger()
 
@@ -101,7 +102,7 @@ class Country:
     def serve(self, code: str, port: int) -> int:
         """Answer a city's API on 127.0.0.1; the port (0 asks for a free one)."""
         city = self.cities[code]
-        app = create_app(city.works["web"], city.node)
+        app = create_app(city.works["web"], city.node, webhook_hosts())
         server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
         threading.Thread(target=server.serve_forever, args=(0.05,), name=f"http-{code}", daemon=True).start()
         self._servers.append(server)

@@ -8,7 +8,7 @@ from gunicorn.app.base import BaseApplication
 from services.main.wiring import open_node, open_works
 from services.web.api.app import create_app
 from shared import metrics
-from shared.settings import Settings
+from shared.settings import Settings, webhook_hosts
 
 GRACE_SECONDS = 8
 BEAT_SECONDS = 2.0
@@ -27,7 +27,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         node = open_node(self.settings)
         metrics.serve(self.settings.http_host, self.settings.metrics_port)
         threading.Thread(target=_beat, args=(self.settings,), daemon=True).start()
-        return create_app(open_works(self.settings, node, "web", self.options["threads"] + 1), node)
+        return create_app(open_works(self.settings, node, "web", self.options["threads"] + 1), node, webhook_hosts())
 
 
 def _beat(settings: Settings) -> None:

@@ -17,7 +17,7 @@ from shared.bus import Doors
 from shared.directory import Node
 from shared.embedded import sqlite_engine
 from shared.outbox import Works
-from shared.settings import Settings
+from shared.settings import Settings, webhook_hosts
 
 HANDLER_MILLISECONDS = 25_000  # a statement that takes longer has failed
 POOL = 12  # as many connections as messages are handled at once, and two for timers that wait
@@ -45,7 +45,7 @@ SERVICES = {
         Service("intake", _intake),
         Service("subsidy", _subsidy),
         Service("certificate", lambda _node: certificate.doors()),
-        Service("web", lambda _node: web.doors()),
+        Service("web", lambda _node: web.doors(webhook_hosts())),
     )
 }
 EXCHANGE = "exchange"  # has no doors: it takes whole batches

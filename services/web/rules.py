@@ -3,7 +3,7 @@
 import datetime
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,6 +31,8 @@ ACTS: Mapping[str, tuple[str, ...]] = {  # act -> the office's powers of which o
 }
 OWN_ACTS = frozenset({"supplement", "withdraw"})  # what applicants may do themselves
 CHANNELS = {"clerk": "counter", "citizen": "online", "channel": "channel"}
+INSIDE = ("localhost", "local", "internal", "intranet", "lan", "home", "corp", "arpa")  # never names of public hosts
+NAT64 = ipaddress.ip_network("64:ff9b::/96")  # leads to any IPv4 address
 BACK_OFF = (10, 60, 300, 1800, 7200, 21600, 43200, 86400)  # seconds before the 2nd, 3rd, ... attempt of a delivery
 
 
@@ -184,6 +186,12 @@ def may_see(who: Principal, taken_in_by: str, people: Iterable[str]) -> bool:
     return about and (who.kind == "citizen" or taken_in_by == who.owner)
 
 
+def may_fetch(who: Principal, owner: str, person_index: str) -> bool:
+    """Citizens what was uploaded for them; channels what they uploaded for the named citizen; see `may_see`."""
+    mine = bool(who.person_index) and who.person_index == person_index
+    return mine and (who.kind == "citizen" or owner == who.owner)
+
+
 def expect_purpose(purpose: str) -> str:
     """A known purpose. Refused `purpose_missing` or `purpose_unknown`: nobody is looked up for no reason."""
     basis = "个人信息保护法 第六条"
@@ -204,17 +212,55 @@ def expect_act_allowed(kind: str, act: str) -> None:
 # --- webhooks --------------------------------------------------------------------------------------------------------
 
 
-def expect_safe_url(url: str) -> None:
-    """https, or http to this very machine for development; no credentials, no fragment. Refused `webhook_url_unsafe`."""
+def expect_safe_url(url: str, allowed: Collection[str]) -> None:
+    """https to a public host, or to one that the operator of this node allows. Refused `webhook_url_unsafe`.
+
+    Plain http only to this very machine, and only when that is allowed. No credentials, no fragment.
+    """
     try:
         parts = urlsplit(url)
         plain = url.isascii() and url.isprintable() and " " not in url
-        good = plain and bool(parts.hostname) and "@" not in parts.netloc and not parts.fragment and parts.port != 0
+        good = plain and "@" not in parts.netloc and not parts.fragment and parts.port != 0
+        host = parts.hostname or ""
     except ValueError:
-        good = False
-    if not (good and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")))):
-        message = "回调地址须为 https,不含用户名、口令和 #;仅开发时可用本机的 http 地址"
-        raise Refused("webhook_url_unsafe", message, field="url")
+        good, host = False, ""
+    if host in allowed:
+        good = good and parts.scheme in (("https", "http") if _is_loopback(host) else ("https",))
+    else:
+        good = good and parts.scheme == "https" and _looks_public(host)
+    if not good:
+        raise _unsafe_url()
+
+
+def expect_public(addresses: Iterable[str]) -> None:
+    """Refused `webhook_url_unsafe` unless a name leads to public addresses only: it may be somebody else's by now."""
+    found = list(addresses)
+    if not found or not all(_is_public(address) for address in found):
+        raise _unsafe_url()
+
+
+def _unsafe_url() -> Refused:
+    message = "回调地址须为公网的 https 地址,不含用户名、口令和 #;内网地址须先由本节点的运行人员许可"
+    return Refused("webhook_url_unsafe", message, field="url")
+
+
+def _looks_public(host: str) -> bool:
+    """A public address, or a name with a dot that is not written for an address (127.1, 0x7f.1) or this machine."""
+    try:
+        return _is_public(host)
+    except ValueError:
+        labels = host.rstrip(".").split(".")
+        return len(labels) > 1 and labels[-1] not in INSIDE and labels[-1].isalpha()
+
+
+def _is_public(address: str) -> bool:
+    """Neither this machine nor its network, link or cloud (169.254.169.254, 100.100.100.200), however it is written."""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address):
+        if found in NAT64:
+            return False
+        found = found.ipv4_mapped or found.sixtofour or found
+    return found.is_global and not found.is_multicast
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,5 +1,6 @@
 """Web's doors: every event that says something of a case, and the timer that tells webhooks."""
 
+from collections.abc import Collection
 from functools import partial
 
 from services.web.usecases import projecting, webhooks
@@ -9,14 +10,14 @@ from shared.outbox import Works
 SEND_EVERY_SECONDS = 15  # longer than one round of sending: its lease must not run out meanwhile
 
 
-def doors() -> Doors:
-    """All ways into the read model."""
+def doors(webhook_hosts: Collection[str] = ()) -> Doors:
+    """All ways into the read model; `webhook_hosts`: where webhooks may lead inside."""
     entrance = Doors("web")
     for contract in projecting.PROJECTIONS:
         entrance.listen(contract)(partial(projecting.project, contract=contract))
 
     @entrance.every(SEND_EVERY_SECONDS)
     def send_webhooks(works: Works) -> None:
-        webhooks.send_due(works)
+        webhooks.send_due(works, partial(webhooks.post_once, webhook_hosts))
 
     return entrance

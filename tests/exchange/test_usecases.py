@@ -82,6 +82,14 @@ def test_a_message_from_the_hub_that_comes_twice_is_told_once(sanya: City, lanzh
     assert len(lanzhou.rows(tables.exchange_log)) == 1
 
 
+def test_a_trace_crosses_unchanged_and_what_is_none_stays_at_the_border(sanya: City, lanzhou: City) -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    for given, heard in ((trace, trace), ("", ""), ("何守田", ""), (trace + "-13900000000", "")):
+        body = encode(replace(decode(forwarded(sanya, new_case())), trace=given))
+        [message] = lanzhou.gets(*sanya.sends(body))
+        assert message.trace == heard
+
+
 def test_a_sent_message_is_remembered_by_its_hashes(sanya: City) -> None:
     [parcel] = sanya.sends(forwarded(sanya, new_case()))
     [sending], [line] = sanya.rows(tables.sendings), sanya.rows(tables.exchange_log)

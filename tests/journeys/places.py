@@ -1,14 +1,17 @@
 """Two cities to travel between: in one process on SQLite files, or as processes on private servers."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import yaml
+from sqlalchemy import delete
 
-from deploy import supervise
+from deploy import broker, supervise
 from deploy.children import free_port
 from deploy.homes import SEED
 from deploy.processes import SMALL, environment
@@ -16,9 +19,32 @@ from deploy.servers import Servers
 from services.main import city, real
 from services.main.journey import APPLICANT, CLERKS, Counter
 from services.web.usecases.tokens import NewToken, create_token
+from shared.embedded import deliveries
 from shared.outbox import Works
 
 CODES = ("460200", "620100")
+FAMILY = (  # with everything that a form can say of a person
+    {
+        "role": "applicant",
+        "name": "王𬍛",
+        "id_type": "citizen",
+        "id_number": "990102199508160442",
+        "phone": "13900000017",
+        "address": "酒泉路无名巷17号601室",
+        "hukou_division": "620103",
+    },
+    {
+        "role": "agent",
+        "name": "钱无恙",
+        "id_type": "citizen",
+        "id_number": "99010119700101001X",
+        "phone": "0898-88000017",
+        "address": "天涯路无名里18号",
+        "basis": "委托书",
+        "scope": "申请",
+        "expires_on": "2099-12-31",
+    },
+)
 
 
 def counters(works: Mapping[str, Works], ports: Mapping[str, int]) -> dict[str, Counter]:
@@ -56,6 +82,15 @@ class Embedded:
         """Everything it wrote: databases with their journals, files, logs."""
         yield from _files(self.folder)
 
+    def must_find(self) -> tuple[str, ...]:
+        """Parts of the addresses of every kind of place that is searched."""
+        return ("subsidy.db", "planted.txt")
+
+    def forget_dead(self, code: str, service: str) -> None:
+        """Throw a service's dead letters away."""
+        with self.works(code, service).begin() as work:
+            work.execute(delete(deliveries).where(deliveries.c.dead))
+
     def end(self) -> None:
         """Stop."""
         self.country.stop()
@@ -86,8 +121,7 @@ class Real:
     def traces(self) -> Iterator[tuple[str, bytes]]:
         """Everything it wrote: dumps of all databases, the broker's own files, homes, logs."""
         yield from _files(self.folder)
-        broker = self.servers.get("rabbitmq")
-        yield from _files(broker.home)
+        yield from _files(self.servers.get("rabbitmq").home)
         for code in CODES:
             yield from self._dump(code)
 
@@ -100,6 +134,14 @@ class Real:
             for schema, table in tables:
                 with database.cursor().copy(f'COPY "{schema}"."{table}" TO STDOUT') as rows:
                     yield f"{code} {schema}.{table}", b"".join(bytes(row) for row in rows)
+
+    def must_find(self) -> tuple[str, ...]:
+        """Parts of the addresses of every kind of place that is searched."""
+        return (str(self.servers.get("rabbitmq").home), "subsidy.unroutable", "-all.log", "planted.txt")
+
+    def forget_dead(self, code: str, service: str) -> None:
+        """Throw a service's dead letters away."""
+        broker.ctl(self.servers.get("rabbitmq"), "purge_queue", "-p", f"city-{code}", f"{service}.dead")
 
     def end(self) -> None:
         """Stop processes and servers."""
@@ -114,10 +156,36 @@ def _files(folder: Path) -> Iterator[tuple[str, bytes]]:
             yield str(path), path.read_bytes()
 
 
+PERSONAL = ("name", "number", "id_number", "phone", "address")
+
+
 def needles() -> dict[str, re.Pattern[bytes]]:
-    """Every made-up person's name, number and phone, as bytes and as JSON would escape them."""
+    """Every made-up person's name, numbers, cards, phones and addresses, in every form they could be written in."""
     people = yaml.safe_load((SEED / "registries.yaml").read_text("utf-8"))["persons"]
-    words = {str(person[key]) for person in people for key in ("name", "number")}
-    words |= {APPLICANT["name"], APPLICANT["id_number"], APPLICANT["phone"]}
-    forms = {word: (word.encode(), word.encode("unicode_escape"), word.encode("utf-16-le")) for word in words}
-    return {word: re.compile(b"|".join(map(re.escape, form))) for word, form in forms.items()}
+    words = {card_of(person) for person in people if "card" in person}
+    people += [*json.loads((SEED / "application.json").read_text("utf-8"))["parties"], APPLICANT, *FAMILY]
+    words |= {str(person[key]) for person in people for key in PERSONAL if person.get(key)}
+    return {word: pattern_of(word) for word in words}
+
+
+def card_of(person: Mapping[str, Any]) -> str:
+    """The number of a person's disability card."""
+    card = person["card"]
+    return f"{person['number']}{card['category']}{card['grade']}{card.get('reissue', '')}"
+
+
+def pattern_of(word: str) -> re.Pattern[bytes]:
+    """A word as bytes, as JSON escapes it, as PostgreSQL escapes that once more, and in UTF-16."""
+    escaped = word.encode("unicode_escape")
+    forms = {word.encode(), escaped, escaped.replace(b"\\", b"\\\\"), word.encode("utf-16-le")}
+    return re.compile(b"|".join(map(re.escape, forms)))
+
+
+def lying_about(place: Embedded | Real, patterns: Mapping[str, re.Pattern[bytes]]) -> list[tuple[str, str]]:
+    """Which of the words lie readable where."""
+    return [
+        (word, where)
+        for where, content in place.traces()
+        for word, pattern in patterns.items()
+        if pattern.search(content)
+    ]

@@ -16,7 +16,7 @@ from deploy.database import conninfo
 from shared import clock, metrics, topology
 from shared.outbox import inbox, leases, unroutable
 from tests.servers import Broker, Database
-from tests.shared.bus_suite import BusSuite, send, subject
+from tests.shared.bus_suite import BusSuite, send, subject, turn
 from tests.shared.clerk import PRIVATE, TakeNoteV1, attempts, effects, town_doors
 from tests.shared.town import Town, new_town
 from tests.waiting import eventually
@@ -108,6 +108,20 @@ def test_a_failure_is_logged_with_its_way_and_its_attempt(backend: Town) -> None
     assert line["where"][-1].endswith("take_note")
     [handled] = [line for line in clerks.told("message_handled") if line["message"] == message]
     assert (handled["type"], handled["node"]) == (TakeNoteV1.type, "460200")
+    ids = ("message", "case", "type", "trace")
+    assert [line[name] for name in ids] == [handled[name] for name in ids]
+    assert len(line["trace"]) == 32
+
+
+def test_a_dead_letter_is_logged_with_its_case_its_trace_and_the_code_of_a_refusal(backend: Town) -> None:
+    about = subject()
+    message = turn(backend, about, 1, how="refused")
+    backend.run_until_idle()
+    [line] = [
+        line for process in backend.processes for line in process.told("dead_letter") if line.get("case") == about
+    ]
+    assert (line["message"], line["code"], line["attempts"]) == (message, "no_such_book", 1)
+    assert len(line["trace"]) == 32
 
 
 def test_a_process_holds_no_more_deliveries_than_it_has_workers(backend: Town) -> None:

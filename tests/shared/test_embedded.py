@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, insert, select, text
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from contracts.envelope import Contract, Message, encode
@@ -151,7 +152,7 @@ def test_a_delivery_put_off_does_not_hold_up_others(town: Town, hand: HandClock)
 def test_a_dead_letter_shows_what_an_operator_needs_and_no_person(town: Town) -> None:
     bus = town(town_doors(()))
     message_id = ask(bus, "case-7", how="fails", times=1)
-    with capture_logs() as lines:
+    with capture_logs(processors=[merge_contextvars]) as lines:
         bus.run_until_idle()
     clerk = works_of(bus, "clerk")
     [dead] = dead_letters(clerk)
@@ -163,7 +164,16 @@ def test_a_dead_letter_shows_what_an_operator_needs_and_no_person(town: Town) ->
         "reason": "RuntimeError",
         "data": {"how": "fails", "times": 1, "seconds": 0},
     }
-    assert [line["event"] for line in lines if line["log_level"] == "error"] == ["handler_failed", "dead_letter"]
+    failed, buried = (line for line in lines if line["log_level"] == "error")
+    assert (failed["event"], buried["event"]) == ("handler_failed", "dead_letter")
+    for line in (failed, buried):
+        assert (line["case"], line["message"], line["type"], line["attempts"]) == (
+            "case-7",
+            message_id,
+            dead["type"],
+            1,
+        )
+    assert failed["trace"] == buried["trace"] != ""
     assert PRIVATE not in str(lines)
     assert "take_note" in str([line["where"] for line in lines if "where" in line])
 
@@ -213,9 +223,10 @@ def test_a_message_nobody_listens_to_is_kept_until_somebody_does(town: Town) -> 
     front = works_of(bus, "front")
     with front.begin() as work:
         work.tell(NobodyListensV1, "case", {})
-    with capture_logs() as lines:
+    with capture_logs(processors=[merge_contextvars]) as lines:
         bus.run_until_idle()
-    assert [line["event"] for line in lines] == ["message_unroutable"]
+    [line] = lines
+    assert (line["event"], line["case"], len(line["trace"])) == ("message_unroutable", "case", 32)
     assert (count(front, unroutable), count(front, outbox)) == (1, 0)
     doors["archive"].listen(NobodyListensV1)(keep)
     front.redrive_unroutable()

@@ -35,6 +35,12 @@ def test_every_variable_has_its_place() -> None:
     assert (read.http_port, read.metrics_port, read.log_level) == (8620, 9620, "DEBUG")
 
 
+def test_no_host_inside_is_a_webhooks_unless_the_operator_names_it() -> None:
+    assert settings.webhook_hosts({}) == frozenset()
+    given = {"TONGBAN_WEBHOOK_HOSTS": " Portal.intra.example.cn, 10.1.2.3,,"}
+    assert settings.webhook_hosts(given) == {"portal.intra.example.cn", "10.1.2.3"}
+
+
 @pytest.mark.parametrize("name", LEAST)
 def test_a_missing_variable_is_named(name: str) -> None:
     with pytest.raises(KeyError, match=name):

@@ -33,6 +33,8 @@ PERSON |= {"phone": "13912345678", "hukou_division": "620102"}
 OTHER_NUMBER = "99010419880704022X"
 SECRETS = ("何守田", "990102197503120178", "13912345678", OTHER_NUMBER)
 
+HERE = frozenset({"127.0.0.1"})  # where webhooks may lead inside
+
 _keys = itertools.count(10_000_000)
 
 
@@ -74,9 +76,9 @@ class Scene:
         shutil.copytree(_blank_home(code), home)
         self.node = Node(code, home)
         self.works = Works(self.node, "web", engine or _quick(sqlite_engine(home / "web.db")))
-        self.app = create_app(self.works, self.node)
+        self.app = create_app(self.works, self.node, HERE)
         self.app.config["PATIENCE"] = 0.0
-        self.doors = doors()
+        self.doors = doors(HERE)
         self.http = self.app.test_client()
 
     def token(self, kind: str = "clerk", actor: str = "clerk-1", **more: Any) -> str:

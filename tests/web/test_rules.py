@@ -161,14 +161,13 @@ def test_applicants_may_only_supplement_and_withdraw(kind):
     "url",
     [
         "https://portal.example.cn/hook?a=1",
-        "https://10.1.2.3:8443/hook",
-        "http://127.0.0.1:9000/",
-        "http://[::1]:9000/",
-        "http://localhost/hook",
+        "https://PORTAL.example.cn.:8443/hook",
+        "https://93.184.216.34/hook",
+        "https://[2606:2800:220:1::1]/hook",
     ],
 )
-def test_https_and_this_very_machine_are_safe(url):
-    rules.expect_safe_url(url)
+def test_https_to_a_public_host_is_safe(url):
+    rules.expect_safe_url(url, ())
 
 
 @pytest.mark.parametrize(
@@ -192,7 +191,79 @@ def test_https_and_this_very_machine_are_safe(url):
 )
 def test_every_other_address_is_refused(url):
     with pytest.raises(Refused, match="webhook_url_unsafe"):
-        rules.expect_safe_url(url)
+        rules.expect_safe_url(url, ())
+
+
+INSIDE = [
+    "10.1.2.3",
+    "172.16.0.1",
+    "192.168.1.1",
+    "127.0.0.1",
+    "127.1",
+    "2130706433",
+    "0x7f000001",
+    "0x7f.1",
+    "0.0.0.0",
+    "169.254.169.254",
+    "100.100.100.200",
+    "224.0.0.1",
+    "[::1]",
+    "[::]",
+    "[fd00::1]",
+    "[fe80::1]",
+    "[::ffff:10.1.2.3]",
+    "[2002:0a01:0203::1]",
+    "[64:ff9b::10.1.2.3]",
+    "localhost",
+    "localhost.",
+    "portal.localhost",
+    "registry",
+    "metadata.google.internal",
+    "printer.local",
+]
+
+
+@pytest.mark.parametrize("host", INSIDE)
+def test_hosts_inside_are_refused_unless_the_operator_allows_them(host):
+    with pytest.raises(Refused, match="webhook_url_unsafe"):
+        rules.expect_safe_url(f"https://{host}:8443/hook", ("other", "portal.example.cn"))
+    rules.expect_safe_url(f"https://{host}:8443/hook", (host.strip("[]"),))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
+def test_plain_http_leads_to_this_very_machine_only_and_only_when_allowed(host):
+    rules.expect_safe_url(f"http://{host}:9000/", (host.strip("[]"),))
+    with pytest.raises(Refused, match="webhook_url_unsafe"):
+        rules.expect_safe_url(f"http://{host}:9000/", ())
+    with pytest.raises(Refused, match="webhook_url_unsafe"):
+        rules.expect_safe_url("http://10.1.2.3/", ("10.1.2.3",))
+
+
+def test_a_name_is_public_when_all_its_addresses_are():
+    rules.expect_public(["93.184.216.34", "2606:2800:220:1::1"])
+    for addresses in ([], ["93.184.216.34", "10.1.2.3"], ["fe80::1%eth0"], ["169.254.169.254"]):
+        with pytest.raises(Refused, match="webhook_url_unsafe"):
+            rules.expect_public(addresses)
+
+
+@pytest.mark.parametrize(
+    ("kind", "actor", "person", "may"),
+    [
+        ("citizen", "c-1", "he", True),
+        ("citizen", "c-2", "he", True),
+        ("citizen", "c-1", "she", False),
+        ("citizen", "c-1", "", False),
+        ("channel", "portal", "he", True),
+        ("channel", "portal", "she", False),
+        ("channel", "other", "he", False),
+        ("channel", "portal", "", False),
+        ("clerk", "c-1", "", False),
+    ],
+)
+def test_files_are_for_whom_they_were_brought(kind, actor, person, may):
+    who = Principal("t", kind, actor, person_index=person)
+    assert rules.may_fetch(who, "channel:portal", "he") is may
+    assert not rules.may_fetch(who, who.owner, "")
 
 
 def test_attempts_are_further_and_further_apart_and_end():

@@ -3,7 +3,9 @@
 import datetime
 import http.server
 import json
+import socket
 import threading
+from functools import partial
 
 import pytest
 from sqlalchemy import select, update
@@ -17,12 +19,15 @@ from shared import clock
 from shared.crypto.keys import public_keys
 from shared.crypto.signing import verify_detached
 from shared.errors import Refused
-from tests.web.scene import SECRETS, TAKEN_IN, Scene, a_leg, a_step, people, taken_in
+from tests.web.scene import HERE, SECRETS, TAKEN_IN, Scene, a_leg, a_step, people, taken_in
 
 CASE = "01999999-0000-7000-8000-00000000abcd"
 CHANNEL = Principal("h", "channel", "portal")
 ADMIN = Principal("a", "clerk", "admin-1", office="620102", roles=frozenset({"admin"}))
 HOOK = {"url": "https://portal.example.cn/hook", "label": "门户"}
+
+
+over_http = partial(webhooks.post_once, HERE)
 
 
 @pytest.fixture
@@ -47,7 +52,7 @@ class Portal:
 
 def tell(scene, hook=HOOK, who=ADMIN):
     with scene.works.begin() as work:
-        webhooks.add_webhook(work, who, hook)
+        webhooks.add_webhook(work, who, hook, HERE)
     scene.hear(TAKEN_IN, CASE, taken_in(), people())
 
 
@@ -131,7 +136,7 @@ def test_no_transaction_is_open_while_sending(scene):
 
 def test_a_channel_hears_of_the_cases_it_took_in_only(scene):
     with scene.works.begin() as work:
-        webhooks.add_webhook(work, CHANNEL, HOOK)
+        webhooks.add_webhook(work, CHANNEL, HOOK, HERE)
     scene.hear(TAKEN_IN, CASE, taken_in(), people())
     assert deliveries(scene) == []
     with scene.works.begin() as work:
@@ -143,7 +148,7 @@ def test_a_channel_hears_of_the_cases_it_took_in_only(scene):
 
 def test_an_unsafe_address_is_never_kept(scene):
     with scene.works.begin() as work, pytest.raises(Refused, match="webhook_url_unsafe"):
-        webhooks.add_webhook(work, CHANNEL, {"url": "http://portal.example.cn/", "label": ""})
+        webhooks.add_webhook(work, CHANNEL, {"url": "http://portal.example.cn/", "label": ""}, HERE)
     with scene.works.begin() as work:
         assert webhooks.list_webhooks(work, CHANNEL) == []
 
@@ -173,7 +178,7 @@ def listener():
 def test_a_delivery_arrives_over_http(scene, listener):
     address, got = listener
     tell(scene, HOOK | {"url": f"{address}/hook?from=tongban"})
-    assert webhooks.send_due(scene.works) == 1
+    assert webhooks.send_due(scene.works, over_http) == 1
     [(path, body, headers)] = got
     assert path == "/hook?from=tongban"
     assert json.loads(body)["state"] == "taken_in"
@@ -184,12 +189,56 @@ def test_a_delivery_arrives_over_http(scene, listener):
 def test_a_redirect_is_not_followed(scene, listener):
     address, got = listener
     tell(scene, HOOK | {"url": f"{address}/moved"})
-    assert webhooks.send_due(scene.works) == 0
+    assert webhooks.send_due(scene.works, over_http) == 0
     assert [path for path, _, _ in got] == ["/moved"]
     assert deliveries(scene)[0].answer == "302"
 
 
 def test_a_portal_that_is_away_breaks_nothing(scene):
     tell(scene, HOOK | {"url": "http://127.0.0.1:9/"})
-    assert webhooks.send_due(scene.works) == 0
+    assert webhooks.send_due(scene.works, over_http) == 0
     assert deliveries(scene)[0].answer == "ConnectionRefusedError"
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "10.1.2.3", "169.254.169.254", "100.100.100.200", "::1", "fd00::1", "::ffff:192.168.0.1"]
+)
+def test_a_public_name_that_leads_inside_by_now_is_not_called(scene, monkeypatch, address):
+    """Whoever owns a name can change where it leads after the webhook was set."""
+    called = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: [(0, 0, 0, "", (address, 443))])
+    monkeypatch.setattr(socket, "create_connection", lambda where, *_more: called.append(where))
+    tell(scene)
+    assert webhooks.send_due(scene.works, over_http) == 0
+    assert (deliveries(scene)[0].answer, called) == ("webhook_url_unsafe", [])
+
+
+def test_one_inside_address_among_public_ones_is_enough_to_call_none(scene, monkeypatch):
+    called = []
+    rows = [(0, 0, 0, "", (address, 443)) for address in ("93.184.216.34", "192.168.0.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: rows)
+    monkeypatch.setattr(socket, "create_connection", lambda where, *_more: called.append(where))
+    tell(scene)
+    assert webhooks.send_due(scene.works, over_http) == 0
+    assert called == []
+
+
+def test_the_address_that_was_looked_at_is_the_one_that_is_called(scene, monkeypatch):
+    called = []
+
+    def connect(where, *_more):
+        called.append(where)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: [(0, 0, 0, "", ("93.184.216.34", 443))])
+    monkeypatch.setattr(socket, "create_connection", connect)
+    tell(scene)
+    assert webhooks.send_due(scene.works, over_http) == 0
+    assert (called, deliveries(scene)[0].answer) == ([("93.184.216.34", 443)], "ConnectionRefusedError")
+
+
+def test_what_the_operator_no_longer_allows_is_no_longer_called(scene, listener):
+    address, got = listener
+    tell(scene, HOOK | {"url": f"{address}/hook"})
+    assert webhooks.send_due(scene.works, partial(webhooks.post_once, ())) == 0
+    assert (deliveries(scene)[0].answer, got) == ("webhook_url_unsafe", [])

@@ -9,7 +9,7 @@ import structlog
 from services.exchange.rules import Fate
 from services.exchange.service.link import Copy, Got, Link
 from shared import metrics
-from shared.bus import Doors, Rejected
+from shared.bus import Doors, Rejected, named
 from shared.topology import ATTEMPT, REASON, dead_queue, retry_queue
 
 PREFETCH = 200
@@ -49,7 +49,8 @@ class LocalQueue:
             queue = dead_queue(service)
             headers[REASON] = (str(error) if isinstance(error, Rejected) else type(error).__name__)[:200]
             metrics.DEAD.labels(service).inc()
-            log.error("dead_letter", service=service, message=got.properties.message_id, reason=headers[REASON])
+            with named(got.body, got.properties.message_id or ""):
+                log.error("dead_letter", service=service, attempts=attempts, reason=headers[REASON])
         else:
             queue = retry_queue(service, self.doors.retry_delays[attempts - 1])
             metrics.RETRIED.labels(service).inc()

@@ -73,13 +73,13 @@ def take_anchor(batch: Batch, arrival: Arrival) -> None:
     heads = {kind: (data[kind]["n"], data[kind]["chain"]) for kind in LAYS_DOWN}
     spans = [(span["first"], span["last"]) for span in data["receipts"]]
     if spans and not _fits(work, peer, spans, data["receipts_sha256"]):
-        log.error("receipts_differ", peer=peer, message=arrival.message.id)
+        log.error("receipts_differ", peer=peer)
         heads[DIFFERS] = (spans[0][0], data["receipts_sha256"])
     elif spans:
         questions.mark_receipted(work, peer, spans, arrival.message.id)
     for kind, (n, chain) in heads.items():
         if questions.find_anchor(work, peer, kind, n) not in (None, chain):
-            log.error("log_rewritten", peer=peer, kind=kind, n=n, message=arrival.message.id)
+            log.error("log_rewritten", peer=peer, kind=kind, n=n)
             kind = REWRITTEN
         row = {"peer": peer, "kind": kind, "n": n, "chain": chain}
         questions.add_anchor(work, row | {"message_id": arrival.message.id, "at": clock.iso(work.now)})

@@ -15,6 +15,7 @@ from services.exchange.store import questions
 from services.exchange.usecases.wire import CONTRACTS, EARLY
 from shared import clock, metrics
 from shared.errors import Denied
+from shared.logs import about
 from shared.outbox import Work, Works
 
 PENDING = ("waiting", "held")
@@ -40,21 +41,23 @@ class Quarantined:
 
 def keep(work: Work, delivery: rules.Delivery, denied: Denied) -> None:
     """Keep what was not let in, and say so, once. A piece of a file may just be early: that is said an hour later."""
-    row = _row(work, delivery, denied.code)
+    message = _readable(delivery)
+    row = _row(work, delivery, denied.code, message)
     if not questions.add_quarantined(work, row):
         return
     metrics.QUARANTINED.labels(denied.code).inc()
-    log.error("quarantined", code=denied.code, peer=row["peer"], message=row["message_id"], quarantined=row["id"])
-    if row["state"] == "held":
-        _say(work, row["id"], row["code"], row["peer"], row["message_id"])
+    with about(message.trace if message else "", message=row["message_id"]):
+        log.error("quarantined", code=denied.code, peer=row["peer"], quarantined=row["id"])
+        if row["state"] == "held":
+            _say(work, row["id"], row["code"], row["peer"], row["message_id"])
 
 
 def _say(work: Work, row_id: str, code: str, peer: str, message_id: str) -> None:
     work.tell(MessageQuarantinedV1, row_id, {"code": code, "peer": peer, "message_id": message_id})
 
 
-def _row(work: Work, delivery: rules.Delivery, code: str) -> Json:
-    address, message = _address(delivery), _readable(delivery)
+def _row(work: Work, delivery: rules.Delivery, code: str, message: Message | None) -> Json:
+    address = _address(delivery)
     early = code == EARLY and address is not None and address.lane == "file"
     headers = {"routing_key": delivery.routing_key, "jws": delivery.jws, "user": delivery.user}
     text = json.dumps(headers)

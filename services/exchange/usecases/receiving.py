@@ -15,6 +15,7 @@ from services.exchange.usecases.proofs import take_anchor
 from services.exchange.usecases.saying import Saying, parts_after
 from services.exchange.usecases.wire import HANDS_OVER, Arrival, checked
 from shared import clock, metrics
+from shared.bus import naming
 from shared.directory import Directory
 from shared.errors import Denied, Refused
 from shared.outbox import Works
@@ -69,14 +70,14 @@ def _keep_failed(works: Works, delivery: rules.Delivery, error: Exception) -> No
 
 def _admit(batch: Batch, directory: Directory, arrival: Arrival) -> Arrival | Denied | None:
     """The arrival when it was let in now, None when it had been before."""
-    message = arrival.message
-    if batch.logged.get(message.id) == arrival.sender:
-        log.info("duplicate", message=message.id, peer=arrival.sender)
-        return None
-    try:
-        _let_in(batch, directory, arrival)
-    except Denied as denied:
-        return denied
+    with naming(arrival.message):
+        if batch.logged.get(arrival.message.id) == arrival.sender:
+            log.info("duplicate", peer=arrival.sender)
+            return None
+        try:
+            _let_in(batch, directory, arrival)
+        except Denied as denied:
+            return denied
     return arrival
 
 
@@ -123,7 +124,7 @@ def _is_ours(directory: Directory, node: str, division: str) -> bool:
 
 def _send_back(batch: Batch, directory: Directory, arrival: Arrival) -> None:
     work, message = batch.work, arrival.message
-    log.warning("misdirected", message=message.id, peer=arrival.sender, division=arrival.data["division"])
+    log.warning("misdirected", peer=arrival.sender, division=arrival.data["division"])
     work.cause = message
     data = {"message_id": message.id, "message_type": message.type, "division": arrival.data["division"]}
     data["directory_version"] = directory.version
@@ -166,7 +167,8 @@ def release(works: Works, row_id: str) -> bool:
             raise admitted
         write_batch(batch)
         questions.set_quarantined(work, row_id, "released")
-    log.info("released", quarantined=row_id, message=message.id, let_in=admitted is not None)
+    with naming(message):
+        log.info("released", quarantined=row_id, let_in=admitted is not None)
     return admitted is not None
 
 

@@ -15,7 +15,7 @@ from services.exchange.usecases.batches import all_or_each
 from services.exchange.usecases.saying import Saying, parts_after
 from services.exchange.usecases.wire import EARLY, HANDS_OVER, Draft, drafted
 from shared import clock, metrics
-from shared.bus import Rejected
+from shared.bus import Rejected, named, naming
 from shared.crypto.signing import sign_detached
 from shared.directory import Directory
 from shared.errors import Denied
@@ -37,8 +37,9 @@ def accept_batch(works: Works, bodies: Sequence[str]) -> list[Taken]:
     return all_or_each(works, partial(_accept, works), bodies, _failed)
 
 
-def _failed(_body: str, error: Exception) -> Taken:
-    log.error("sending_failed", error=type(error).__name__)
+def _failed(body: str, error: Exception) -> Taken:
+    with named(body):
+        log.error("sending_failed", error=type(error).__name__)
     return error
 
 
@@ -61,10 +62,12 @@ def _draft(works: Works, directory: Directory, body: str) -> Draft | Exception:
     try:
         return drafted(works.node, directory, body, clock.now())
     except (Rejected, Denied) as error:
-        log.error("not_sent", reason=str(error))
+        with named(body):
+            log.error("not_sent", reason=str(error), code=error.code)
         return error
     except Exception as error:  # its text may hold what no log may
-        log.error("not_sent", error=type(error).__name__)
+        with named(body):
+            log.error("not_sent", error=type(error).__name__)
         return error
 
 
@@ -77,7 +80,8 @@ def _post(batch: Batch, directory: Directory, draft: Draft, done: set[str]) -> T
         parts = _parts_after(batch, draft)
         parcel, entry = _signed(batch, draft)
     except Denied as error:
-        log.error("not_sent", message=message.id, type=message.type, case=message.subject, code=error.code)
+        with naming(message):
+            log.error("not_sent", code=error.code)
         # another replica may be about to open the case: that is worth the few attempts
         return error if error.code == EARLY else Rejected(f"{message.type}: {error.code}")
     batch.parts[message.subject] = parts
@@ -161,7 +165,8 @@ def settle(works: Works, fates: Mapping[str, rules.Fate], parcels: Sequence[rule
     for parcel in by_fate[rules.Fate.CONFIRMED]:
         metrics.EXCHANGED.labels("out", rules.read_key(parcel.routing_key).destination).inc()
     for parcel in by_fate[rules.Fate.RETURNED]:
-        log.error("hub_returned", message=parcel.message_id, routing_key=parcel.routing_key)
+        with named(parcel.body):
+            log.error("hub_returned", routing_key=parcel.routing_key)
     return {rules.read_key(parcel.routing_key).destination for parcel in by_fate[rules.Fate.NACKED]}
 
 

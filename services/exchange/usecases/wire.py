@@ -29,6 +29,7 @@ from shared.crypto.sealing import open_sealed, seal_for, unseal
 from shared.crypto.signing import verify_detached
 from shared.directory import Directory, Node
 from shared.errors import Denied
+from shared.logs import trace_id
 
 CONTRACTS = every_contract(contracts.intake, contracts.subsidy, contracts.certificate, contracts.exchange)
 HANDS_OVER = ApplicationForwardedV1.type
@@ -74,7 +75,8 @@ def checked(node: Node, directory: Directory, delivery: rules.Delivery, now: dat
     rules.check_time(at, now)
     try:
         data = read_data(contract, message.data)
-        message = replace(message, destination="", sealed=_sealed_anew(node, contract, message))
+        trace = message.trace if trace_id(message.trace) else ""  # what else stands there may be anything
+        message = replace(message, destination="", sealed=_sealed_anew(node, contract, message), trace=trace)
     except (Unreadable, ValueError) as error:
         raise Denied("data_invalid", "报文内容不符合其版本") from error
     return Arrival(message, contract, data, body, delivery.jws)

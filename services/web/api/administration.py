@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from flask import current_app
+
 from contracts.api import answered, asked
 from services.web.api.auth import allowed, principal, works
 from services.web.api.routes import blueprint, route
@@ -21,10 +23,13 @@ def _expect_hook_owner() -> None:
 @route(administration, "POST /webhooks", takes=asked.NewWebhook, gives={201: answered.Webhook})
 @allowed("channel", "clerk", names_citizen=False)
 def add_webhook(body: dict[str, Any]) -> tuple[dict[str, Any], int]:
-    """Have every new state sent to a URL as signed JSON (Tongban-Signature: detached JWS, see /keys)."""
+    """Have every new state sent to a URL as signed JSON (Tongban-Signature: detached JWS, see /keys).
+
+    The URL must be https on a public host; inside addresses only where the node's operator allows the host.
+    """
     _expect_hook_owner()
     with works().begin() as work:
-        return webhooks.add_webhook(work, principal(), body), 201
+        return webhooks.add_webhook(work, principal(), body, current_app.config["WEBHOOK_HOSTS"]), 201
 
 
 @route(administration, "GET /webhooks", gives={200: answered.WebhookList})

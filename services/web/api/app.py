@@ -1,8 +1,10 @@
 """The Flask application of the JSON API, and the OpenAPI document it is described by."""
 
 import io
+from collections.abc import Callable, Collection, Iterable
 from typing import IO, Any
 
+import structlog
 from flask import Flask, Request, Response
 from flask_smorest import Api
 
@@ -16,10 +18,16 @@ from services.web.api.reference import public
 from services.web.api.routes import PROBLEM
 from services.web.usecases.answering import PATIENCE, Answers
 from shared.directory import Node
+from shared.logs import about, continued, traceparent
 from shared.outbox import Works
 
 PREFIX = "/api/v1"
 LARGEST_BODY = 256 << 10  # bytes of JSON
+TRACE = "traceresponse"  # W3C Trace Context, level 2
+TRACED = {
+    "description": "每个应答都有:本次请求的链路编号(可由请求头 traceparent 给出),报修时请一并提供",
+    "schema": {"type": "string", "example": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},
+}
 SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "citizen": {
@@ -31,6 +39,9 @@ SECURITY = {
 }
 
 
+Wsgi = Callable[[Any, Any], Iterable[bytes]]
+
+
 class InMemory(Request):
     """Uploads stay in memory: what lies on the disk is sealed."""
 
@@ -38,9 +49,13 @@ class InMemory(Request):
         return io.BytesIO()
 
 
-def create_app(works: Works, node: Node) -> Flask:
-    """The application of one node. `works` must be those of the service `web`, its tables migrated."""
+def create_app(works: Works, node: Node, webhook_hosts: Collection[str] = ()) -> Flask:
+    """The application of one node. `works` must be those of the service `web`, its tables migrated.
+
+    `webhook_hosts`: where webhooks may lead inside.
+    """
     app, api = _described()
+    app.config["WEBHOOK_HOSTS"] = webhook_hosts
     if works.node is not node:
         raise ValueError("the transactions belong to another node")
     app.extensions |= {"tongban": works, "tongban.answers": Answers(works), "tongban.seen": {}}
@@ -48,7 +63,19 @@ def create_app(works: Works, node: Node) -> Flask:
     app.before_request(guard)
     app.after_request(_careful)
     problems.register(app)
+    app.wsgi_app = _traced(app.wsgi_app)  # type: ignore[assignment, method-assign]  # as Flask says to do
     return app
+
+
+def _traced(answer: Wsgi) -> Wsgi:
+    """Everything logged and told for a request belongs to the trace its traceparent names, or to a new one."""
+    always = structlog.contextvars.get_contextvars()  # threads start without
+
+    def answer_traced(environ: Any, start_response: Any) -> Iterable[bytes]:
+        with about(continued(environ.get("HTTP_TRACEPARENT", "")), **always):
+            return answer(environ, start_response)
+
+    return answer_traced
 
 
 def openapi_document() -> dict[str, Any]:
@@ -76,7 +103,7 @@ def _described() -> tuple[Flask, Any]:
     for name, scheme in SECURITY.items():
         api.spec.components.security_scheme(name, scheme)
     content = {problems.MEDIA_TYPE: {"schema": Problem}}
-    api.spec.components.response(PROBLEM, {"description": "RFC 9457", "content": content})
+    api.spec.components.response(PROBLEM, {"description": "RFC 9457", "content": content, "headers": {TRACE: TRACED}})
     for group in (cases, materials, public, administration):
         api.register_blueprint(group, url_prefix=PREFIX)
     return app, api
@@ -85,4 +112,5 @@ def _described() -> tuple[Flask, Any]:
 def _careful(response: Response) -> Response:
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Cache-Control", "no-store")
+    response.headers[TRACE] = traceparent()
     return response

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import current_app, url_for
+from flask import current_app, g, url_for
 
 from contracts.api import answered, asked
 from services.web.api.auth import allowed, principal, works
@@ -49,6 +49,7 @@ def take_in(body: dict[str, Any]) -> Answer:
     who, key = principal(), idempotency_key()
     with works().begin() as work:
         case_id = taking_in.take_in(work, who, body, key)
+    g.case = case_id
     command = await_answer(key)
     with works().begin() as work:
         case = viewing.view_case(work, who, case_id) if command.outcome else None

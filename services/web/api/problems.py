@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import structlog
-from flask import Flask, Response
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
+from services.web.api.english import ENGLISH
 from shared import clock
 from shared.errors import Denied, NotFound, OutOfStep, Refused, TongbanError
 from shared.logs import masked
@@ -33,28 +34,38 @@ TITLES: Mapping[int, tuple[str, str]] = {
     503: ("系统暂时不可用", "Unavailable"),
 }
 HTTP: Mapping[int, tuple[str, str, str]] = {  # status -> code, what to do
-    400: ("request_malformed", "请求体不是有效的 JSON,请检查后重新提交", "Send valid JSON in UTF-8."),
-    401: ("token_invalid", "请在 Authorization 中给出有效的 Bearer 令牌", "Send a valid bearer token."),
+    400: (
+        "request_malformed",
+        "请求体不是有效的 JSON,请检查后重新提交",
+        "The body cannot be read; send valid JSON in UTF-8.",
+    ),
+    401: (
+        "token_invalid",
+        "请在 Authorization 中给出有效的 Bearer 令牌",
+        "There is no valid token; send one as `Authorization: Bearer`.",
+    ),
     404: ("route_unknown", "没有这个地址,请对照接口文档", "There is no such address; see openapi.json."),
-    405: ("method_not_allowed", "此地址不支持这种方法,请对照接口文档", "See openapi.json for the methods allowed."),
-    413: ("body_too_large", "提交的内容过大,请压缩或分开提交", "Send less at once."),
-    415: ("media_type_not_supported", "内容类型不受支持,请对照接口文档", "See openapi.json for the types accepted."),
-    500: ("internal_error", "系统出现故障,已记录;请稍后重试,并提供 instance", "A fault of ours; quote `instance`."),
+    405: (
+        "method_not_allowed",
+        "此地址不支持这种方法,请对照接口文档",
+        "The address does not take this method; see openapi.json.",
+    ),
+    413: ("body_too_large", "提交的内容过大,请压缩或分开提交", "The body is too large; send less at once."),
+    415: (
+        "media_type_not_supported",
+        "内容类型不受支持,请对照接口文档",
+        "The content type is not accepted; see openapi.json.",
+    ),
+    500: (
+        "internal_error",
+        "系统出现故障,已记录;请稍后重试,并提供 instance",
+        "A fault of ours; try again later and quote `instance`.",
+    ),
     503: (
         "database_away",
         "系统正在恢复,没有收到本次提交;请稍后用同一请求重试",
-        "Repeat the same request in a moment.",
+        "We are recovering and have not taken this in; repeat the same request in a moment.",
     ),
-}
-ENGLISH: Mapping[str, str] = {
-    "fields_invalid": "Correct the fields listed in `errors`.",
-    "idempotency_key_missing": "Send an Idempotency-Key of 8 to 100 letters, digits or - _ . :",
-    "idempotency_key_reused": "This Idempotency-Key was used for another request; choose a new one.",
-    "matter_unknown": "Choose a matter from GET /matters.",
-    "case_unknown": "Check the case id or number.",
-    "purpose_missing": "Say in X-Purpose why you look at personal data.",
-    "file_arriving": "The file has not arrived whole from the other city yet; try again later.",
-    "version_changed": "Read the case again and act on its newest version.",
 }
 WORDS: Mapping[str, str] = {  # marshmallow's words, which never hold a value, in Chinese
     "Missing data for required field.": "缺少必填项",
@@ -68,6 +79,9 @@ WORDS: Mapping[str, str] = {  # marshmallow's words, which never hold a value, i
     "Not a valid date.": "日期应写成 YYYY-MM-DD",
     "Invalid input type.": "应为对象",
 }
+LATER = (
+    "`code` is newer than this node; `detail` says in Chinese what to do."  # a case keeps its refusals over releases
+)
 _NAME = re.compile(r"[a-z_]{1,40}|\d{1,3}", re.ASCII)
 
 
@@ -94,8 +108,14 @@ def problem(status: int, code: str, detail: str, detail_en: str, **more: Any) ->
         "basis": "",
         "instance": instance,
     }
-    log.info("problem", status=status, code=code, instance=instance)
+    log.info("problem", status=status, code=code, instance=instance, **_known_case())
     return Response(json.dumps(body | more, ensure_ascii=False), status, mimetype=MEDIA_TYPE)
+
+
+def _known_case() -> dict[str, str]:
+    """The case the request is about: named by its address, or opened by it."""
+    case = g.get("case") or (request.view_args or {}).get("case_id")
+    return {"case": str(case)} if case else {}
 
 
 def new_instance() -> str:
@@ -105,7 +125,7 @@ def new_instance() -> str:
 
 def _from_refusal(error: TongbanError) -> Response:
     status = STATUS[type(error)]
-    english = ENGLISH.get(error.code, "See `code`, `field` and `basis`; `detail` says what to do.")
+    english = ENGLISH.get(error.code, LATER)
     return problem(status, error.code, error.message, english, field=error.field, basis=error.basis)
 
 
@@ -157,5 +177,5 @@ def _from_fault(error: Exception) -> Response:
     code, detail, english = HTTP[500]
     instance = new_instance()
     where = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-    log.error("request_failed", error=type(error).__name__, where=where[-8:], instance=instance)
+    log.error("request_failed", error=type(error).__name__, where=where[-8:], instance=instance, **_known_case())
     return problem(500, code, detail, english, instance=instance)

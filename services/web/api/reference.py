@@ -86,7 +86,10 @@ def get_health() -> dict[str, Any]:
 @route(public, "GET /metrics", gives={200: None})
 @allowed(PUBLIC)
 def get_metrics() -> Response:
-    """Figures for Prometheus."""
+    """Figures for Prometheus of the process that answers: on servers the http process's memory, time and files only.
+
+    Services, relay and exchange give theirs each at its own TONGBAN_METRICS_PORT; the embedded default has all here.
+    """
     return Response(metrics.exposition(), mimetype="text/plain; version=0.0.4")
 
 

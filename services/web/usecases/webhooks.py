@@ -2,8 +2,9 @@
 
 import http.client
 import json
+import socket
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from urllib.parse import urlsplit
 
 from contracts.envelope import Json
@@ -12,6 +13,7 @@ from services.web.rules import Case, Principal
 from services.web.store import webhooks as store
 from shared import clock
 from shared.crypto.signing import sign_detached
+from shared.errors import Refused
 from shared.outbox import Work, Works
 
 SIGNATURE = "Tongban-Signature"
@@ -22,16 +24,17 @@ ADMIN = "admin"
 Send = Callable[[str, bytes, dict[str, str]], int]
 
 
-def post_once(url: str, body: bytes, headers: dict[str, str]) -> int:
-    """POST and read the status; redirects are an answer, not an instruction, and no proxy is asked."""
+def post_once(allowed: Collection[str], url: str, body: bytes, headers: dict[str, str]) -> int:
+    """POST and read the status; redirects are an answer, not an instruction, and no proxy is asked.
+
+    `allowed`: hosts that may lead inside. Refused `webhook_url_unsafe` for all others that do, as of this moment.
+    """
+    rules.expect_safe_url(url, allowed)
     parts = urlsplit(url)
-    host = parts.hostname or ""
-    connection = (
-        http.client.HTTPSConnection(host, parts.port, timeout=TIMEOUT, context=ssl.create_default_context())
-        if parts.scheme == "https"
-        else http.client.HTTPConnection(host, parts.port, timeout=TIMEOUT)
-    )
+    host, secure = parts.hostname or "", parts.scheme == "https"
+    connection = (http.client.HTTPSConnection if secure else http.client.HTTPConnection)(host, parts.port)
     try:
+        connection.sock = _connected(host, connection.port, allowed, secure)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("POST", target, body, headers)
         return connection.getresponse().status
@@ -39,9 +42,35 @@ def post_once(url: str, body: bytes, headers: dict[str, str]) -> int:
         connection.close()
 
 
-def add_webhook(work: Work, who: Principal, asked: Json) -> Json:
-    """Tell a URL of every new state: of the whole node for administrators, of their own cases for channels."""
-    rules.expect_safe_url(asked["url"])
+def _connected(host: str, port: int, allowed: Collection[str], secure: bool) -> socket.socket:
+    """A connection to the very address that was looked at: asked a second time, the name may lead elsewhere."""
+    found = [str(row[4][0]) for row in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    if host not in allowed:
+        rules.expect_public(found)
+    plain = _first_connected(found, port)
+    try:
+        return ssl.create_default_context().wrap_socket(plain, server_hostname=host) if secure else plain
+    except BaseException:
+        plain.close()
+        raise
+
+
+def _first_connected(addresses: Iterable[str], port: int) -> socket.socket:
+    failed = OSError("the name leads nowhere")
+    for address in dict.fromkeys(addresses):
+        try:
+            return socket.create_connection((address, port), TIMEOUT)
+        except OSError as error:
+            failed = error
+    raise failed
+
+
+def add_webhook(work: Work, who: Principal, asked: Json, allowed: Collection[str]) -> Json:
+    """Tell a URL of every new state: of the whole node for administrators, of their own cases for channels.
+
+    `allowed`: hosts that may lead inside. Refused `webhook_url_unsafe`.
+    """
+    rules.expect_safe_url(asked["url"], allowed)
     row = {"webhook_id": clock.new_id(), "owner": who.owner, "whole_node": who.kind == "clerk"}
     store.add_webhook(work, row | {"url": asked["url"], "label": asked["label"]})
     return {"webhook_id": row["webhook_id"], "created_at": clock.iso(work.now)} | asked
@@ -65,7 +94,7 @@ def plan(work: Work, wanted_by: Iterable[str], case: Case, state: str) -> None:
         store.add_delivery(work, delivery_id, webhook_id, json.dumps(body))
 
 
-def send_due(works: Works, send: Send = post_once) -> int:
+def send_due(works: Works, send: Send) -> int:
     """Try what is due, with no transaction open meanwhile; how many arrived.
 
     A delivery may arrive twice (after a crash between sending and noting it): receivers know it by its id.
@@ -91,6 +120,8 @@ def _attempt(send: Send, url: str, body: bytes, signature: str) -> tuple[bool, s
     headers = {"Content-Type": "application/json", "User-Agent": "tongban", SIGNATURE: signature}
     try:
         status = send(url, body, headers)
+    except Refused as refused:
+        return False, refused.code
     except (OSError, http.client.HTTPException, ValueError) as error:
         return False, type(error).__name__
     return 200 <= status < 300, str(status)
