@@ -27,9 +27,9 @@ Asks = Callable[..., list[str]]
 def tongban(place: Embedded | Real) -> Asks:
     """Runs a command as an operator of a city would; its lines."""
 
-    def ask(code: str, *words: str, ends: int = 0) -> list[str]:
+    def ask(code: str, *words: str, ends: int | None = 0) -> list[str]:
         answer = CliRunner().invoke(cli, words, env=place.environ(code))
-        assert answer.exit_code == ends, answer.output
+        assert ends is None or answer.exit_code == ends, answer.output
         return answer.output.splitlines()
 
     return ask
@@ -123,7 +123,8 @@ def test_a_trace_tells_what_waits_for_another_message(
 
 def test_the_doctor_finds_keys_that_others_may_read(place: Embedded | Real, tongban: Asks) -> None:
     keys = Path(place.environ(SANYA)["TONGBAN_HOME"]) / "keys.json"
-    assert any(line.startswith("好 节点目录、密钥、机构表可读") for line in tongban(SANYA, "doctor", ends=1))
+    before = tongban(SANYA, "doctor", ends=None)  # late in the year the calendar's end is a fault, too
+    assert any(line.startswith("好 节点目录、密钥、机构表可读") for line in before)
     keys.chmod(0o644)
     try:
         found = tongban(SANYA, "doctor", ends=1)
