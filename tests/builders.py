@@ -25,9 +25,10 @@ from deploy.homes import make_homes
 from services.certificate import service as certificate_service
 from services.certificate import store as certificate_store
 from services.intake import service as intake_service
-from services.intake import store as intake_store
 from services.intake.ports import SimulatedNotices
 from services.intake.rules import Leg
+from services.intake.store import cases as intake_store
+from services.intake.store import tables as intake_tables
 from services.subsidy import service as subsidy_service
 from services.subsidy import store as subsidy_store
 from services.subsidy.ports import SimulatedRegistries
@@ -42,7 +43,7 @@ from shared.outbox import Work, Works, message_metadata, parked
 FIVE = ("460200", "321300", "421202", "620100", "371000")
 SANYA, LANZHOU, WEIHAI = "460200", "620100", "371000"
 CONTRACTS = every_contract(contracts.intake, contracts.subsidy, contracts.certificate, contracts.exchange)
-TABLES = {"intake": intake_store, "subsidy": subsidy_store, "certificate": certificate_store}
+TABLES = {"intake": intake_tables, "subsidy": subsidy_store, "certificate": certificate_store}
 
 HE_SHOUTIAN: Json = {
     "role": "applicant",

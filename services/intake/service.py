@@ -5,8 +5,8 @@ from typing import Any
 
 from contracts import certificate, exchange, intake, subsidy
 from contracts.envelope import Contract, Message, read_data
-from services.intake import store
 from services.intake.ports import Notices
+from services.intake.store import cases as store
 from services.intake.usecases import accepting, competent, materials, notices
 from shared.bus import PARKED_TOO_LONG, Doors
 from shared.outbox import Work, Works

@@ -10,7 +10,8 @@ import pytest
 
 from contracts import intake, subsidy
 from contracts.envelope import Json, decode, encode
-from services.intake import store
+from services.intake.store import cases as store
+from services.intake.store import tables
 from services.intake.usecases.materials import CHUNK_BYTES
 from shared import clock, files
 from shared.crypto.personal import open_personal, seal_personal
@@ -55,7 +56,7 @@ def test_a_supplement_of_3_megabytes_crosses_in_sealed_pieces(country: Country) 
     country.settle()
     assert files.read(country[LANZHOU].node, item["file_id"]) == content
     assert files.get_ref(country[LANZHOU].node, item["file_id"]).sha256 == item["sha256"]
-    assert country[LANZHOU].rows("intake", store.chunks) == []
+    assert country[LANZHOU].rows("intake", tables.chunks) == []
     assert country[LANZHOU].leg(case_id, "competent").state == "accepted"
     assert calm(country)
 
@@ -71,7 +72,7 @@ def test_pieces_may_come_in_any_order_twice_and_before_their_case(country: Count
         country.work()
     country.settle()
     assert files.read(country[LANZHOU].node, item["file_id"]) == content
-    assert country[LANZHOU].rows("intake", store.chunks) == []
+    assert country[LANZHOU].rows("intake", tables.chunks) == []
     assert calm(country)
 
 
@@ -97,7 +98,7 @@ def test_a_damaged_file_is_not_kept_and_becomes_a_work_item_while_the_case_goes_
     (told,) = country[LANZHOU].told(intake.WorkItemOpenedV1, case_id)
     assert told.data["kind"] == "file_damaged"
     assert item["file_id"] in told.data["text"]
-    assert country[LANZHOU].rows("intake", store.chunks) == []
+    assert country[LANZHOU].rows("intake", tables.chunks) == []
     assert country[LANZHOU].leg(case_id, "competent").state == "accepted"
     assert calm(country)
 
@@ -182,4 +183,4 @@ def test_a_file_nobody_uploaded_cannot_be_sent(country: Country) -> None:
     case_id = country.take_in(SANYA, materials=[missing])
     country.settle()
     assert refusal(country, SANYA, case_id)["code"] == "file_unknown"
-    assert country[SANYA].rows("intake", store.legs) == []
+    assert country[SANYA].rows("intake", tables.legs) == []

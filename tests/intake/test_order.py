@@ -15,8 +15,10 @@ from sqlalchemy import event, select
 
 from contracts import certificate, intake, subsidy
 from contracts.envelope import Json, decode
-from services.intake import service, store
+from services.intake import service
 from services.intake.ports import SimulatedNotices
+from services.intake.store import cases as store
+from services.intake.store import tables
 from shared import clock
 from shared.bus import Outcome
 from shared.directory import Node
@@ -74,7 +76,7 @@ class Copy:
             kept = store.get_case(work, case_id)
             legs = store.list_legs(work, case_id)
             steps = {(step["leg_no"], step["verb"]) for step in store.list_steps(work, case_id)}
-            notices = sorted(row.event for row in work.execute(select(store.notices)))
+            notices = sorted(row.event for row in work.execute(select(tables.notices)))
             waiting = [row.awaits for row in work.execute(select(parked))]
         self.works.engine.dispose()
         told = [store.snapshot(leg) for leg in legs]

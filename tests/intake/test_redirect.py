@@ -7,7 +7,8 @@ import pytest
 from contracts import exchange, intake, subsidy
 from contracts.envelope import decode
 from deploy.homes import directory_document, make_root
-from services.intake import store
+from services.intake.store import cases as store
+from services.intake.store import tables
 from shared.directory import sign_directory
 from tests.builders import LANZHOU, SANYA, WEIHAI, Country
 from tests.intake.cases import MOVED, UNREGISTERED, calm, states, verbs, withdraw
@@ -19,7 +20,7 @@ def redirect(country: Country, city: str, case_id: str, office: str, to: str) ->
 
 
 def work_items(country: Country, city: str) -> list[str]:
-    return [row.kind for row in country[city].rows("intake", store.work_items)]
+    return [row.kind for row in country[city].rows("intake", tables.work_items)]
 
 
 def test_the_population_registry_sends_a_case_to_where_the_hukou_is_now(country: Country) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from contracts import certificate, exchange, intake, subsidy
 from contracts.envelope import decode
-from services.intake import service, store
+from services.intake import service
 from services.intake.ports import SimulatedNotices
+from services.intake.store import tables
 from services.intake.usecases import notices
 from shared.embedded import deliveries
 from shared.outbox import parked
@@ -49,7 +50,7 @@ def test_a_message_house_that_is_down_holds_nothing_up_but_the_telling(country: 
     (clock,) = [it for it in country[LANZHOU].leg(case_id).clocks if it.name == "tell"]
     assert clock.running
     house.down = False
-    (notice,) = country[LANZHOU].rows("intake", store.notices)
+    (notice,) = country[LANZHOU].rows("intake", tables.notices)
     for body in waiting(country):
         station.doors.handle(station.works, body)
     country.settle()
@@ -89,7 +90,7 @@ def test_a_message_that_waits_too_long_is_a_work_item_once(country: Country) -> 
     for longer_than, items in ((3600, 0), (-1, 1), (-1, 1)):
         with works.begin() as work:
             notices.list_parked_too_long(work, datetime.timedelta(seconds=longer_than))
-        assert len(country[SANYA].rows("intake", store.work_items)) == items
+        assert len(country[SANYA].rows("intake", tables.work_items)) == items
     country.settle()
     (told,) = country[SANYA].told(intake.WorkItemOpenedV1)
     assert (told.case_id, told.data["kind"]) == (case_id, "parked_too_long")
@@ -102,4 +103,4 @@ def test_a_message_that_waits_too_long_is_a_work_item_once(country: Country) -> 
 def test_the_timer_looks_for_what_waits_too_long(country: Country) -> None:
     (timer,) = country[SANYA].bus.stations["intake"].doors.timers  # type: ignore[union-attr]
     timer.act(country[SANYA].works["intake"])
-    assert country[SANYA].rows("intake", store.work_items) == []
+    assert country[SANYA].rows("intake", tables.work_items) == []

@@ -8,8 +8,10 @@ from sqlalchemy import func, select
 
 from contracts import intake
 from contracts.envelope import Json, decode
-from services.intake import service, store
+from services.intake import service
 from services.intake.ports import SimulatedNotices
+from services.intake.store import cases as store
+from services.intake.store import tables
 from shared import clock
 from shared.bus import Doors, Outcome
 from shared.outbox import Works, outbox, parked
@@ -23,7 +25,7 @@ PARTIES: Json = {"parties": [HE_SHOUTIAN], "answers": ANSWERS}
 @pytest.fixture
 def works(tmp_path: Path, postgres: Database) -> Iterator[Works]:
     """兰州's intake on PostgreSQL."""
-    made = works_on_postgres(postgres, make_nodes(tmp_path / "cities")[LANZHOU], "intake", store.metadata)
+    made = works_on_postgres(postgres, make_nodes(tmp_path / "cities")[LANZHOU], "intake", tables.metadata)
     yield made
     made.engine.dispose()
 
@@ -67,7 +69,7 @@ def said(works: Works) -> list[str]:
 
 def count(works: Works, role: str) -> int:
     with works.begin() as work:
-        mine = select(func.count()).where(store.legs.c.role == role, store.legs.c.ours)
+        mine = select(func.count()).where(tables.legs.c.role == role, tables.legs.c.ours)
         return int(work.execute(mine).scalar_one())
 
 
@@ -77,7 +79,7 @@ def test_one_person_taken_in_at_the_same_moment_at_several_counters_has_one_case
     assert count(works, "accepting") == 1
     assert said(works) == ["act_refused"] * 7
     with works.begin() as work:
-        assert len(list(work.execute(select(store.cases)))) == 1
+        assert len(list(work.execute(select(tables.cases)))) == 1
 
 
 def test_one_person_handed_over_at_the_same_moment_by_several_cities_is_taken_over_once(
@@ -133,7 +135,7 @@ def test_words_that_arrive_at_the_same_moment_are_all_heard_in_their_order(
 ) -> None:
     case_id, bodies, cities = story
     told = [body for body in bodies[city] if decode(body).type not in LATER]
-    works = works_on_postgres(postgres, cities[city].node, "intake", store.metadata)
+    works = works_on_postgres(postgres, cities[city].node, "intake", tables.metadata)
     assert doors.handle(works, told[0]) is Outcome.DONE
     answers = handled_at_once(doors, works, told[1:])
     assert len(told[1:]) == {SANYA: 5, LANZHOU: 4}[city]

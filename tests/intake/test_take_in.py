@@ -8,7 +8,8 @@ import pytest
 
 from contracts import intake
 from contracts.envelope import Json
-from services.intake import store
+from services.intake.store import cases as store
+from services.intake.store import tables
 from tests.builders import HE_SHOUTIAN, LANZHOU, SANYA, Country, clerk
 from tests.intake.cases import ORPHAN, SECRETS, calm, material, refusal, states
 
@@ -37,7 +38,7 @@ def refused(country: Country, *parties: Json, **changes: Any) -> Json:
     case_id = country.take_in(SANYA, *(parties or (HE_SHOUTIAN,)), **changes)
     country.settle()
     answer = refusal(country, SANYA, case_id)
-    for table in (store.cases, store.legs, store.materials, store.steps, store.notices, store.work_items):
+    for table in (tables.cases, tables.legs, tables.materials, tables.steps, tables.notices, tables.work_items):
         assert case_id not in {row.case_id for row in country[SANYA].rows("intake", table)}
     assert [told.type for told in country[SANYA].heard if told.case_id == case_id] == [intake.ActRefusedV1.type]
     assert calm(country)
@@ -229,6 +230,6 @@ def test_a_person_of_no_age_is_not_asked_for_a_guardian(country: Country) -> Non
 def test_whoever_takes_a_case_in_stands_in_its_record(country: Country) -> None:
     case_id = country.take_in(SANYA, foreigner())
     country.settle()
-    rows = {row.verb: row.actor for row in country[SANYA].rows("intake", store.steps) if row.case_id == case_id}
+    rows = {row.verb: row.actor for row in country[SANYA].rows("intake", tables.steps) if row.case_id == case_id}
     assert rows["take_in"] == clerk("window", "460204001")["id"]
     assert rows["forward"] == "system"

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from contracts import intake, subsidy
-from services.intake import store
+from services.intake.store import cases as store
+from services.intake.store import tables
 from tests.builders import HE_SHOUTIAN, LANZHOU, SANYA, WEIHAI, Country, clerk, stop_clock
 from tests.intake.cases import (
     MISSING,
@@ -104,7 +105,7 @@ def test_the_applicant_is_told_once_of_the_result_without_a_personal_word(countr
     (notice,) = country[SANYA].notices()
     assert "已办结" in notice["text"]
     assert not [secret for secret in (*SECRETS, "残疾", "补贴") if secret in str(notice)]
-    (kept,) = country[SANYA].rows("intake", store.notices)
+    (kept,) = country[SANYA].rows("intake", tables.notices)
     assert kept.sent_at
     assert kept.phone == ""  # no longer needed here
 
@@ -133,7 +134,7 @@ def test_a_second_case_of_the_same_person_and_matter_is_refused_naming_the_offic
     assert answer["details"] == {"office": "酒泉路街道便民服务中心", "office_code": "620102001"}
     assert "酒泉路街道便民服务中心" in answer["message"]
     assert not [secret for secret in SECRETS if secret in str(answer)]
-    assert {row.case_id for row in country[LANZHOU].rows("intake", store.legs)} == {first}
+    assert {row.case_id for row in country[LANZHOU].rows("intake", tables.legs)} == {first}
 
 
 def test_the_same_person_may_apply_again_when_the_first_case_is_over_and_for_another_matter_at_once(

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from contracts import intake, subsidy
-from services.intake import store
+from services.intake.store import cases as store
 from tests.builders import HE_SHOUTIAN, LANZHOU, SANYA, WEIHAI, Country
 from tests.intake.cases import (
     MISSING,

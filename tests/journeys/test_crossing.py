@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.certificate.rules import is_identifier
-from services.intake import store
+from services.intake.store import cases as store
 from services.main.journey import STEPS, TAKEN_IN_AT, run
 from tests.journeys.places import CODES, Embedded, Real, needles
 

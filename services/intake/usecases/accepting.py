@@ -7,9 +7,10 @@ from contracts import exchange
 from contracts import intake as said
 from contracts.envelope import Json
 from contracts.matters import Matter, find_matter
-from services.intake import rules, store
+from services.intake import rules
 from services.intake.rules import Leg, State
-from services.intake.store import Case
+from services.intake.store import cases as store
+from services.intake.store.cases import Case
 from services.intake.usecases import case, materials, notices
 from shared import calendar, clock, identity, regions
 from shared.directory import Office

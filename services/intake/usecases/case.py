@@ -7,9 +7,10 @@ from typing import Any
 from contracts import intake as said
 from contracts.envelope import Json
 from contracts.matters import Matter, matter_version
-from services.intake import rules, store
+from services.intake import rules
 from services.intake.rules import Leg, State
-from services.intake.store import Case
+from services.intake.store import cases as store
+from services.intake.store.cases import Case
 from shared import clock
 from shared.directory import Office
 from shared.errors import OutOfStep, Refused

@@ -7,8 +7,8 @@ from typing import Any
 
 from contracts import intake as said
 from contracts.envelope import Json
-from services.intake import store
 from services.intake.rules import Leg
+from services.intake.store import files as arriving
 from services.intake.usecases import case, notices
 from shared import files
 from shared.errors import NotFound, Refused
@@ -39,10 +39,10 @@ def keep_chunk(work: Work) -> None:
     """材料分片: keep it; with the last one the file is whole, checked against its hash and stored sealed."""
     told, personal = work.data(said.FileChunkSentV1), work.personal(said.FileChunkSentV1)
     work.lock(told["file_id"])
-    if store.keep_chunk(work, told["file_id"], told["number"], personal["chunk"]) < told["count"]:
+    if arriving.keep_chunk(work, told["file_id"], told["number"], personal["chunk"]) < told["count"]:
         return
     try:
-        _keep_file(work, told, store.take_chunks(work, told["file_id"]))
+        _keep_file(work, told, arriving.take_chunks(work, told["file_id"]))
     except (ValueError, Refused, NotFound):  # no base64, or no file of ours: the case goes on, a person must look
         words = f"材料文件 {told['file_id']} 校验不符,请联系收件地重新发送"
         notices.open_work_item(work, case.id_of(work), "file_damaged", words)

@@ -3,9 +3,10 @@
 import datetime
 
 from contracts import intake as said
-from services.intake import rules, store
+from services.intake import rules
 from services.intake.rules import Leg
-from services.intake.store import Case
+from services.intake.store import cases as store
+from services.intake.store.cases import Case
 from services.intake.usecases import case
 from shared.outbox import Work
 

@@ -1,4 +1,4 @@
-"""Intake's tables and the few questions asked of them."""
+"""Cases, their legs, papers and steps: the mapping, and the few questions asked of them."""
 
 import dataclasses
 import datetime
@@ -6,123 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    Boolean,
-    Column,
-    Index,
-    Integer,
-    MetaData,
-    Row,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-    bindparam,
-    delete,
-    func,
-    insert,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 
 from services.intake.rules import Clock, Leg, State
+from services.intake.store.tables import cases, legs, materials, notices, steps, work_items
 from shared import clock
-from shared.crypto.sealing import Sealed, blind_index
+from shared.crypto.sealing import blind_index
 from shared.errors import NotFound, OutOfStep
-from shared.outbox import BigId, Work, parked
-
-metadata = MetaData()
-
-cases = Table(
-    "cases",
-    metadata,
-    Column("case_id", String(36), primary_key=True),
-    Column("facts", JSON, nullable=False),  # contracts.intake.CaseFacts without its materials
-    Column("division", String(12), nullable=False),
-    Column("personal", Sealed("intake.cases.personal"), nullable=False),
-    Column("outcome", JSON, nullable=False),  # result, remedies, certificate; {} until decided
-    Column("reasons", Sealed("intake.cases.reasons"), nullable=False),  # why, in sealed words; [] until decided
-)
-legs = Table(
-    "legs",
-    metadata,
-    Column("case_id", String(36), primary_key=True),
-    Column("leg_no", Integer, primary_key=True),
-    Column("role", String(12), nullable=False),
-    Column("node", String(6), nullable=False),
-    Column("state", String(24), nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("clocks", JSON, nullable=False),
-    Column("redirects", Integer, nullable=False),
-    Column("peer_node", String(6), nullable=False),
-    Column("peer_leg_no", Integer, nullable=False),
-    Column("peer_version", Integer, nullable=False),
-    Column("decider_version", Integer, nullable=False),
-    Column("ours", Boolean, nullable=False),  # else: what another city's node last said of its leg
-    Column("open", Boolean, nullable=False),
-    Column("matter", String(60), nullable=False),
-    Column("person_index", String(32), nullable=False),
-    # one open case per person and matter: what two counters in one minute cannot break
-    Index(
-        "legs_one_open_case",
-        "role",
-        "matter",
-        "person_index",
-        unique=True,
-        postgresql_where=text("open AND ours"),
-        sqlite_where=text("open AND ours"),
-    ),
-)
-materials = Table(
-    "materials",
-    metadata,
-    Column("case_id", String(36), primary_key=True),
-    Column("n", Integer, primary_key=True),
-    Column("material", JSON, nullable=False),  # contracts.intake.Material
-)
-steps = Table(
-    "steps",
-    metadata,
-    Column("position", BigId, primary_key=True, autoincrement=True),
-    Column("case_id", String(36), nullable=False, index=True),
-    Column("leg_no", Integer, nullable=False),
-    Column("verb", String(40), nullable=False),
-    Column("at", String(27), nullable=False),
-    Column("office", JSON, nullable=False),  # contracts.intake.OfficeRef
-    Column("note", String(400), nullable=False),
-    Column("actor", String(80), nullable=False),
-    UniqueConstraint("case_id", "leg_no", "verb", "at"),
-)
-notices = Table(
-    "notices",
-    metadata,
-    Column("notice_id", String(36), primary_key=True),
-    Column("case_id", String(36), nullable=False),
-    Column("event", String(40), nullable=False),
-    Column("phone", Sealed("intake.notices.phone"), nullable=False),
-    Column("text", Text, nullable=False),
-    Column("sent_at", String(27), nullable=False),
-    UniqueConstraint("case_id", "event"),  # told once per event
-)
-chunks = Table(
-    "chunks",
-    metadata,
-    Column("file_id", String(36), primary_key=True),
-    Column("number", Integer, primary_key=True),
-    Column("chunk", Sealed("intake.chunks.chunk"), nullable=False),
-)
-work_items = Table(
-    "work_items",
-    metadata,
-    Column("position", BigId, primary_key=True, autoincrement=True),
-    Column("case_id", String(36), nullable=False),
-    Column("kind", String(40), nullable=False),
-    Column("text", String(400), nullable=False),
-    Column("opened_at", String(27), nullable=False),
-    Column("closed_at", String(27), nullable=False),
-)
+from shared.outbox import Work, parked
 
 # --- statements, made once: to make one costs more than to run it ---------------------------------------------------------
 
@@ -367,20 +258,6 @@ def mark_sent(work: Work, notice_id: str) -> None:
     """The notice has left; its phone number is no longer needed here."""
     sent = {"sent_at": clock.iso(work.now), "phone": ""}
     work.execute(update(notices).where(notices.c.notice_id == notice_id).values(sent))
-
-
-def keep_chunk(work: Work, file_id: str, number: int, chunk: str) -> int:
-    """Keep one piece of a file; how many there are now."""
-    work.insert_once(chunks, {"file_id": file_id, "number": number, "chunk": chunk})
-    return int(work.execute(select(func.count()).where(chunks.c.file_id == file_id)).scalar_one())
-
-
-def take_chunks(work: Work, file_id: str) -> Sequence[str]:
-    """All pieces of a file in order; they are gone from here afterwards."""
-    pieces = work.execute(select(chunks.c.chunk).where(chunks.c.file_id == file_id).order_by(chunks.c.number))
-    found = pieces.scalars().all()
-    work.execute(delete(chunks).where(chunks.c.file_id == file_id))
-    return found
 
 
 def open_work_item(work: Work, case_id: str, kind: str, words: str) -> bool:
