@@ -7,6 +7,7 @@ from typing import Any
 
 from contracts import intake as said
 from contracts.envelope import Json
+from services.intake import rules
 from services.intake.rules import Leg
 from services.intake.store import files as arriving
 from services.intake.usecases import case, notices
@@ -45,7 +46,7 @@ def keep_chunk(work: Work) -> None:
         _keep_file(work, told, arriving.take_chunks(work, told["file_id"]))
     except (ValueError, Refused, NotFound):  # no base64, or no file of ours: the case goes on, a person must look
         words = f"材料文件 {told['file_id']} 校验不符,请联系收件地重新发送"
-        notices.open_work_item(work, case.id_of(work), "file_damaged", words)
+        notices.open_work_item(work, case.id_of(work), rules.FILE_DAMAGED, words)
 
 
 def _keep_file(work: Work, told: Json, chunks: Iterable[str]) -> None:
