@@ -2,8 +2,8 @@
 
 from marshmallow import Schema, fields, validate
 
+from contracts.case import OfficeRef
 from contracts.envelope import Contract, Part
-from contracts.intake import OfficeRef
 
 STATUSES = ("valid", "revoked", "suspended", "replaced")
 

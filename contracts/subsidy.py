@@ -2,8 +2,8 @@
 
 from marshmallow import Schema, fields, validate
 
+from contracts.case import Actor, CaseFacts, Missing, OfficeRef, Reason, Reasons, Why
 from contracts.envelope import Contract, Part
-from contracts.intake import Actor, CaseFacts, Missing, OfficeRef, Reason, Reasons, Why
 
 VERBS = ("check", "review", "decide")
 

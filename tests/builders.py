@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, MetaData, StaticPool, Table, create_engine, event, select
 
+import contracts.case
 import contracts.certificate
 import contracts.exchange
 import contracts.intake
@@ -276,7 +277,7 @@ class Country:
         data = {"expected_version": version, "actor": clerk(actor, office)} | changes
         if issubclass(contract, contracts.subsidy.Act):
             data, personal = {"approve": True} | data, personal or {"reasons": []}
-        elif contract.Personal is contracts.intake.Why:
+        elif contract.Personal is contracts.case.Why:
             personal = personal or {"reason": ""}
         return self.say(city, contract, case_id, data, personal)
 
@@ -328,7 +329,7 @@ def _empty_file(service: str) -> bytes:
 
 
 def clerk(name: str, office: str) -> Json:
-    """Somebody at a desk, as contracts.intake.Actor."""
+    """Somebody at a desk, as contracts.case.Actor."""
     return {"id": name, "kind": "clerk", "office": office}
 
 

@@ -2,8 +2,8 @@
 
 from marshmallow import Schema, fields
 
+from contracts.case import Clock, Leg, Material, OfficeRef, Parties, Reason, Step
 from contracts.certificate import CertificateFace
-from contracts.intake import Clock, Leg, Material, OfficeRef, Parties, Reason, Step
 from contracts.subsidy import ApplicationDecidedV1, Finding
 
 
@@ -110,9 +110,31 @@ class Notice(Schema):
 
 
 class NoticeList(Schema):
-    """Notices, newest first."""
+    """A page of notices, newest first."""
 
     notices = fields.List(fields.Nested(Notice), required=True)
+    next_cursor = fields.String(required=True)
+
+
+class WorkItem(Schema):
+    """Something a person must look at (待人工处理); names a case, never a person."""
+
+    item_id = fields.String(required=True)
+    case_id = fields.String(required=True)
+    kind = fields.String(required=True)
+    office = fields.String(required=True)  # whose it is; "": any of this node
+    text = fields.String(required=True)
+    state = fields.String(required=True)  # open, closed
+    opened_at = fields.String(required=True)
+    closed_at = fields.String(required=True)
+    closed_by = fields.String(required=True)  # "system": its case went on
+
+
+class WorkItemPage(Schema):
+    """A page of work items, the oldest first."""
+
+    work_items = fields.List(fields.Nested(WorkItem), required=True)
+    next_cursor = fields.String(required=True)
 
 
 class Versions(Schema):
@@ -154,6 +176,7 @@ class CaseView(CaseOutline):
     decision = fields.Nested(ApplicationDecidedV1, required=True, allow_none=True)
     certificate = fields.Nested(CertificateFace, required=True, allow_none=True)
     notices = fields.List(fields.Nested(Notice), required=True)
+    work_items = fields.List(fields.Nested(WorkItem), required=True)
     versions = fields.Nested(Versions, required=True)
     personal = fields.Nested(Personal, required=True, allow_none=True)
 

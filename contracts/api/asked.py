@@ -2,9 +2,9 @@
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
-from contracts.intake import SOURCES, Party
+from contracts.case import SOURCES, Party
 
-ACTS = ("check", "review", "decide", "request_supplement", "redirect", "supplement", "withdraw")
+ACTS = ("check", "review", "decide", "request_supplement", "redirect", "supplement", "withdraw", "forward", "tell")
 DIVISION = validate.Regexp(r"^(\d{6}(\d{3}){0,2})?$", error="区划代码应为 6、9 或 12 位数字")
 PLAIN = validate.Regexp(r"^[0-9A-Za-z_.:-]*$", error="只能用字母、数字和 _ . : -")
 UUID = validate.Regexp(r"^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$", error="应为小写的 UUID")
@@ -61,11 +61,12 @@ class NewParty(Party):
 
 
 class NewMaterial(Asked):
-    """A material that is brought; `file_id` of a file uploaded before."""
+    """A material that is brought; `file_id` of a file uploaded before, or `seen` by a clerk at the counter."""
 
     code = _code(required=True)
     source = fields.String(required=True, validate=validate.OneOf(SOURCES))
     file_id = fields.String(load_default="", validate=UUID)
+    seen = fields.String(load_default="", validate=validate.OneOf(("", "original")))
 
 
 class NewCase(Asked):
@@ -117,6 +118,30 @@ class CaseFilter(Asked):
     state = _code()
     matter = _code()
     office = _code()
+    cursor = fields.String(load_default="", validate=UUID)
+    limit = fields.Integer(load_default=50, validate=validate.Range(1, 100))
+
+
+class WorkItemFilter(Asked):
+    """Which page of which work items; `scope`: those of one's own office and of any office, or the whole node's."""
+
+    kind = _code(40)
+    state = fields.String(load_default="open", validate=validate.OneOf(("open", "closed")))
+    scope = fields.String(load_default="office", validate=validate.OneOf(("office", "node")))
+    cursor = fields.String(load_default="", validate=UUID)
+    limit = fields.Integer(load_default=50, validate=validate.Range(1, 100))
+
+
+class WorkItemAct(Asked):
+    """A clerk has seen to a work item; the note says how, and is kept sealed."""
+
+    act = fields.String(required=True, validate=validate.OneOf(("close",)))
+    note = fields.String(required=True, validate=validate.Length(min=1, max=400))
+
+
+class NoticeFilter(Asked):
+    """Which page of the notices."""
+
     cursor = fields.String(load_default="", validate=UUID)
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 100))
 

@@ -1,5 +1,6 @@
 """The message house that reaches applicants by text message: a port, and a simulator that keeps what it was given."""
 
+import enum
 import json
 from pathlib import Path
 from typing import Protocol
@@ -8,11 +9,23 @@ from shared import clock
 from shared.identity import mask_phone
 
 
+class Reply(enum.StrEnum):
+    """What the message house said of a notice."""
+
+    SENT = "sent"
+    AWAY = "away"  # not now
+    REFUSED = "refused"  # never to this number
+
+
+class NumberRefused(Exception):
+    """The message house will never deliver to this number."""
+
+
 class Notices(Protocol):
     """Whoever delivers short messages. Sending the same `notice_id` again must reach the person only once."""
 
     def send(self, notice_id: str, phone: str, text: str) -> None:
-        """Deliver, or raise OSError when it cannot be done now."""
+        """Deliver, or raise OSError when it cannot be done now, NumberRefused when it never can."""
 
 
 class SimulatedNotices:

@@ -11,6 +11,7 @@ from shared.calendar import ONE_DAY, Calendar
 from shared.errors import Denied, OutOfStep, Refused
 
 MOST_REDIRECTS = 3
+ORIGINAL = "original"  # what a clerk has seen of a material
 PROVIDED_WITHOUT_APPLICANT = frozenset({"registry", "e-certificate"})
 
 
@@ -40,7 +41,10 @@ FIRST_LEG = 1
 S = State
 # verb -> (role, from these states, to this state)
 MOVES: Mapping[tuple[str, str], tuple[frozenset[State], State]] = {
-    ("accepting", "forward"): (frozenset({S.TAKEN_IN, S.SUPPLEMENT_REQUIRED, S.FORWARDED, S.IN_PROGRESS}), S.FORWARDED),
+    ("accepting", "forward"): (
+        frozenset({S.TAKEN_IN, S.SUPPLEMENT_REQUIRED, S.FORWARDED, S.IN_PROGRESS, S.NEEDS_ATTENTION}),
+        S.FORWARDED,
+    ),
     ("accepting", "note_taken_over"): (frozenset({S.FORWARDED}), S.IN_PROGRESS),
     ("accepting", "require_supplement"): (frozenset({S.TAKEN_IN, S.IN_PROGRESS}), S.SUPPLEMENT_REQUIRED),
     ("accepting", "supplement"): (frozenset({S.SUPPLEMENT_REQUIRED}), S.IN_PROGRESS),
@@ -64,6 +68,25 @@ MOVES: Mapping[tuple[str, str], tuple[frozenset[State], State]] = {
     ("competent", "decide"): (frozenset({S.ACCEPTED}), S.DECIDED),
     ("competent", "close"): (frozenset({S.DECIDED}), S.CLOSED),
 }
+
+
+class Sending(enum.StrEnum):
+    """Where a notice stands."""
+
+    WAITING = "waiting"
+    LATE = "late"  # the message house has been away for so long that a person was asked; still tried
+    IN_PERSON = "in_person"  # no number, or one that the house refuses: a person must tell
+    STOPPED = "stopped"  # the case went on without it
+    SENT = "sent"
+
+
+UNSENT = frozenset({Sending.WAITING, Sending.LATE})
+TELL_IN_PERSON = "tell_in_person"
+PARKED_TOO_LONG = "parked_too_long"
+SUPPLEMENT_LAPSED = "supplement_lapsed"
+FILE_DAMAGED, FILE_INCOMPLETE, FILE_LOST = "file_damaged", "file_incomplete", "file_lost"
+# kinds of work items that hold no case up
+BESIDE_THE_CASE = frozenset({PARKED_TOO_LONG, FILE_DAMAGED, FILE_INCOMPLETE, FILE_LOST})
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +214,14 @@ def expect_version(leg: Leg, expected: int) -> None:
         raise OutOfStep("version_changed", "此办件刚被他人更新,请刷新后再办", current=leg.version)
 
 
+def expect_closable(kind: str, state: State | None) -> None:
+    """Refused `case_still_waits` for a work item without which nobody would see that the case cannot go on."""
+    if kind not in BESIDE_THE_CASE | {TELL_IN_PERSON} and state is State.NEEDS_ATTENTION:
+        raise Refused("case_still_waits", "此办件仍待处理,请转办或撤回,办理后本事项自动关闭", field="act")
+    if kind == TELL_IN_PERSON and state is State.DECIDED:
+        raise Refused("case_still_waits", "此办件尚未告知申请人,请告知后登记“告知”,本事项随之关闭", field="act")
+
+
 def start_clocks(
     leg: Leg, moment: str, specs: Iterable[Mapping[str, Any]], on: datetime.date, calendar: Calendar
 ) -> Leg:
@@ -284,6 +315,22 @@ def expect_known_materials(materials: Sequence[Mapping[str, Any]], provided: Ite
                 "material_not_asked",
                 f"此事项不需要材料“{item['code']}”或不接受这种提供方式,请删除后重新提交",
                 basis="个人信息保护法 第六条",
+                field="materials",
+            )
+
+
+def expect_shown(provided: Iterable[Mapping[str, Any]], by_clerk: bool) -> None:
+    """Refused `material_not_shown` for what an applicant is said to have brought and nobody has seen.
+
+    It is a file, or a clerk says that the original was seen: what nobody can look at is not brought.
+    """
+    for item in provided:
+        seen = by_clerk and item["seen"] == ORIGINAL and item["seen_by"]
+        if item["source"] == "applicant" and not (item["file_id"] or seen):
+            raise Refused(
+                "material_not_shown",
+                f"材料“{item['code']}”没有文件;请上传,或由窗口工作人员注明已核验原件",
+                basis="行政许可法 第三十二条",
                 field="materials",
             )
 

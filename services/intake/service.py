@@ -5,17 +5,22 @@ from typing import Any
 
 from contracts import certificate, exchange, intake, subsidy
 from contracts.envelope import Contract, Message, read_data
-from services.intake.ports import Notices
-from services.intake.store import cases as store
+from services.intake.ports import Notices, Reply
+from services.intake.store import telling
 from services.intake.usecases import accepting, clocks, competent, materials, notices
 from shared import calendar
 from shared.bus import PARKED_TOO_LONG, Doors
 from shared.outbox import Work, Works
 
+TRY_AGAIN_EVERY_SECONDS = 60
 ACCEPTING = {
     intake.TakeInApplicationV1: accepting.take_in_application,
     intake.SupplementApplicationV1: accepting.supplement_application,
     intake.WithdrawApplicationV1: accepting.withdraw_application,
+    intake.ForwardApplicationV1: accepting.forward_application,
+    intake.TellApplicantV1: accepting.tell_applicant,
+    intake.TellRefusalV1: notices.tell_refusal,
+    intake.CloseWorkItemV1: notices.close_work_item,
     intake.ApplicationTakenOverV1: accepting.note_taken_over,
     intake.ApplicationProgressedV1: accepting.note_progress,
     intake.SupplementRequestedV1: accepting.note_supplement_request,
@@ -48,24 +53,40 @@ def doors(house: Notices) -> Doors:
     for contract, verb in table.items():
         entrance.listen(contract)(verb)
 
-    def deliver(works: Works, message: Message) -> None:
+    def deliver(works: Works, message: Message) -> Reply | None:
         notice_id = read_data(intake.SendNoticeV1, message.data)["notice_id"]
         with works.begin() as work:
-            notice = store.get_notice(work, notice_id)
-        if notice.phone and not notice.sent_at:
-            house.send(notice_id, notice.phone, notice.text)
+            notice = telling.get_notice(work, notice_id)
+        return notices.attempt(house, notice) if notice.to_send else None
 
     @entrance.listen(intake.SendNoticeV1, ask=deliver)
-    def note_sent(work: Work) -> None:
-        accepting.note_sent(work)
+    def note_attempt(work: Work) -> None:
+        if work.answer:
+            accepting.note_attempt(work, work.data(intake.SendNoticeV1)["notice_id"], work.answer)
+
+    @entrance.every(TRY_AGAIN_EVERY_SECONDS)
+    def send_again(works: Works) -> None:
+        _send_again(works, house)
 
     @entrance.every(300)
-    def list_parked_too_long(works: Works) -> None:
+    def watch_parked(works: Works) -> None:
         with works.begin() as work:
-            notices.list_parked_too_long(work, datetime.timedelta(seconds=PARKED_TOO_LONG))
+            notices.watch_parked(work, datetime.timedelta(seconds=PARKED_TOO_LONG))
 
     _keep_time(entrance)
     return entrance
+
+
+def _send_again(works: Works, house: Notices) -> None:
+    """One round of what has not left yet; when the house is away, the others wait for the next round."""
+    with works.begin() as work:
+        unsent = notices.list_unsent(work)
+    for notice in unsent:
+        reply = notices.attempt(house, notice)
+        with works.begin() as work:
+            accepting.note_attempt(work, notice.notice_id, reply)
+        if reply is Reply.AWAY:
+            return
 
 
 DAILY = 86400  # seconds

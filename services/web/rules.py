@@ -28,6 +28,8 @@ ACTS: Mapping[str, tuple[str, ...]] = {  # act -> the office's powers of which o
     "redirect": ("check",),
     "supplement": ("take_in",),
     "withdraw": ("take_in",),
+    "forward": ("take_in",),
+    "tell": ("take_in",),
 }
 OWN_ACTS = frozenset({"supplement", "withdraw"})  # what applicants may do themselves
 CHANNELS = {"clerk": "counter", "citizen": "online", "channel": "channel"}
@@ -116,6 +118,7 @@ STATES: Mapping[str, str] = {
     "accepted": "已受理",
     "in_progress": "办理中",
     "redirected": "退回转办",
+    "needs_attention": "待人工处理",
     "withdrawing": "撤回处理中",
     "withdrawn": "已撤回",
     "not_accepted": "不予受理",
@@ -144,6 +147,7 @@ _STANDING: Mapping[str, tuple[int, str]] = {  # mark of the leg that holds the c
     "redirected": (5, "redirected"),
     "declined": (6, "not_accepted"),
 }
+_STUCK = "needs_attention"  # of whatever leg had the case last: none holds it now
 _BEFORE = ("missing", "taken_in", "refused")  # before the case was handed over
 _BEFORE_STATES = {"missing": "supplement_required", "taken_in": "taken_in", "refused": "not_taken_in"}
 
@@ -160,6 +164,8 @@ def case_state(marks: Iterable[Mark]) -> str:
         before = next((_BEFORE_STATES[name] for name in _BEFORE if name in names), "received")
         return "withdrawing" if "withdrawing" in names else before
     newest = max(holding, key=lambda mark: (mark.leg_no, mark.version, _STANDING[mark.name][0]))
+    if any(mark.name == _STUCK and mark.leg_no >= newest.leg_no for mark in heard):
+        return _STUCK
     state = _STANDING[newest.name][1]
     if "withdrawing" in names and state != "not_accepted":
         return "withdrawn" if state == "redirected" else "withdrawing"  # back here, and nobody wants it to go on

@@ -241,7 +241,7 @@ def _is_division(code: str) -> bool:
 
 
 OUTSIDE = {  # spelt so that this file does not find itself
-    "a machine's path": r"(?<![\w.])/(?:[w]ork|[f]arm|[r]oot|[h]ome/\w|[U]sers/\w)(?:/|\b)|C:\\[U]sers",
+    "a machine's path": r"(?<![\w.])/(?:[w]ork|[f]arm|[r]oot|[h]ome/\w|[U]sers/\w)(?:/|\b(?!-))|C:\\[U]sers",
     "a package index": r"[p]ypi\.org|[p]ythonhosted\.org|[r]egistry\.npmjs|[t]una\.tsinghua|--(?:extra-)?[i]ndex-url"
     r"|--[f]ind-links|https?://[^ \"]*/[s]imple/",
     "a word of the workplace": r"(?i)\b(?:[j]ira|[c]onfluence|[t]rello|[c]laude|[a]nthropic|[c]hatgpt|[c]opilot"

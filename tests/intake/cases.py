@@ -17,7 +17,9 @@ SECRETS = ("何守田", "990102197503120178", "13900000000")
 
 
 def material(code: str, source: str = "applicant", **more: Any) -> Json:
-    return {"code": code, "source": source, "provided_at": "2025-09-24T01:02:03.000000Z"} | more
+    """A material; an applicant's is an original that the window has seen, unless `more` says otherwise."""
+    seen = {"seen": "original", "seen_by": "window"} if source == "applicant" and "file_id" not in more else {}
+    return {"code": code, "source": source, "provided_at": "2025-09-24T01:02:03.000000Z"} | seen | more
 
 
 def orphan(country: Country, city: str = LANZHOU, **changes: Any) -> str:

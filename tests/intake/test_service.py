@@ -9,57 +9,14 @@ from services.intake import service
 from services.intake.ports import SimulatedNotices
 from services.intake.store import tables
 from services.intake.usecases import notices
-from shared.embedded import deliveries
 from shared.outbox import parked
 from tests.builders import CONTRACTS, LANZHOU, SANYA, Country
-from tests.intake.cases import states
-
-
-class Silent:
-    """A message house that is down until told otherwise."""
-
-    def __init__(self) -> None:
-        self.down = True
-        self.sent: list[str] = []
-
-    def send(self, notice_id: str, phone: str, text: str) -> None:
-        if self.down:
-            raise OSError("nobody answers")
-        self.sent.append(notice_id)
-
-
-def decided(country: Country) -> str:
-    case_id = country.take_in(LANZHOU)
-    country.settle()
-    country.decide(LANZHOU, case_id, "620102")
-    return case_id
 
 
 def test_intake_listens_to_all_that_is_said_to_it(tmp_path: Path) -> None:
-    listening = set(service.doors(Silent()).by_type)
+    listening = set(service.doors(SimulatedNotices(tmp_path / "notices.jsonl")).by_type)
     assert listening == {kind for kind, contract in CONTRACTS.items() if "intake" in contract.consumers}
     assert {exchange.MessageMisdirectedV1.type, certificate.CertificateIssuedV1.type} <= listening
-
-
-def test_a_message_house_that_is_down_holds_nothing_up_but_the_telling(country: Country) -> None:
-    house = Silent()
-    station = country[LANZHOU].bus.stations["intake"]
-    station.doors = service.doors(house)
-    case_id = decided(country)
-    assert states(country, LANZHOU, case_id) == [(1, "decided"), (2, "closed")]
-    (clock,) = [it for it in country[LANZHOU].leg(case_id).clocks if it.name == "tell"]
-    assert clock.running
-    house.down = False
-    (notice,) = country[LANZHOU].rows("intake", tables.notices)
-    for body in waiting(country):
-        station.doors.handle(station.works, body)
-    country.settle()
-    assert states(country, LANZHOU, case_id) == [(1, "told"), (2, "closed")]
-    assert house.sent == [notice.notice_id]
-
-
-def waiting(country: Country) -> list[str]:
-    return [row.body for row in country[LANZHOU].rows("intake", deliveries)]
 
 
 def test_a_notice_sent_before_a_crash_reaches_the_person_once(tmp_path: Path) -> None:
@@ -89,7 +46,7 @@ def test_a_message_that_waits_too_long_is_a_work_item_once(country: Country) -> 
     assert [row.awaits for row in country[SANYA].rows("intake", parked)] == [f"word/2/2/{case_id}"]
     for longer_than, items in ((3600, 0), (-1, 1), (-1, 1)):
         with works.begin() as work:
-            notices.list_parked_too_long(work, datetime.timedelta(seconds=longer_than))
+            notices.watch_parked(work, datetime.timedelta(seconds=longer_than))
         assert len(country[SANYA].rows("intake", tables.work_items)) == items
     country.settle()
     (told,) = country[SANYA].told(intake.WorkItemOpenedV1)
@@ -98,12 +55,17 @@ def test_a_message_that_waits_too_long_is_a_work_item_once(country: Country) -> 
     country.deliver(lost)
     country.settle()
     assert country[SANYA].parked() == []
+    with works.begin() as work:
+        notices.watch_parked(work, datetime.timedelta(seconds=-1))
+    (item,) = country[SANYA].rows("intake", tables.work_items)
+    assert (item.closed_by, bool(item.closed_at)) == ("system", True)  # what it waited for has come
 
 
 def test_the_timers_look_for_what_waits_too_long_and_find_nothing(country: Country) -> None:
     timers = {timer.name: timer for timer in country[SANYA].bus.stations["intake"].doors.timers}  # type: ignore[union-attr]
     assert {name: timer.seconds for name, timer in timers.items()} == {
-        "intake.list_parked_too_long": 300,
+        "intake.watch_parked": 300,
+        "intake.send_again": 60,
         "intake.chase_files": 300,
         "intake.recount_clocks": 86400,
         "intake.list_unsupplemented": 86400,

@@ -146,6 +146,7 @@ def test_an_office_takes_in_only_what_it_has_the_power_for(country: Country, off
         ([applicant()], {"applied_on": "2020-01-01"}, "Refused", "matter_unknown"),
         ([applicant()], {"matter_version": 99}, "Refused", "matter_unknown"),
         ([applicant()], {"materials": [material("household-certificate")]}, "Refused", "material_not_asked"),
+        ([applicant()], {"materials": [material("identity", seen="")]}, "Refused", "material_not_shown"),
         (ORPHAN, {"matter": "orphan-recognition"}, "Refused", "guardian_consent_missing"),
         (ORPHAN[1:], {"matter": "orphan-recognition"}, "Refused", "party_missing"),
     ],

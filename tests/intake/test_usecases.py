@@ -110,16 +110,6 @@ def test_the_applicant_is_told_once_of_the_result_without_a_personal_word(countr
     assert kept.phone == ""  # no longer needed here
 
 
-def test_who_left_no_telephone_number_is_to_be_told_in_person(country: Country) -> None:
-    case_id = country.take_in(LANZHOU, HE_SHOUTIAN | {"phone": ""})
-    country.settle()
-    country.decide(LANZHOU, case_id, "620102")
-    assert country[LANZHOU].notices() == []
-    (item,) = country[LANZHOU].told(intake.WorkItemOpenedV1)
-    assert item.data["kind"] == "tell_in_person"
-    assert states(country, LANZHOU, case_id) == [(1, "told"), (2, "closed")]
-
-
 # --- one open case per person and matter -----------------------------------------------------------------------------
 
 

@@ -27,7 +27,7 @@ def command(scene):
     """A case was handed in; its command."""
     form = {"office": "", "channel": "", "answers": {}, "place_division": ""} | a_form()
     form["parties"] = [ABSENT | party for party in form["parties"]]
-    form["materials"] = [{"file_id": ""} | item for item in form["materials"]]
+    form["materials"] = [{"file_id": "", "seen": ""} | item for item in form["materials"]]
     with scene.works.begin() as work:
         taking_in.take_in(work, CLERK, form, KEY)
     [command] = scene.told()

@@ -221,7 +221,6 @@ def test_a_withdrawal_is_at_once_here_and_asked_for_elsewhere(scene):
 @pytest.mark.parametrize(
     ("contract", "data"),
     [
-        (intake.WorkItemOpenedV1, {"kind": "redirected_too_often", "text": "请核实"}),
         (subsidy.PromiseCheckedV1, {"fact": "low_income", "kept": False}),
         (exchange.MessageQuarantinedV1, {"code": "signature_wrong", "peer": "460200", "message_id": "m"}),
         (exchange.DirectoryUpdatedV1, {"version": 7}),
@@ -234,8 +233,9 @@ def test_a_withdrawal_is_at_once_here_and_asked_for_elsewhere(scene):
 def test_what_a_person_must_know_of_is_a_notice(scene, contract, data):
     scene.hear(contract, CASE, data)
     with scene.works.begin() as work:
-        [notice] = viewing.list_notices(work)
-        assert reading.list_notices(work, CASE, 5) == [notice]
+        [notice] = viewing.list_notices(work, {"cursor": "", "limit": 50})["notices"]
+        [of_case] = reading.list_notices(work, CASE, "", 5)
+    assert {name: of_case[name] for name in notice} == notice
     assert (notice["kind"], notice["data"]) == (contract.type, data)
 
 

@@ -96,6 +96,10 @@ def test_neither_order_nor_repetition_changes_the_state(marks, again):
         ([Mark("taken_in", 1, 1)], "taken_in"),
         ([Mark("taken_in", 1, 1), Mark("forwarded", 2, 0), Mark("declined", 2, 1)], "not_accepted"),
         ([Mark("withdrawn", 1, 2), Mark("missing", 1, 1)], "withdrawn"),
+        ([Mark("forwarded", 2, 0), Mark("redirected", 2, 5), Mark("needs_attention", 2, 3)], "needs_attention"),
+        ([Mark("forwarded", 2, 0), Mark("needs_attention", 2, 3)], "needs_attention"),
+        ([Mark("forwarded", 2, 0), Mark("needs_attention", 2, 3), Mark("forwarded", 3, 0)], "forwarded"),
+        ([Mark("forwarded", 2, 0), Mark("needs_attention", 2, 3), Mark("withdrawn", 1, 4)], "withdrawn"),
         ([Mark("forwarded", 2, 0), Mark("accepted", 2, 1), Mark("withdrawing", 1, 3)], "withdrawing"),
         ([Mark("accepted", 2, 1), Mark("withdrawing", 1, 3), Mark("withdrawn", 2, 2)], "withdrawn"),
         ([Mark("accepted", 2, 1), Mark("withdrawing", 1, 3), Mark("redirected", 2, 2)], "withdrawn"),
@@ -109,7 +113,7 @@ def test_refused_withdrawn_and_declined_cases_say_so(marks, state):
 
 
 def test_every_state_has_a_name_in_chinese():
-    reached = {state for _, state in STORY} | set(rules.ENDED) | {"withdrawing", "taken_in"}
+    reached = {state for _, state in STORY} | set(rules.ENDED) | {"withdrawing", "taken_in", "needs_attention"}
     assert reached <= set(rules.STATES)
 
 

@@ -39,7 +39,7 @@ def asked(**changes):
     party = dict.fromkeys(("residence_division", "address", "basis", "scope", "expires_on"), "")
     form = {"office": "", "channel": "", "answers": {}, "place_division": ""} | a_form(**changes)
     parties = [party | given for given in form["parties"]]
-    materials = [{"file_id": ""} | given for given in form["materials"]]
+    materials = [{"file_id": "", "seen": ""} | given for given in form["materials"]]
     return form | {"parties": parties, "materials": materials}
 
 
@@ -289,7 +289,7 @@ def test_a_material_carries_what_the_file_store_knows_of_it(scene, work):
 # --- acting ----------------------------------------------------------------------------------------------------------
 
 REASON = {"code": "no_card", "text": "没有残疾人证", "basis": "国发〔2015〕52号 三"}
-PROMISE = {"code": "disability-card", "source": "promise", "file_id": ""}
+PROMISE = {"code": "disability-card", "source": "promise", "file_id": "", "seen": ""}
 
 
 @pytest.mark.parametrize(

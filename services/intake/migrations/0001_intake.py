@@ -77,10 +77,14 @@ def upgrade() -> None:
         sa.Column("event", sa.String(length=40), nullable=False),
         sa.Column("phone", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("created_at", sa.String(length=27), nullable=False),
+        sa.Column("tried_at", sa.String(length=27), nullable=False),
         sa.Column("sent_at", sa.String(length=27), nullable=False),
         sa.PrimaryKeyConstraint("notice_id"),
         sa.UniqueConstraint("case_id", "event"),
     )
+    op.create_index("notices_to_send", "notices", ["state", "tried_at"], unique=False)
     op.create_table(
         "steps",
         sa.Column("position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -97,11 +101,15 @@ def upgrade() -> None:
     op.create_index(op.f("ix_steps_case_id"), "steps", ["case_id"], unique=False)
     op.create_table(
         "work_items",
-        sa.Column("position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("item_id", sa.String(length=36), nullable=False),
         sa.Column("case_id", sa.String(length=36), nullable=False),
         sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("office", sa.String(length=60), nullable=False),
         sa.Column("text", sa.String(length=400), nullable=False),
         sa.Column("opened_at", sa.String(length=27), nullable=False),
         sa.Column("closed_at", sa.String(length=27), nullable=False),
-        sa.PrimaryKeyConstraint("position"),
+        sa.Column("closed_by", sa.String(length=80), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("item_id"),
     )
+    op.create_index(op.f("ix_work_items_case_id"), "work_items", ["case_id"], unique=False)

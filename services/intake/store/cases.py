@@ -9,11 +9,10 @@ from typing import Any
 from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 
 from services.intake.rules import Clock, Leg, State
-from services.intake.store.tables import cases, legs, materials, notices, steps, work_items
-from shared import clock
+from services.intake.store.tables import cases, legs, materials, steps
 from shared.crypto.sealing import blind_index
 from shared.errors import NotFound, OutOfStep
-from shared.outbox import Work, parked
+from shared.outbox import Work
 
 # --- statements, made once: to make one costs more than to run it ---------------------------------------------------------
 
@@ -48,26 +47,6 @@ class Case:
     personal: Mapping[str, Any]
     outcome: Mapping[str, Any]
     reasons: Sequence[Mapping[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A short message to an applicant; `sent_at` is empty until it has left."""
-
-    notice_id: str
-    case_id: str
-    event: str
-    phone: str
-    text: str
-    sent_at: str
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A parked message, and what it waits for."""
-
-    message_id: str
-    awaits: str
 
 
 def person_index(work: Work, party: Mapping[str, Any]) -> str:
@@ -129,7 +108,7 @@ def _leg_values(leg: Leg) -> dict[str, Any]:
 
 
 def snapshot(leg: Leg) -> dict[str, Any]:
-    """A leg as contracts.intake.Leg tells it to others."""
+    """A leg as contracts.case.Leg tells it to others."""
     return {
         "leg_no": leg.leg_no,
         "role": leg.role,
@@ -223,6 +202,12 @@ def get_case(work: Work, case_id: str) -> Case:
     return Case(**row._mapping)
 
 
+def find_office(work: Work, case_id: str) -> str:
+    """The code of the office that took the case in; "" when this node keeps no such case."""
+    facts = work.execute(select(cases.c.facts).where(cases.c.case_id == case_id)).scalar()
+    return str(facts["accepting_office"]["code"]) if facts else ""
+
+
 def set_division(work: Work, case_id: str, division: str) -> None:
     """The hukou turned out to be elsewhere."""
     work.write(CHANGE_CASE, {"of_case": case_id, "division": division})
@@ -259,40 +244,3 @@ def add_steps(work: Work, case_id: str, taken: Iterable[Mapping[str, Any]], acto
 def list_steps(work: Work, case_id: str) -> list[dict[str, Any]]:
     """What was done so far, in the order in which this node learned of it."""
     return [dict(row) for row in work.execute(LIST_STEPS, {"of_case": case_id}).mappings()]
-
-
-def add_notice(work: Work, case_id: str, event: str, phone: str, words: str) -> str | None:
-    """A notice to be sent; None when this event was told already."""
-    notice_id = clock.new_id()
-    row = {"notice_id": notice_id, "case_id": case_id, "event": event, "phone": phone, "text": words, "sent_at": ""}
-    return notice_id if work.insert_once(notices, row) else None
-
-
-def get_notice(work: Work, notice_id: str) -> Notice:
-    """A notice; NotFound without one."""
-    row = work.execute(select(notices).where(notices.c.notice_id == notice_id)).first()
-    if row is None:
-        raise NotFound("notice_unknown", "没有这条通知")
-    return Notice(**row._mapping)
-
-
-def mark_sent(work: Work, notice_id: str) -> None:
-    """The notice has left; its phone number is no longer needed here."""
-    sent = {"sent_at": clock.iso(work.now), "phone": ""}
-    work.execute(update(notices).where(notices.c.notice_id == notice_id).values(sent))
-
-
-def open_work_item(work: Work, case_id: str, kind: str, words: str) -> bool:
-    """Something a person must look at; False when the same is open already."""
-    same = (work_items.c.case_id == case_id) & (work_items.c.kind == kind) & (work_items.c.text == words)
-    if work.execute(select(work_items.c.position).where(same, work_items.c.closed_at == "").limit(1)).first():
-        return False
-    row = {"case_id": case_id, "kind": kind, "text": words, "opened_at": clock.iso(work.now), "closed_at": ""}
-    work.execute(insert(work_items).values(row))
-    return True
-
-
-def list_parked_too_long(work: Work, before: datetime.datetime) -> list[Waiting]:
-    """Messages whose predecessor has been awaited since before that instant."""
-    waiting = select(parked.c.message_id, parked.c.awaits).where(parked.c.parked_at < clock.iso(before))
-    return [Waiting(**row._mapping) for row in work.execute(waiting)]

@@ -1,4 +1,4 @@
-"""Intake's tables."""
+"""The tables of intake: cases with their legs, papers and steps; what applicants are told; what waits for a person."""
 
 from sqlalchemy import (
     JSON,
@@ -24,7 +24,7 @@ cases = Table(
     "cases",
     metadata,
     Column("case_id", String(36), primary_key=True),
-    Column("facts", JSON, nullable=False),  # contracts.intake.CaseFacts without its materials
+    Column("facts", JSON, nullable=False),  # contracts.case.CaseFacts without its materials
     Column("division", String(12), nullable=False),
     Column("personal", Sealed("intake.cases.personal"), nullable=False),
     Column("outcome", JSON, nullable=False),  # result, remedies, certificate; {} until decided
@@ -67,7 +67,7 @@ materials = Table(
     metadata,
     Column("case_id", String(36), primary_key=True),
     Column("n", Integer, primary_key=True),
-    Column("material", JSON, nullable=False),  # contracts.intake.Material
+    Column("material", JSON, nullable=False),  # contracts.case.Material
 )
 steps = Table(
     "steps",
@@ -77,7 +77,7 @@ steps = Table(
     Column("leg_no", Integer, nullable=False),
     Column("verb", String(40), nullable=False),
     Column("at", String(27), nullable=False),
-    Column("office", JSON, nullable=False),  # contracts.intake.OfficeRef
+    Column("office", JSON, nullable=False),  # contracts.case.OfficeRef
     Column("note", String(400), nullable=False),
     Column("actor", String(80), nullable=False),
     UniqueConstraint("case_id", "leg_no", "verb", "at"),
@@ -90,8 +90,12 @@ notices = Table(
     Column("event", String(40), nullable=False),
     Column("phone", Sealed("intake.notices.phone"), nullable=False),
     Column("text", Text, nullable=False),
+    Column("state", String(12), nullable=False),  # services.intake.rules.Sending
+    Column("created_at", String(27), nullable=False),
+    Column("tried_at", String(27), nullable=False),  # the last time in vain; as created_at until then
     Column("sent_at", String(27), nullable=False),
     UniqueConstraint("case_id", "event"),  # told once per event
+    Index("notices_to_send", "state", "tried_at"),
 )
 chunks = Table(
     "chunks",
@@ -113,10 +117,13 @@ awaited_files = Table(
 work_items = Table(
     "work_items",
     metadata,
-    Column("position", BigId, primary_key=True, autoincrement=True),
-    Column("case_id", String(36), nullable=False),
+    Column("item_id", String(36), primary_key=True),
+    Column("case_id", String(36), nullable=False, index=True),
     Column("kind", String(40), nullable=False),
+    Column("office", String(60), nullable=False),  # whose it is; "": any of this node
     Column("text", String(400), nullable=False),
     Column("opened_at", String(27), nullable=False),
     Column("closed_at", String(27), nullable=False),
+    Column("closed_by", String(80), nullable=False),
+    Column("note", Sealed("intake.work_items.note"), nullable=False),  # what the clerk wrote
 )

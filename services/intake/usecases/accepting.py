@@ -8,8 +8,10 @@ from contracts import intake as said
 from contracts.envelope import Json
 from contracts.matters import Matter, find_matter
 from services.intake import rules
+from services.intake.ports import Reply
 from services.intake.rules import Leg, State
 from services.intake.store import cases as store
+from services.intake.store import telling
 from services.intake.store.cases import Case
 from services.intake.usecases import case, clocks, materials, notices
 from shared import calendar, clock, identity, regions
@@ -29,6 +31,7 @@ def take_in_application(work: Work) -> None:
     office = _expect_power(work, matter, facts["accepting_office"]["code"])
     subject = _expect_parties(matter, personal["parties"], facts, work.today)
     rules.expect_known_materials(matter.materials, facts["materials"])
+    rules.expect_shown(facts["materials"], asked["actor"]["kind"] == "clerk")
     division = _competent_division(work, matter, office, subject, asked["place_division"])
     holder = work.node.directory.node_of(division)
     rules.expect_reach(matter.reach, work.node.code, holder)
@@ -39,7 +42,9 @@ def take_in_application(work: Work) -> None:
     if missing:
         leg = case.change(work, leg, rules.ask_supplement(leg, work.today))
     _tell_taken_in(work, leg, kept, {"case": facts, "steps": [done], "missing": missing})
-    if not missing:
+    if missing:
+        notices.send(work, kept, "supplement_required", clocks.supplement_until(leg, kept))
+    else:
         forward(work, leg, leg, kept, clock.legal_date(clock.instant(facts["taken_in_at"])))
 
 
@@ -102,10 +107,15 @@ def _competent_division(work: Work, matter: Matter, office: Office, subject: Jso
         residence=subject["residence_division"],
         place=place,
     )
+    _expect_narrow(work, matter, division)
+    return division
+
+
+def _expect_narrow(work: Work, matter: Matter, division: str) -> None:
+    """A division of today, as narrow as a county."""
     regions.standard().resolve(division, work.today)
     if matter.competence != "accepting" and regions.standard().children(division, work.today):
         raise Refused("division_too_wide", "请选择到县(市、区)或乡镇(街道)", basis=regions.BASIS, field="division")
-    return division
 
 
 def _tell_taken_in(work: Work, leg: Leg, kept: Case, data: Json) -> None:
@@ -113,13 +123,13 @@ def _tell_taken_in(work: Work, leg: Leg, kept: Case, data: Json) -> None:
     work.tell(said.ApplicationTakenInV1, leg.case_id, told, dict(kept.personal))
 
 
-def forward(work: Work, before: Leg, leg: Leg, kept: Case, complete_on: datetime.date) -> None:
+def forward(work: Work, before: Leg, leg: Leg, kept: Case, complete_on: datetime.date, actor: str = "system") -> None:
     """转办: hand the case with all its papers to the competent city."""
     specs, brought = case.matter_of(kept).clocks, store.list_materials(work, leg.case_id)
     begun = rules.start_clocks(leg, "complete", specs, complete_on, calendar.standard())
     sent = rules.end_clocks(rules.move(begun, "forward"), "forwarded", specs, work.today)
     leg = case.change(work, before, dataclasses.replace(sent, peer_leg_no=leg.peer_leg_no + 1, peer_version=0))
-    case.note(work, leg, "forward", kept.facts["accepting_office"])
+    case.note(work, leg, "forward", kept.facts["accepting_office"], actor=actor)
     data = {
         "case": dict(kept.facts) | {"materials": brought},
         "leg_no": leg.peer_leg_no,
@@ -142,6 +152,7 @@ def supplement_application(work: Work) -> None:
     kept = store.get_case(work, leg.case_id)
     wanted = case.matter_of(kept).materials
     rules.expect_known_materials(wanted, asked["materials"])
+    rules.expect_shown(asked["materials"], asked["actor"]["kind"] == "clerk")
     store.add_materials(work, leg.case_id, asked["materials"])
     done = case.note(work, leg, "supplement", kept.facts["accepting_office"], actor=asked["actor"]["id"])
     if not rules.is_held_here(leg):
@@ -150,6 +161,7 @@ def supplement_application(work: Work) -> None:
         forward(work, leg, leg, kept, work.today)
     else:
         raise Refused("material_missing", "材料仍不齐全,请对照一次性告知清单补齐后提交", field="materials")
+    notices.settle(work, leg.case_id)
 
 
 def _pass_on(work: Work, leg: Leg, done: Json, brought: list[Json]) -> None:
@@ -169,10 +181,11 @@ def withdraw_application(work: Work) -> None:
     after = case.end(leg, work, "withdraw") if here else rules.move(leg, "ask_withdrawal")
     leg = case.change(work, leg, after if why else dataclasses.replace(after, supplement_since=None))
     done = case.note(work, leg, "withdraw", kept.facts["accepting_office"], actor=asked["actor"]["id"], why=why)
+    notices.settle(work, leg.case_id)
     if here:
         store.set_outcome(work, leg.case_id, case.without_certificate("withdrawn"), [])
         if why:  # the applicant did not ask for it
-            notices.send(work, kept, "withdrawn", clocks.UNSUPPLEMENTED)
+            notices.send(work, kept, "unsupplemented")
     data = {"leg": store.snapshot(leg), "step": done, "leg_no": NOBODY if here else leg.peer_leg_no}
     work.tell(said.ApplicationWithdrawnV1, leg.case_id, data, to="" if here else leg.peer_node)
 
@@ -185,7 +198,7 @@ def _end_withdrawn(work: Work, leg: Leg, to: str = "") -> None:
     done = case.note(work, leg, "end_withdrawn", kept.facts["accepting_office"])
     data = {"leg": store.snapshot(leg), "step": done, "leg_no": NOBODY}
     work.tell(said.ApplicationWithdrawnV1, leg.case_id, data, to=to)
-    notices.send(work, kept, "withdrawn", clocks.UNSUPPLEMENTED if leg.supplement_since else "已按您的申请撤回")
+    notices.send(work, kept, "unsupplemented" if leg.supplement_since else "withdrawn")
 
 
 def note_taken_over(work: Work) -> None:
@@ -222,8 +235,7 @@ def note_supplement_request(work: Work) -> None:
     asked, kept = rules.ask_supplement(leg, work.today), store.get_case(work, leg.case_id)
     case.change_aloud(work, leg, asked)
     until = clocks.supplement_until(asked, kept)
-    words = f"需要补正材料,请{f'于 {until}(含)前' if until else ''}联系收件窗口或登录查看补正清单"
-    notices.send(work, kept, f"supplement_requested/{told['leg']['leg_no']}", words)
+    notices.send(work, kept, f"supplement_requested/{told['leg']['leg_no']}", until)
 
 
 def note_declined(work: Work) -> None:
@@ -238,7 +250,7 @@ def note_declined(work: Work) -> None:
     store.keep_peer_leg(work, leg.case_id, told["leg"])
     case.note(work, leg, "decline", told["ask_office"])
     case.change_aloud(work, leg, case.end(leg, work, "decline"))
-    notices.send(work, kept, "not_accepted", "未予受理,原因和救济途径请联系收件窗口或登录查看")
+    notices.send(work, kept, "not_accepted")
 
 
 def forward_again(work: Work) -> None:
@@ -252,7 +264,7 @@ def forward_again(work: Work) -> None:
     if leg.state is State.WITHDRAWING:  # it is back here, and nobody wants it to go on
         _end_withdrawn(work, leg)
     elif again.redirects > rules.MOST_REDIRECTS:
-        notices.need_attention(work, leg, again, "redirected_too_often", "已退回转办三次以上,请与各地核实户籍后处理")
+        _need_attention(work, leg, again, "redirected_too_often", "已退回转办三次以上,请与各地核实户籍后处理")
     else:
         _forward_to(work, leg, again, told["to_division"])
 
@@ -264,11 +276,44 @@ def _forward_to(work: Work, before: Leg, leg: Leg, division: str, refused_by: st
         if holder == refused_by:
             raise Refused("misdirected", f"{holder} 不受理 {division} 的办件,请核对节点目录")
     except Refused as error:
-        notices.need_attention(work, before, leg, error.code, error.message)
+        _need_attention(work, before, leg, error.code, error.message)
         return
     store.set_division(work, leg.case_id, division)
     kept = store.get_case(work, leg.case_id)
     forward(work, before, dataclasses.replace(leg, peer_node=holder), kept, work.today)
+
+
+def _need_attention(work: Work, before: Leg, after: Leg, kind: str, words: str) -> None:
+    """No rule can go on alone: the leg waits for a clerk of the accepting office."""
+    case.change_aloud(work, before, rules.move(after, "need_attention"))
+    office = store.get_case(work, before.case_id).facts["accepting_office"]["code"]
+    notices.open_work_item(work, before.case_id, kind, words, office)
+
+
+def forward_application(work: Work) -> None:
+    """转办 by a clerk, where no rule could go on: the division is given anew, and checked as at 收件."""
+    asked = work.data(said.ForwardApplicationV1)
+    leg, kept = _acted_on(work, asked)
+    if leg.state is not State.NEEDS_ATTENTION:
+        raise OutOfStep("state_changed", "此办件现在不需要人工转办,请刷新后再办")
+    matter, division = case.matter_of(kept), asked["to_division"]
+    _expect_narrow(work, matter, division)
+    holder = work.node.directory.node_of(division)
+    rules.expect_reach(matter.reach, work.node.code, holder)
+    store.set_division(work, leg.case_id, division)
+    kept = dataclasses.replace(kept, division=division)
+    forward(work, leg, dataclasses.replace(leg, peer_node=holder), kept, work.today, asked["actor"]["id"])
+    notices.settle(work, leg.case_id)
+
+
+def _acted_on(work: Work, asked: Json) -> tuple[Leg, Case]:
+    """Our leg as the clerk saw it, and the case. Denied to another office than the one that took it in."""
+    leg = store.get_leg(work, case.id_of(work), "accepting")
+    rules.expect_version(leg, asked["expected_version"])
+    kept = store.get_case(work, leg.case_id)
+    if asked["actor"]["office"] != kept.facts["accepting_office"]["code"]:
+        raise Denied("office_not_accepting", "只有收件机构可以执行此操作", field="act")
+    return leg, kept
 
 
 def note_misdirected(work: Work) -> None:
@@ -304,17 +349,29 @@ def _begin_telling(work: Work, leg: Leg, told: Json) -> None:
     decided = rules.move(leg, "decide")
     specs = case.matter_of(kept).clocks
     case.change_aloud(work, leg, rules.start_clocks(decided, "closed", specs, work.today, calendar.standard()))
-    notices.send(work, kept, "closed", "已办结,请到收件窗口或登录查看结果")
+    notices.send(work, kept, notices.RESULT)
 
 
-def note_sent(work: Work) -> None:
-    """已告知: the notice has left; the case is over when it was the one about the result."""
-    notice = store.get_notice(work, work.data(said.SendNoticeV1)["notice_id"])
-    store.mark_sent(work, notice.notice_id)
-    if notice.event == "closed":
-        leg = store.get_leg(work, notice.case_id, "accepting")
-        kept = store.get_case(work, notice.case_id)
-        told = rules.end_clocks(rules.move(leg, "tell"), "told", case.matter_of(kept).clocks, work.today)
-        leg = case.change(work, leg, told)
-        done = case.note(work, leg, "tell", kept.facts["accepting_office"])
-        work.tell(said.ApplicantToldV1, leg.case_id, {"leg": store.snapshot(leg), "step": done}, to=leg.peer_node)
+def tell_applicant(work: Work) -> None:
+    """告知 by a clerk: in person or in writing, where no short message could do it."""
+    asked = work.data(said.TellApplicantV1)
+    leg, kept = _acted_on(work, asked)
+    _end_told(work, leg, kept, asked["actor"]["id"])
+    notices.settle(work, leg.case_id)
+
+
+def _end_told(work: Work, leg: Leg, kept: Case, actor: str = "system") -> None:
+    """已告知: the case is over at both ends."""
+    told = rules.end_clocks(rules.move(leg, "tell"), "told", case.matter_of(kept).clocks, work.today)
+    leg = case.change(work, leg, told)
+    done = case.note(work, leg, "tell", kept.facts["accepting_office"], actor=actor)
+    work.tell(said.ApplicantToldV1, leg.case_id, {"leg": store.snapshot(leg), "step": done}, to=leg.peer_node)
+
+
+def note_attempt(work: Work, notice_id: str, reply: Reply) -> None:
+    """What the message house said of a notice; the case is over when the one about the result has left."""
+    case_id = telling.get_notice(work, notice_id).case_id
+    leg = store.find_leg(work, case_id, "accepting")  # locked before its notices, as every act does
+    sent = notices.note_reply(work, notice_id, reply)
+    if sent and sent.event == notices.RESULT and leg and leg.state is State.DECIDED:
+        _end_told(work, leg, store.get_case(work, case_id))

@@ -42,17 +42,18 @@ def change(work: Work, before: Leg, after: Leg) -> Leg:
 
 def change_aloud(work: Work, before: Leg, after: Leg) -> Leg:
     """As `change`, for what no other message tells this city's screens."""
-    work.tell(said.LegChangedV1, after.case_id, {"leg": store.snapshot(after)})
+    data = {"leg": store.snapshot(after), "peer_leg_no": after.peer_leg_no}
+    work.tell(said.LegChangedV1, after.case_id, data)
     return change(work, before, after)
 
 
 def step(leg: Leg, verb: str, office: Json, at: str, note: str = "") -> Json:
-    """One line of the case's timeline, as contracts.intake.Step."""
+    """One line of the case's timeline, as contracts.case.Step."""
     return {"verb": verb, "office": office, "at": at, "leg_no": leg.leg_no, "note": note}
 
 
 def office_ref(work: Work, office: Office) -> Json:
-    """An office of ours as other cities need to know it, as contracts.intake.OfficeRef."""
+    """An office of ours as other cities need to know it, as contracts.case.OfficeRef."""
     return {"code": office.code, "name": office.name, "node": work.node.code, "phone": office.phone}
 
 
@@ -82,7 +83,7 @@ def _offices_for(work: Work, matter: Matter, step: Mapping[str, Any], division: 
 
 
 def competent_ref(work: Work, kept: Case) -> Json:
-    """The office here that speaks for the case, as contracts.intake.OfficeRef."""
+    """The office here that speaks for the case, as contracts.case.OfficeRef."""
     offices = competent_offices(work, matter_of(kept), kept.division)
     return office_ref(work, offices[0]) if offices else nearby(work)
 

@@ -11,8 +11,6 @@ from shared import calendar
 from shared.calendar import Calendar
 from shared.outbox import Work, Works
 
-UNSUPPLEMENTED = "因逾期未补正已终止办理,可以重新申请"  # what the applicant is told
-
 
 def recount_all(works: Works, table: Calendar) -> None:
     """Count the provisional clocks of this node's own legs again, each leg in its own transaction."""
@@ -57,6 +55,9 @@ def list_unsupplemented(works: Works) -> None:
     """A work item for the accepting office of every case whose applicant has not supplemented in time."""
     with works.begin() as work:
         for leg in store.list_waiting_for_supplement(work):
-            if why := if_unsupplemented(work, leg, store.get_case(work, leg.case_id)):
+            kept = store.get_case(work, leg.case_id)
+            if why := if_unsupplemented(work, leg, kept):
                 words = f"申请人在 {why},请联系申请人;不再补正的,由收件窗口按逾期未补正撤回"
-                notices.open_work_item(work, leg.case_id, "supplement_lapsed", words)
+                notices.open_work_item(
+                    work, leg.case_id, rules.SUPPLEMENT_LAPSED, words, kept.facts["accepting_office"]["code"]
+                )

@@ -8,6 +8,7 @@ from typing import Any
 
 from contracts import intake as said
 from contracts.envelope import Json
+from services.intake import rules
 from services.intake.rules import Leg
 from services.intake.store import cases as store
 from services.intake.store import files as arriving
@@ -50,7 +51,7 @@ def send_again(work: Work) -> None:
         send_files(work, leg, [known[asked["file_id"]]])
     except NotFound:
         words = f"接办地没有收到材料文件 {asked['file_id']},本地也已没有,请联系申请人重新提供"
-        notices.open_work_item(work, leg.case_id, "file_lost", words)
+        notices.open_work_item(work, leg.case_id, rules.FILE_LOST, words)
 
 
 def expect_files(work: Work, leg: Leg, brought: Iterable[Mapping[str, Any]]) -> None:
@@ -67,6 +68,7 @@ def keep_chunk(work: Work) -> None:
     work.lock(file_id)
     if _digest(work, file_id) == told["sha256"]:  # sent again, and whole by now
         arriving.forget(work, file_id)
+        notices.settle_file(work, case_id, file_id)
     elif arriving.keep_chunk(work, case_id, file_id, told["number"], personal["chunk"]) >= told["count"]:
         _assemble(work, case_id, told)
 
@@ -83,7 +85,7 @@ def _assemble(work: Work, case_id: str, told: Json) -> None:
         _keep_file(work, told, arriving.take_chunks(work, told["file_id"]))
     except (ValueError, Refused, NotFound):  # no base64, or no file of ours: the case goes on, a person must look
         words = f"材料文件 {told['file_id']} 校验不符,未保存,系统会请收件地重新发送;仍收不到的,请联系收件地"
-        notices.open_work_item(work, case_id, "file_damaged", words)
+        notices.open_work_item(work, case_id, rules.FILE_DAMAGED, words)
         awaited = arriving.find_awaited(work, told["file_id"])
         if awaited and awaited.asked_at < clock.iso(
             work.now - SILENCE
@@ -91,6 +93,7 @@ def _assemble(work: Work, case_id: str, told: Json) -> None:
             _ask_again(work, awaited)
     else:
         arriving.forget(work, told["file_id"])
+        notices.settle_file(work, case_id, told["file_id"])
 
 
 def _ask_again(work: Work, awaited: Awaited) -> bool:
@@ -124,7 +127,7 @@ def _chase(work: Work, file_id: str) -> None:
         arriving.forget(work, file_id)
         return
     words = f"材料文件 {file_id} 超过一小时没有传全,已请收件地重新发送;仍收不到的,请联系收件地"
-    notices.open_work_item(work, awaited.case_id, "file_incomplete", words)
+    notices.open_work_item(work, awaited.case_id, rules.FILE_INCOMPLETE, words)
 
 
 def _keep_file(work: Work, told: Json, chunks: Iterable[str]) -> None:

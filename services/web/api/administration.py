@@ -68,9 +68,9 @@ def revoke_token(token_id: object) -> tuple[str, int]:
     return "", 204
 
 
-@route(administration, "GET /notices", gives={200: answered.NoticeList})
+@route(administration, "GET /notices", query=asked.NoticeFilter, gives={200: answered.NoticeList})
 @allowed("clerk")
-def list_notices() -> dict[str, Any]:
-    """What the people of this node should know of: quarantined and misdirected messages, moved hukou, work items."""
+def list_notices(query: dict[str, Any]) -> dict[str, Any]:
+    """What the people of this node should know of: quarantined and misdirected messages, moved hukou, promises."""
     with works().begin() as work:
-        return {"notices": viewing.list_notices(work)}
+        return viewing.list_notices(work, query)

@@ -18,7 +18,7 @@ from services.web.api.routes import (
     route,
 )
 from services.web.rules import Command
-from services.web.usecases import acting, taking_in, viewing
+from services.web.usecases import acting, taking_in, viewing, work_items
 from services.web.usecases.answering import Answers
 
 cases = blueprint("cases", "办件")
@@ -33,7 +33,11 @@ Answer = tuple[dict[str, Any], int, dict[str, str]]
 def await_answer(key: str) -> Command:
     """The command asked under that key; its answer is waited for as long as the asker prefers and we have patience."""
     answers: Answers = current_app.extensions["tongban.answers"]
-    return answers.wait(principal(), key, preferred_wait(current_app.config["PATIENCE"]))
+    return answers.wait(principal(), key, _patience())
+
+
+def _patience() -> float:
+    return preferred_wait(current_app.config["PATIENCE"])
 
 
 def status_url(case_id: str) -> str:
@@ -48,7 +52,7 @@ def take_in(body: dict[str, Any]) -> Answer:
     """收件: 201 with the case when intake has taken it in, 202 with the receipt when its answer is still to come."""
     who, key = principal(), idempotency_key()
     with works().begin() as work:
-        case_id = taking_in.take_in(work, who, body, key)
+        case_id = taking_in.take_in(work, who, body, key, _patience())
     g.case = case_id
     command = await_answer(key)
     with works().begin() as work:
@@ -107,6 +111,32 @@ def act(body: dict[str, Any], case_id: object) -> Answer:
         return {"status_url": url, "case": None}, 202, {"Location": url}
     with works().begin() as work:
         return {"status_url": url, "case": viewing.view_case(work, who, case)}, 200, {}
+
+
+@route(cases, "GET /work-items", query=asked.WorkItemFilter, gives={200: answered.WorkItemPage})
+@allowed("clerk")
+def list_work_items(query: dict[str, Any]) -> dict[str, Any]:
+    """待人工处理: what a person must look at, the oldest first; of the clerk's own office, or of the whole node."""
+    with works().begin() as work:
+        return work_items.list_items(work, principal(), query)
+
+
+@route(
+    cases,
+    "POST /work-items/<uuid:item_id>/acts",
+    takes=asked.WorkItemAct,
+    gives={200: answered.WorkItem, 202: answered.WorkItem},
+)
+@headers(COMMAND_HEADERS, IDEMPOTENCY_KEY)
+@allowed("clerk")
+def act_on_work_item(body: dict[str, Any], item_id: object) -> Answer:
+    """销项: 200 with the item closed, 202 when the answer is still to come."""
+    who, key, item = principal(), idempotency_key(), str(item_id)
+    with works().begin() as work:
+        work_items.close(work, who, item, body, key)
+    command = await_answer(key)
+    with works().begin() as work:
+        return work_items.get_item(work, item), 200 if command.outcome else 202, {}
 
 
 @route(cases, "GET /tasks", gives={200: answered.TaskList})

@@ -56,6 +56,7 @@ def upgrade() -> None:
         sa.Column("case_id", sa.String(length=36), nullable=False),
         sa.Column("kind", sa.String(length=80), nullable=False),
         sa.Column("created_at", sa.String(length=27), nullable=False),
+        sa.Column("awaited_until", sa.String(length=27), nullable=False),
         sa.Column("outcome", sa.String(length=12), nullable=False),
         sa.Column("answer", sa.JSON(), nullable=False),
         sa.Column("answered_at", sa.String(length=27), nullable=False),
@@ -206,3 +207,17 @@ def upgrade() -> None:
         sa.Column("words", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("case_id", "kind"),
     )
+    op.create_table(
+        "work_items",
+        sa.Column("item_id", sa.String(length=36), nullable=False),
+        sa.Column("case_id", sa.String(length=36), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("office", sa.String(length=60), nullable=False),
+        sa.Column("text", sa.String(length=400), nullable=False),
+        sa.Column("opened_at", sa.String(length=27), nullable=False),
+        sa.Column("closed_at", sa.String(length=27), nullable=False),
+        sa.Column("closed_by", sa.String(length=80), nullable=False),
+        sa.PrimaryKeyConstraint("item_id"),
+    )
+    op.create_index(op.f("ix_work_items_case_id"), "work_items", ["case_id"], unique=False)
+    op.create_index("work_items_open", "work_items", ["closed_at", "item_id"], unique=False)

@@ -61,8 +61,9 @@ def next_number(work: Work, name: str) -> int:
 
 def keep_command(work: Work, row: Mapping[str, Any]) -> None:
     """Remember a command that was told, under its owner's idempotency key."""
-    waiting = {"outcome": "", "answer": {}, "answered_at": "", "created_at": clock.iso(work.now)}
-    work.execute(insert(commands), dict(row) | waiting)
+    now = clock.iso(work.now)
+    waiting = {"outcome": "", "answer": {}, "answered_at": "", "created_at": now, "awaited_until": now}
+    work.execute(insert(commands), waiting | dict(row))
 
 
 def find_command(work: Work, owner: str, key: str) -> Command | None:
@@ -74,6 +75,14 @@ def find_command(work: Work, owner: str, key: str) -> Command | None:
 def kind_of(work: Work, command_id: str) -> str:
     """The message type of a command of ours; "" for any other."""
     return work.execute(select(commands.c.kind).where(commands.c.command_id == command_id)).scalar() or ""
+
+
+def has_left(work: Work, command_id: str) -> bool:
+    """Whether whoever asked for a command of ours has stopped waiting for its answer by now."""
+    until: str | None = work.execute(
+        select(commands.c.awaited_until).where(commands.c.command_id == command_id)
+    ).scalar()
+    return until is not None and until <= clock.iso(work.now)
 
 
 def find_refusal(work: Work, case_id: str, kind: str) -> Json | None:

@@ -177,11 +177,15 @@ def find_certificate(work: Work, case_id: str) -> Json | None:
     return found
 
 
-def list_notices(work: Work, about: str, limit: int) -> list[Json]:
-    """What the people of this node should know of, newest first; `about` a case, or "" for everything."""
+def list_notices(work: Work, about: str, cursor: str, limit: int) -> list[Json]:
+    """What the people of this node should know of, newest first, those after `cursor`.
+
+    `about`: a case, or "" for everything.
+    """
     wanted = select(notices).order_by(notices.c.message_id.desc()).limit(limit)
-    rows = work.execute(wanted.where(notices.c.case_id == about) if about else wanted)
-    return [_plain(row, "kind", "case_id", "data", "at") for row in rows]
+    wanted = wanted.where(notices.c.case_id == about) if about else wanted
+    wanted = wanted.where(notices.c.message_id < cursor) if cursor else wanted
+    return [_plain(row, "message_id", "kind", "case_id", "data", "at") for row in work.execute(wanted)]
 
 
 def last_heard_at(work: Work) -> str:

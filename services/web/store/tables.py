@@ -38,6 +38,7 @@ commands = Table(
     Column("case_id", String(36), nullable=False, index=True),
     Column("kind", String(80), nullable=False),
     Column("created_at", String(27), nullable=False),
+    Column("awaited_until", String(27), nullable=False),  # then the asker has left, with a receipt only
     Column("outcome", String(12), nullable=False),  # "" until answered, "done", or the name of one of the four errors
     Column("answer", JSON, nullable=False),  # code, message, basis, field of a refusal
     Column("answered_at", String(27), nullable=False),
@@ -59,7 +60,7 @@ cases = Table(
     Column("matter", String(60), nullable=False),
     Column("office", String(60), nullable=False),  # which took it in
     Column("node", String(6), nullable=False),  # of that office
-    Column("facts", JSON, nullable=False),  # contracts.intake.CaseFacts without its materials
+    Column("facts", JSON, nullable=False),  # contracts.case.CaseFacts without its materials
     Column("division", String(12), nullable=False),
     Column("division_leg", Integer, nullable=False),  # the leg that was opened for this division
     Column("competent_node", String(6), nullable=False),
@@ -86,7 +87,7 @@ materials = Table(
     Column("code", String(60), primary_key=True),
     Column("provided_at", String(27), primary_key=True),
     Column("file_id", String(36), primary_key=True, index=True),
-    Column("material", JSON, nullable=False),  # contracts.intake.Material
+    Column("material", JSON, nullable=False),  # contracts.case.Material
 )
 legs = Table(
     "legs",
@@ -94,7 +95,7 @@ legs = Table(
     Column("case_id", String(36), primary_key=True),
     Column("leg_no", Integer, primary_key=True),
     Column("version", Integer, nullable=False),
-    Column("leg", JSON, nullable=False),  # contracts.intake.Leg
+    Column("leg", JSON, nullable=False),  # contracts.case.Leg
 )
 marks = Table(
     "marks",
@@ -112,7 +113,7 @@ timeline = Table(
     Column("leg_no", Integer, nullable=False),
     Column("verb", String(40), nullable=False),
     Column("at", String(27), nullable=False),
-    Column("office", JSON, nullable=False),  # contracts.intake.OfficeRef
+    Column("office", JSON, nullable=False),  # contracts.case.OfficeRef
     Column("note", Text, nullable=False),
     UniqueConstraint("case_id", "leg_no", "verb", "at"),
 )
@@ -172,6 +173,19 @@ notices = Table(
     Column("kind", String(80), nullable=False),  # the message's type
     Column("data", JSON, nullable=False),
     Column("at", String(27), nullable=False),
+)
+work_items = Table(
+    "work_items",
+    metadata,
+    Column("item_id", String(36), primary_key=True),
+    Column("case_id", String(36), nullable=False, index=True),
+    Column("kind", String(40), nullable=False),
+    Column("office", String(60), nullable=False),  # "": any of this node
+    Column("text", String(400), nullable=False),
+    Column("opened_at", String(27), nullable=False),
+    Column("closed_at", String(27), nullable=False),
+    Column("closed_by", String(80), nullable=False),
+    Index("work_items_open", "closed_at", "item_id"),
 )
 webhooks = Table(
     "webhooks",

@@ -20,6 +20,8 @@ COMMANDS: Mapping[str, type[Contract]] = {
     "supplement": intake.SupplementApplicationV1,
     "withdraw": intake.WithdrawApplicationV1,
     "redirect": subsidy.RedirectApplicationV1,
+    "forward": intake.ForwardApplicationV1,
+    "tell": intake.TellApplicantV1,
 }
 NEEDS: Mapping[str, tuple[str, ...]] = {  # act -> what must be said beyond act and expected_version
     "check": ("approve",),
@@ -29,6 +31,8 @@ NEEDS: Mapping[str, tuple[str, ...]] = {  # act -> what must be said beyond act 
     "supplement": ("materials",),
     "withdraw": (),
     "redirect": ("to_division", "reason"),
+    "forward": ("to_division",),
+    "tell": (),
 }
 PERSONAL: Mapping[str, tuple[str, ...]] = {  # act -> what only the command's sealed part may carry
     "check": ("reasons",),
@@ -38,6 +42,8 @@ PERSONAL: Mapping[str, tuple[str, ...]] = {  # act -> what only the command's se
     "supplement": (),
     "withdraw": ("reason",),
     "redirect": ("reason",),
+    "forward": (),
+    "tell": (),
 }
 MAY_SAY: Mapping[str, tuple[str, ...]] = {
     **NEEDS,

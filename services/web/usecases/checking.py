@@ -137,9 +137,21 @@ def read_materials(work: Work, who: Principal, matter: Matter, brought: Iterable
             raise Refused("material_not_asked", message, basis=basis, field=f"materials.{number}.code")
         with at_field(f"materials.{number}", "file_id"):
             about_file = _file_of(work, who, item["file_id"]) if item["file_id"] else {}
+        _expect_shown(who, item, f"materials.{number}")
         none = {"sha256": "", "size": 0, "media_type": ""}
-        read.append(none | item | about_file | {"provided_at": clock.iso(work.now)})
+        seen = {"seen_by": who.actor if item["seen"] else "", "provided_at": clock.iso(work.now)}
+        read.append(none | item | about_file | seen)
     return read
+
+
+def _expect_shown(who: Principal, item: Json, path: str) -> None:
+    """What an applicant brings is a file, or an original that a clerk has seen: else nobody can look at it."""
+    if item["seen"] and (who.kind != "clerk" or item["source"] != "applicant"):
+        raise Refused("seen_not_allowed", "只有窗口工作人员可以注明已核验申请人出示的原件", field=f"{path}.seen")
+    if item["source"] == "applicant" and not (item["file_id"] or item["seen"]):
+        message = "请上传此材料的文件"
+        message += ",或注明已核验原件(seen: original)" if who.kind == "clerk" else ""
+        raise Refused("material_not_shown", message, basis="行政许可法 第三十二条", field=f"{path}.file_id")
 
 
 def _file_of(work: Work, who: Principal, file_id: str) -> Json:

@@ -6,7 +6,7 @@ from contracts import certificate, exchange, intake, subsidy
 from contracts.envelope import Contract, Json, Message
 from services.web import rules
 from services.web.rules import Mark
-from services.web.store import asking, reading, writing
+from services.web.store import asking, items, reading, writing
 from services.web.usecases import webhooks
 from shared.outbox import Work
 
@@ -64,6 +64,16 @@ def _refused(work: Work, message: Message, data: Json) -> None:
     """不能办: only the refusal of the take-in itself says something of the case."""
     if asking.kind_of(work, message.causation) == intake.TakeInApplicationV1.type:
         writing.add_mark(work, message.subject, Mark("refused", 0, 0))
+        if asking.has_left(work, message.causation):
+            _have_told(work, message.subject)
+
+
+def _have_told(work: Work, case_id: str) -> None:
+    """未收件 after the receipt was handed out: nobody is there any more to hear it."""
+    case, personal = reading.find_case(work, case_id), reading.find_personal(work, case_id)
+    if case is not None and personal is not None:
+        phone = next((party["phone"] for party in personal["parties"] if party["phone"]), "")
+        work.tell(intake.TellRefusalV1, case_id, {"case_no": case.case_no, "office": case.office}, {"phone": phone})
 
 
 def _taken_in(work: Work, message: Message, data: Json) -> None:
@@ -108,7 +118,11 @@ def _stepped(name: str) -> Project:
 
 
 def _leg_changed(work: Work, message: Message, data: Json) -> None:
+    """段变化."""
     writing.keep_leg(work, message.subject, data["leg"])
+    if data["leg"]["state"] == "needs_attention":
+        mark = Mark("needs_attention", data["peer_leg_no"], data["leg"]["version"])
+        writing.add_mark(work, message.subject, mark)
 
 
 def _progressed(work: Work, message: Message, data: Json) -> None:
@@ -199,6 +213,16 @@ def _noticed(work: Work, message: Message, data: Json) -> None:
     writing.add_notice(work, message.id, message.subject, message.type, data)
 
 
+def _item_opened(work: Work, message: Message, data: Json) -> None:
+    """待人工处理."""
+    items.open_item(work, message.subject, data)
+
+
+def _item_closed(work: Work, message: Message, data: Json) -> None:
+    """已处理."""
+    items.close_item(work, message.subject, data)
+
+
 REFUSALS: tuple[type[Contract], ...] = (intake.ActRefusedV1, subsidy.ActRefusedV1)
 PROJECTIONS: Mapping[type[Contract], Project] = {
     intake.ActRefusedV1: _refused,
@@ -215,7 +239,8 @@ PROJECTIONS: Mapping[type[Contract], Project] = {
     intake.ApplicationClosedV1: _closed,
     intake.ApplicantToldV1: _stepped("closed"),
     intake.LegChangedV1: _leg_changed,
-    intake.WorkItemOpenedV1: _noticed,
+    intake.WorkItemOpenedV1: _item_opened,
+    intake.WorkItemClosedV1: _item_closed,
     subsidy.ActRefusedV1: _refused,
     subsidy.TaskOpenedV1: _task_opened,
     subsidy.ApplicationCheckedV1: _step_done,

@@ -1,5 +1,6 @@
 """收件: number the case, keep it, hand out the receipt and ask intake to take it in, all in one commit."""
 
+import datetime
 import hashlib
 import json
 from collections.abc import Mapping
@@ -19,9 +20,10 @@ from shared.errors import Refused
 from shared.outbox import Work
 
 
-def take_in(work: Work, who: Principal, asked: Json, key: str) -> str:
+def take_in(work: Work, who: Principal, asked: Json, key: str, patience: float = 0.0) -> str:
     """The id of the case that this request opened, now or when it was first made under the same key.
 
+    `patience`: seconds for which the asker waits for intake's answer; whom a later refusal must be told otherwise.
     Refused, Denied or NotFound name what is wrong; nothing is kept of a request that fails, its key stays free.
     """
     body_index = index_of_body(work, "take_in", asked)
@@ -37,7 +39,9 @@ def take_in(work: Work, who: Principal, asked: Json, key: str) -> str:
     writing.add_case(work, case_id, facts, personal, who.owner)
     told = {"case": facts, "actor": actor(who), "place_division": asked["place_division"]}
     command_id = work.tell(TakeInApplicationV1, case_id, told, personal)
-    keep(work, who, key, body_index, {"command_id": command_id, "case_id": case_id, "kind": TakeInApplicationV1.type})
+    about = {"command_id": command_id, "case_id": case_id, "kind": TakeInApplicationV1.type}
+    awaited_until = clock.iso(work.now + datetime.timedelta(seconds=patience))
+    keep(work, who, key, body_index, about | {"awaited_until": awaited_until})
     return case_id
 
 

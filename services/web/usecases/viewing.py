@@ -10,6 +10,7 @@ from contracts.matters import Matter, matter_version
 from services.web import rules
 from services.web.rules import Case, Principal
 from services.web.store import asking, reading
+from services.web.usecases import work_items
 from services.web.usecases.tokens import index_of
 from shared import audit, calendar, identity
 from shared.errors import Denied, NotFound, Refused
@@ -79,6 +80,7 @@ def view_case(work: Work, who: Principal, case_id: str, purpose: str = "") -> Js
         "timeline": reading.list_steps(work, case_id),
         "task": task,
         "versions": _versions(work, legs, task),
+        "work_items": work_items.of_case(work, who, case_id),
         "personal": _personal(work, who, case, purpose),
     }
     return outline(work, case) | _as_handed_in(work, case) | standing | _outcome(work, case)
@@ -107,7 +109,7 @@ def _outcome(work: Work, case: Case) -> Json:
         "result": reading.find_result(work, case.case_id),
         "decision": reading.find_decision(work, case.case_id),
         "certificate": reading.find_certificate(work, case.case_id),
-        "notices": reading.list_notices(work, case.case_id, 20),
+        "notices": [_notice(row) for row in reading.list_notices(work, case.case_id, "", 20)],
     }
 
 
@@ -281,6 +283,13 @@ def _is_concerned(work: Work, who: Principal, case: Case) -> bool:
     return case.competent_node == work.node.code and bool(powers) and office.covers(case.division)
 
 
-def list_notices(work: Work) -> list[Json]:
-    """What the people of this node should know of, newest first."""
-    return reading.list_notices(work, "", 100)
+def list_notices(work: Work, asked: Mapping[str, Any]) -> Json:
+    """One page of what the people of this node should know of, newest first; `next_cursor` is empty on the last."""
+    found = reading.list_notices(work, "", asked["cursor"], asked["limit"] + 1)
+    rows = found[: asked["limit"]]
+    more = len(found) > asked["limit"]
+    return {"notices": [_notice(row) for row in rows], "next_cursor": rows[-1]["message_id"] if more else ""}
+
+
+def _notice(row: Json) -> Json:
+    return {name: value for name, value in row.items() if name != "message_id"}

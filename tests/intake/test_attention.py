@@ -1,0 +1,110 @@
+"""待人工处理 is no dead end: a clerk of the accepting office sends the case on, or it is withdrawn."""
+
+import pytest
+
+from contracts import intake, subsidy
+from services.intake.store import tables
+from tests.builders import LANZHOU, SANYA, Country
+from tests.intake.cases import UNREGISTERED, calm, newest_shown, refusal, states, verbs, withdraw
+
+WINDOW = "460204001"
+
+
+def stuck(country: Country) -> str:
+    """A case that 兰州 has sent to where nobody answers."""
+    case_id = country.take_in(SANYA, UNREGISTERED)
+    country.settle()
+    to = {"to_division": "371002", "personal": {"reason": ""}}
+    country.act(LANZHOU, subsidy.RedirectApplicationV1, case_id, "620102001", **to)
+    country.settle()
+    assert country[SANYA].leg(case_id).state == "needs_attention"
+    return case_id
+
+
+def forward(country: Country, case_id: str, division: str, office: str = WINDOW, **changes: int) -> None:
+    to = {"to_division": division, "actor": "clerk-9"}
+    country.act(SANYA, intake.ForwardApplicationV1, case_id, office, **to | changes)
+    country.settle()
+
+
+def items(country: Country) -> list[tuple[str, str, str]]:
+    return [(row.kind, row.office, row.closed_by) for row in country[SANYA].rows("intake", tables.work_items)]
+
+
+def test_a_clerk_sends_a_stuck_case_on_and_it_is_decided(country: Country) -> None:
+    case_id = stuck(country)
+    applied_on = country[SANYA].rows("intake", tables.cases)[0].facts["applied_on"]
+    assert items(country) == [("division_not_joined", WINDOW, "")]
+    forward(country, case_id, "620103")
+    assert states(country, SANYA, case_id) == [(1, "in_progress"), (2, "redirected"), (3, "accepted")]
+    assert newest_shown(country, SANYA, case_id)[1] == "in_progress"
+    assert items(country) == [("division_not_joined", WINDOW, "system")]
+    (closed,) = country[SANYA].told(intake.WorkItemClosedV1, case_id)
+    assert closed.data["kind"] == "division_not_joined"
+    (*_, row) = [row for row in country[SANYA].rows("intake", tables.steps) if row.verb == "forward"]
+    assert row.actor == "clerk-9"
+    (kept,) = country[LANZHOU].rows("intake", tables.cases)
+    assert (kept.division, kept.facts["applied_on"]) == ("620103", applied_on)
+    (*_, task) = country[LANZHOU].told(subsidy.TaskOpenedV1)
+    assert task.data["task"]["offices"] == ["620103001"]
+    assert calm(country)
+
+
+def test_a_stuck_case_may_go_to_the_accepting_city_itself(country: Country) -> None:
+    case_id = stuck(country)
+    forward(country, case_id, "460204")
+    assert states(country, SANYA, case_id)[-1] == (3, "accepted")
+    assert calm(country)
+
+
+@pytest.mark.parametrize(
+    ("division", "code"),
+    [
+        ("371002", "division_not_joined"),
+        ("620100", "division_too_wide"),
+        ("469003", "division_retired"),
+        ("999999", "division_unknown"),
+    ],
+)
+def test_the_division_given_anew_is_checked_as_at_the_counter(country: Country, division: str, code: str) -> None:
+    case_id = stuck(country)
+    forward(country, case_id, division)
+    assert (refusal(country, SANYA)["kind"], refusal(country, SANYA)["code"]) == ("Refused", code)
+    assert country[SANYA].leg(case_id).state == "needs_attention"
+    assert items(country) == [("division_not_joined", WINDOW, "")]
+
+
+@pytest.mark.parametrize(
+    ("office", "changes", "code"),
+    [("460204", {}, "office_not_accepting"), (WINDOW, {"expected_version": 1}, "version_changed")],
+)
+def test_only_the_accepting_office_sends_on_and_only_what_it_has_seen(
+    country: Country, office: str, changes: dict[str, int], code: str
+) -> None:
+    case_id = stuck(country)
+    forward(country, case_id, "620103", office, **changes)
+    assert refusal(country, SANYA)["code"] == code
+    assert country[SANYA].leg(case_id).state == "needs_attention"
+
+
+def test_a_case_that_another_city_holds_is_not_sent_on_by_hand(country: Country) -> None:
+    case_id = country.take_in(SANYA)
+    country.settle()
+    forward(country, case_id, "620103")
+    assert refusal(country, SANYA)["code"] == "state_changed"
+    assert verbs(country, SANYA, case_id).count("forward") == 1
+
+
+def test_what_asked_for_a_person_is_settled_by_a_withdrawal(country: Country) -> None:
+    case_id = stuck(country)
+    withdraw(country, SANYA, case_id)
+    country.settle()
+    assert country[SANYA].leg(case_id).state == "withdrawn"
+    assert items(country) == [("division_not_joined", WINDOW, "system")]
+    assert calm(country)
+
+
+def test_the_desk_is_told_which_hand_over_came_to_nothing(country: Country) -> None:
+    case_id = stuck(country)
+    (*_, told) = country[SANYA].told(intake.LegChangedV1, case_id)
+    assert (told.data["leg"]["state"], told.data["peer_leg_no"]) == ("needs_attention", 2)
