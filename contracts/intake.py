@@ -50,7 +50,6 @@ class Party(Part):
     residence_division = fields.String(load_default="")
     address = fields.String(load_default="")
     basis = fields.String(load_default="")  # why an agent or guardian may act
-    scope = fields.String(load_default="")
     expires_on = fields.String(load_default="")
 
 
@@ -59,6 +58,12 @@ class Parties(Schema):
 
     parties = fields.List(fields.Nested(Party), required=True, validate=validate.Length(min=1, max=10))
     answers = fields.Dict(keys=fields.String(), load_default=dict)  # the matter's own questions (form fields)
+
+
+class Answers(Schema):
+    """The sealed part of a supplement: answers to the matter's own questions, which replace earlier ones."""
+
+    answers = fields.Dict(keys=fields.String(), load_default=dict)
 
 
 class Reason(Part):
@@ -117,7 +122,7 @@ class CaseFacts(Part):
     applied_on = fields.String(required=True)
     taken_in_at = fields.String(required=True)
     materials = fields.List(fields.Nested(Material), required=True)
-    consents = fields.List(fields.String(), load_default=list)  # notice_shown, checks, guardian
+    consents = fields.List(fields.String(), load_default=list)  # notice_shown, guardian; checks: on record only
 
 
 class Reasons(Schema):
@@ -164,13 +169,14 @@ class TakeInApplicationV1(Contract):
 
 
 class SupplementApplicationV1(Contract):
-    """补正: bring what was missing."""
+    """补正: bring or answer what was missing."""
 
     type = "intake.supplement_application.v1"
     consumers = ("intake",)
     answers = ActRefusedV1
+    Personal = Answers
     expected_version = fields.Integer(required=True)
-    materials = fields.List(fields.Nested(Material), required=True, validate=validate.Length(min=1))
+    materials = fields.List(fields.Nested(Material), required=True)
     actor = fields.Nested(Actor, required=True)
 
 
@@ -267,14 +273,16 @@ class SupplementRequestedV1(Contract):
     Personal = Missing
     leg = fields.Nested(Leg, required=True)
     step = fields.Nested(Step, required=True)
+    due_on = fields.String(load_default="")  # until when the office waits
 
 
 class ApplicationSupplementedV1(Contract):
-    """已补正: the missing materials are here."""
+    """已补正: the missing materials and answers are here."""
 
     type = "intake.application_supplemented.v1"
     consumers = ("intake", "web", "subsidy")
     crosses = "accepting"
+    Personal = Answers
     leg = fields.Nested(Leg, required=True)
     step = fields.Nested(Step, required=True)
     materials = fields.List(fields.Nested(Material), required=True)

@@ -138,6 +138,7 @@ STEP_NAMES: Mapping[str, str] = {  # of every verb that stands in a timeline
     "request_supplement": "要求补正",
     "supplement": "补正",
     "receive_supplement": "收到补正",
+    "supplement_lapsed": "逾期未补正",
     "redirect": "退回转办",
     "decline": "未接办",
     "withdraw": "撤回",

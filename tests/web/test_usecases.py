@@ -36,7 +36,7 @@ def work(scene):
 
 def asked(**changes):
     """A form as contracts.api.asked.NewCase hands it on."""
-    party = dict.fromkeys(("residence_division", "address", "basis", "scope", "expires_on"), "")
+    party = dict.fromkeys(("residence_division", "address", "basis", "expires_on"), "")
     form = {"office": "", "channel": "", "answers": {}, "place_division": ""} | a_form(**changes)
     parties = [party | given for given in form["parties"]]
     materials = [{"file_id": ""} | given for given in form["materials"]]
@@ -306,7 +306,7 @@ PROMISE = {"code": "disability-card", "source": "promise", "file_id": ""}
             {"reason": "迁走"},
         ),
         (TOWNSHIP, an_act("withdraw", reason="不办了"), intake.WithdrawApplicationV1, {"reason": "不办了"}),
-        (TOWNSHIP, an_act("supplement", materials=[PROMISE]), intake.SupplementApplicationV1, None),
+        (TOWNSHIP, an_act("supplement", materials=[PROMISE]), intake.SupplementApplicationV1, {"answers": {}}),
     ],
 )
 def test_an_act_is_one_command_to_the_service_that_owns_it(scene, office, act, contract, personal):
