@@ -51,7 +51,6 @@ class Party(Part):
     residence_division = fields.String(load_default="")
     address = fields.String(load_default="")
     basis = fields.String(load_default="")  # why an agent or guardian may act
-    scope = fields.String(load_default="")
     expires_on = fields.String(load_default="")
 
 
@@ -60,6 +59,12 @@ class Parties(Schema):
 
     parties = fields.List(fields.Nested(Party), required=True, validate=validate.Length(min=1, max=10))
     answers = fields.Dict(keys=fields.String(), load_default=dict)  # the matter's own questions (form fields)
+
+
+class Answers(Schema):
+    """The sealed part of a supplement: answers to the matter's own questions, which replace earlier ones."""
+
+    answers = fields.Dict(keys=fields.String(), load_default=dict)
 
 
 class Reason(Part):
@@ -126,7 +131,7 @@ class CaseFacts(Part):
     applied_on = fields.String(required=True)
     taken_in_at = fields.String(required=True)
     materials = fields.List(fields.Nested(Material), required=True)
-    consents = fields.List(fields.String(), load_default=list)  # notice_shown, checks, guardian
+    consents = fields.List(fields.String(), load_default=list)  # notice_shown, guardian; checks: on record only
 
 
 class Reasons(Schema):

@@ -2,7 +2,20 @@
 
 from marshmallow import Schema, fields, validate
 
-from contracts.case import Actor, CaseFacts, Leg, Material, Missing, OfficeRef, Parties, Reason, Reasons, Step, Why
+from contracts.case import (
+    Actor,
+    Answers,
+    CaseFacts,
+    Leg,
+    Material,
+    Missing,
+    OfficeRef,
+    Parties,
+    Reason,
+    Reasons,
+    Step,
+    Why,
+)
 from contracts.envelope import Contract
 
 RESULTS = ("granted", "refused", "not_accepted", "withdrawn")
@@ -34,13 +47,14 @@ class TakeInApplicationV1(Contract):
 
 
 class SupplementApplicationV1(Contract):
-    """补正: bring what was missing."""
+    """补正: bring or answer what was missing."""
 
     type = "intake.supplement_application.v1"
     consumers = ("intake",)
     answers = ActRefusedV1
+    Personal = Answers
     expected_version = fields.Integer(required=True)
-    materials = fields.List(fields.Nested(Material), required=True, validate=validate.Length(min=1))
+    materials = fields.List(fields.Nested(Material), required=True)
     actor = fields.Nested(Actor, required=True)
 
 
@@ -184,14 +198,16 @@ class SupplementRequestedV1(Contract):
     Personal = Missing
     leg = fields.Nested(Leg, required=True)
     step = fields.Nested(Step, required=True)
+    due_on = fields.String(load_default="")  # until when the office waits
 
 
 class ApplicationSupplementedV1(Contract):
-    """已补正: the missing materials are here."""
+    """已补正: the missing materials and answers are here."""
 
     type = "intake.application_supplemented.v1"
     consumers = ("intake", "web", "subsidy")
     crosses = "accepting"
+    Personal = Answers
     leg = fields.Nested(Leg, required=True)
     step = fields.Nested(Step, required=True)
     materials = fields.List(fields.Nested(Material), required=True)

@@ -1,19 +1,21 @@
 """事项 as data: who may accept, who decides, with which materials and clocks, and what the law says."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
 FOLDER = Path(__file__).with_name("matters")
 COMPETENCE = ("accepting", "hukou", "hukou-or-residence", "place-of-event")
 REACH = ("city", "province", "nation")
 VERBS = ("check", "review", "decide")
+LEAST_COLLECTED = "个人信息保护法 第六条"
+NO_ANSWERS: tuple[Any, ...] = (None, "", [], {})
 
 
 class _Strict(Schema):
@@ -51,7 +53,6 @@ class _Clock(_Strict):
     ends = fields.String(required=True)
     statutory = fields.Integer(required=True)
     promised = fields.Integer(load_default=None, allow_none=True)
-    extended = fields.Integer(load_default=None, allow_none=True)
     basis = fields.String(required=True)
 
 
@@ -66,10 +67,27 @@ class _Forbidden(_Strict):
     basis = fields.String(required=True)
 
 
+class _Column(_Strict):
+    code = fields.String(required=True)
+    label = fields.String(required=True)
+    values = fields.List(fields.String(), load_default=list)  # none: an amount in fen
+
+
 class _Question(_Strict):
+    """Answered by one of `values`, by `rows` of these columns (none is an answer), else in the person's own words."""
+
     code = fields.String(required=True)
     label = fields.String(required=True)
     required = fields.Boolean(load_default=False)
+    values = fields.List(fields.String(), load_default=list)
+    rows = fields.List(fields.Nested(_Column), load_default=list)
+    promise_of = fields.List(fields.String(), load_default=list)  # to be answered where one of these is promised
+
+
+class _RegistryChecks(_Strict):
+    """By which law registries are asked about the person without consent (告知 stays due)."""
+
+    basis = fields.String(required=True)
 
 
 class _Matter(_Strict):
@@ -83,17 +101,25 @@ class _Matter(_Strict):
     competence = fields.String(required=True, validate=validate.OneOf(COMPETENCE))
     eligibility = fields.String(load_default="")
     subject_role = fields.String(load_default="applicant")
+    registry_checks = fields.Nested(_RegistryChecks, load_default=None)
     materials = fields.List(fields.Nested(_Material), required=True)
     forbidden_proofs = fields.List(fields.Nested(_Forbidden), load_default=list)
     questions = fields.List(fields.Nested(_Question), load_default=list)
     steps = fields.List(fields.Nested(_Step), required=True, validate=validate.Length(min=1))
     clocks = fields.List(fields.Nested(_Clock), required=True)
-    supplement_days = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(min=1))  # working days
-    supplement_basis = fields.String(load_default="")
+    supplement_days = fields.Integer(
+        required=True, validate=validate.Range(min=1)
+    )  # working days to bring what is missing
+    supplement_basis = fields.String(required=True)
     output = fields.Nested(_Output, required=True)
     remedies = fields.List(fields.String(), required=True, validate=validate.Length(min=1))
     legal_basis = fields.List(fields.String(), required=True, validate=validate.Length(min=1))
     fee = fields.Integer(load_default=0)
+
+    @validates_schema
+    def _ask_by_law(self, data: dict[str, Any], **_: Any) -> None:
+        if data["registry_checks"] is None and any(item["registry"] for item in data["materials"]):
+            raise ValidationError("needed where a material has a registry", "registry_checks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +136,14 @@ class Matter:
     competence: str
     eligibility: str
     subject_role: str
+    registry_checks: Mapping[str, str] | None
+    supplement_days: int
+    supplement_basis: str
     materials: tuple[Mapping[str, Any], ...]
     forbidden_proofs: tuple[Mapping[str, Any], ...]
     questions: tuple[Mapping[str, Any], ...]
     steps: tuple[Mapping[str, Any], ...]
     clocks: tuple[Mapping[str, Any], ...]
-    supplement_days: int | None
-    supplement_basis: str
     output: Mapping[str, Any]
     remedies: tuple[str, ...]
     legal_basis: tuple[str, ...]
@@ -152,6 +179,73 @@ def find_matter(name: str, on: datetime.date) -> Matter | None:
     """The version of a matter in force on a day, or None."""
     in_force = (m for m in every_matter() if m.matter == name and m.valid_from <= on < m.valid_until)
     return next(in_force, None)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFault:
+    """Why answers cannot stand: a code of refusal, words that never repeat the answer, the clause, the field."""
+
+    code: str
+    words: str
+    field: str
+    basis: str = ""
+
+
+def promised(materials: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Codes of the materials that a promise stands for (告知承诺)."""
+    return frozenset(item["code"] for item in materials if item["source"] == "promise")
+
+
+def find_answer_fault(matter: Matter, answers: Mapping[str, Any], promises: frozenset[str]) -> AnswerFault | None:
+    """What is wrong with all the answers to a matter's questions, of a person who promised these materials."""
+    fault = find_value_fault(matter, answers)
+    if fault:
+        return fault
+    for question in matter.questions:
+        due = not promises.isdisjoint(question["promise_of"]) if question["promise_of"] else question["required"]
+        if due and _is_blank(question, answers.get(question["code"])):
+            words = f"请填写“{question['label']}”"
+            return AnswerFault("answer_missing", words, f"answers.{question['code']}")
+    return None
+
+
+def find_value_fault(matter: Matter, answers: Mapping[str, Any]) -> AnswerFault | None:
+    """As `find_answer_fault`, of some answers only: none is missed."""
+    questions = {question["code"]: question for question in matter.questions}
+    if not questions.keys() >= answers.keys():
+        return AnswerFault("answer_not_asked", "填写了此事项不需要的内容,请删除后重新提交", "answers", LEAST_COLLECTED)
+    for code, answer in answers.items():
+        if not _is_blank(questions[code], answer) and not _is_allowed(questions[code], answer):
+            words = f"“{questions[code]['label']}”的回答不在可选范围内,请按事项说明中的选项填写"
+            return AnswerFault("answer_not_allowed", words, f"answers.{code}")
+    return None
+
+
+def _is_blank(question: Mapping[str, Any], answer: Any) -> bool:
+    return answer is None if question["rows"] else answer in NO_ANSWERS
+
+
+def _is_allowed(question: Mapping[str, Any], answer: Any) -> bool:
+    if question["rows"]:
+        return isinstance(answer, list) and all(_is_row(question["rows"], row) for row in answer)
+    return not question["values"] or _is_one_of(question["values"], answer)
+
+
+def _is_row(columns: Iterable[Mapping[str, Any]], row: Any) -> bool:
+    if not isinstance(row, dict) or row.keys() != {column["code"] for column in columns}:
+        return False
+    return all(
+        _is_one_of(column["values"], row[column["code"]]) if column["values"] else _is_amount(row[column["code"]])
+        for column in columns
+    )
+
+
+def _is_one_of(values: Collection[str], answer: Any) -> bool:
+    return isinstance(answer, str) and answer in values
+
+
+def _is_amount(answer: Any) -> bool:
+    return isinstance(answer, int) and not isinstance(answer, bool) and answer >= 0
 
 
 def matter_version(name: str, version: int) -> Matter:

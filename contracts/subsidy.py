@@ -1,11 +1,37 @@
 """What subsidy (按标准发放) is asked and what it says: the tasks and the decision."""
 
+from collections.abc import Mapping
+
 from marshmallow import Schema, fields, validate
 
 from contracts.case import Actor, CaseFacts, Missing, OfficeRef, Reason, Reasons, Why
 from contracts.envelope import Contract, Part
 
 VERBS = ("check", "review", "decide")
+AREAS = ("urban", "rural")
+LOW_INCOMES = ("dibao", "dibao_edge", "special_support")
+ASK = "请一次性要求补正:由申请人提供材料、书面承诺或补充回答"
+WAIT = "等待登记机构答复(每分钟自动再问);急办的,按申请人带来的证件记录,或请申请人书面承诺"
+MISSING_FACTS: Mapping[str, tuple[str, str]] = {  # every code of `missing_facts` -> what is missing, what to do
+    "hukou": ("户籍所在地", ASK),
+    "died_on": ("生存状态", ASK),
+    "born_on": ("出生日期", ASK),
+    "card": ("残疾人证信息", ASK),
+    "card_components": ("多重残疾所含的残疾类别", "请按残疾人证记录所含类别,或" + ASK[1:]),
+    "low_income": ("低保或低收入身份", ASK),
+    "area": ("户籍的城乡类别", ASK),
+    "special_support": ("特困人员供养情况", ASK),
+    "injury_care": ("工伤保险生活护理费领取情况", ASK),
+    "orphan_support": ("孤儿基本生活保障情况", ASK),
+    "serving_sentence": ("服刑情况", ASK),
+    "public_pay": ("财政供养及单位证明情况", ASK),
+    "allowances": ("其他福利性补贴领取情况", ASK),
+    "long_term_care": ("长期照护需要", ASK),
+    "allowance_rule": ("所领补贴与本补贴的衔接规定", "请报上级民政部门明确,由管理员补入当地标准"),
+    "disability-card": ("残疾人证登记的答复", WAIT),
+    "low-income": ("社会救助对象登记的答复", WAIT),
+    "population": ("人口登记的答复", WAIT),
+}
 
 
 class ActRefusedV1(Contract):
@@ -21,13 +47,29 @@ class ActRefusedV1(Contract):
     details = fields.Dict(keys=fields.String(), values=fields.String(), load_default=dict)
 
 
+class Shown(Part):
+    """What papers show that the applicant brought because a registry did not answer; "" where a paper shows nothing."""
+
+    card_no = fields.String(load_default="")
+    card_components = fields.List(fields.Integer(), load_default=list)  # categories within a multiple disability
+    low_income = fields.String(load_default="", validate=validate.OneOf(("", *LOW_INCOMES)))
+    hukou_division = fields.String(load_default="")  # of the address on the identity card (居民身份证法 第三条)
+    area = fields.String(load_default="", validate=validate.OneOf(("", *AREAS)))
+
+
+class Opinion(Reasons):
+    """The sealed part of an act: reasons, and what papers show."""
+
+    shown = fields.Nested(Shown, load_default=None, allow_none=True)
+
+
 class Act(Contract):
     """A clerk's act on one task: the opinion, and the reasons where it is no."""
 
     consumers = ("subsidy",)
     answers = ActRefusedV1
     expected_version = fields.Integer(required=True)
-    Personal = Reasons
+    Personal = Opinion
     actor = fields.Nested(Actor, required=True)
     approve = fields.Boolean(required=True)
 
@@ -93,7 +135,7 @@ class TaskOpenedV1(Contract):
     division = fields.String(required=True)
     version = fields.Integer(required=True)
     task = fields.Nested(Task, required=True)
-    missing_facts = fields.List(fields.String(), required=True)
+    missing_facts = fields.List(fields.String(), required=True)  # of MISSING_FACTS
 
 
 class StepDoneV1(Contract):
@@ -149,7 +191,18 @@ class SupplementNeededV1(Contract):
     version = fields.Integer(required=True)
     office = fields.Nested(OfficeRef, required=True)
     at = fields.String(required=True)
+    due_on = fields.String(load_default="")  # until when the office waits
     Personal = Missing
+
+
+class SupplementLapsedV1(Contract):
+    """逾期未补正: nothing came in time; the deciding office goes on with what it has."""
+
+    type = "subsidy.supplement_lapsed.v1"
+    consumers = ("intake", "web")
+    version = fields.Integer(required=True)
+    office = fields.Nested(OfficeRef, required=True)
+    at = fields.String(required=True)
 
 
 class RedirectApplicationV1(Contract):
@@ -185,9 +238,10 @@ class ApplicationDroppedV1(Contract):
 
 
 class PromiseCheckedV1(Contract):
-    """承诺核查: what the registry said, once it could be asked, of a fact that was promised."""
+    """承诺、证件核查: what the registry said, once it could be asked, of what was promised or a paper showed."""
 
     type = "subsidy.promise_checked.v1"
     consumers = ("web",)
     fact = fields.String(required=True)
     kept = fields.Boolean(required=True)
+    source = fields.String(load_default="promise", validate=validate.OneOf(("promise", "document")))

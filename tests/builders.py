@@ -65,6 +65,9 @@ ANSWERS: Json = {
 }
 
 
+CIRCUMSTANCES: Json = {"circumstances": "父母均已失踪"}
+
+
 def make_nodes(folder: Path, *codes: str) -> dict[str, Node]:
     """Nodes that know each other's keys; all five cities without codes."""
     homes = make_homes(folder, codes or FIVE)
@@ -246,9 +249,11 @@ class Country:
         `changes`: matter, office, answers, place_division, and whatever else belongs into the case's facts.
         """
         case_id, office = clock.new_id(), str(changes.pop("office", township(city)))
-        personal = {"parties": list(parties or [HE_SHOUTIAN]), "answers": changes.pop("answers", ANSWERS)}
+        matter = changes.pop("matter", "disability-subsidies")
+        answers = changes.pop("answers", CIRCUMSTANCES if matter == "orphan-recognition" else ANSWERS)
+        personal = {"parties": list(parties or [HE_SHOUTIAN]), "answers": answers}
         data = {"actor": clerk("window", office), "place_division": changes.pop("place_division", "")}
-        facts = self._facts(self.cities[city].node, office, changes.pop("matter", "disability-subsidies"))
+        facts = self._facts(self.cities[city].node, office, matter)
         self.say(city, TakeInApplicationV1, case_id, data | {"case": facts | changes}, personal)
         return case_id
 
@@ -276,9 +281,11 @@ class Country:
         version = changes.pop("expected_version", None) or self._version(city, contract, case_id)
         data = {"expected_version": version, "actor": clerk(actor, office)} | changes
         if issubclass(contract, contracts.subsidy.Act):
-            data, personal = {"approve": True} | data, personal or {"reasons": []}
-        elif contract.Personal is contracts.case.Why:
-            personal = personal or {"reason": ""}
+            data, personal = {"approve": True} | data, {"reasons": []} | (personal or {})
+        elif contract.Personal in (contracts.case.Why, contracts.case.Answers):
+            personal = personal or {}
+        if contract is contracts.intake.SupplementApplicationV1:
+            data = {"materials": []} | data
         return self.say(city, contract, case_id, data, personal)
 
     def _version(self, city: str, contract: type[Contract], case_id: str) -> int:

@@ -69,6 +69,14 @@ class CaseLeg(Leg):
     clocks = fields.List(fields.Nested(CaseClock), required=True)
 
 
+class MissingFact(Schema):
+    """A fact that is not known yet, in plain words: what it is, and what the office can do about it."""
+
+    code = fields.String(required=True)
+    name = fields.String(required=True)
+    advice = fields.String(required=True)
+
+
 class Task(Schema):
     """What is to be done next."""
 
@@ -77,7 +85,7 @@ class Task(Schema):
     tier = fields.String(required=True)
     offices = fields.List(fields.String(), required=True)
     version = fields.Integer(required=True)
-    missing_facts = fields.List(fields.String(), required=True)
+    missing_facts = fields.List(fields.Nested(MissingFact), required=True)
     opened_at = fields.String(required=True)
 
 

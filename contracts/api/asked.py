@@ -3,6 +3,7 @@
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from contracts.case import SOURCES, Party
+from contracts.subsidy import AREAS, LOW_INCOMES
 
 ACTS = ("check", "review", "decide", "request_supplement", "redirect", "supplement", "withdraw", "forward", "tell")
 DIVISION = validate.Regexp(r"^(\d{6}(\d{3}){0,2})?$", error="区划代码应为 6、9 或 12 位数字")
@@ -40,6 +41,16 @@ def _answer(value: object) -> None:
         raise ValidationError("应为一个值或若干个值,每个不超过 2000 字")
 
 
+def _answers() -> fields.Dict:
+    """Answers to the matter's own questions; which values they may have stands in the matter."""
+    return fields.Dict(
+        keys=fields.String(validate=[validate.Length(max=60), PLAIN]),
+        values=fields.Raw(allow_none=True, validate=_answer),
+        load_default=dict,
+        validate=validate.Length(max=60),
+    )
+
+
 class NewParty(Party):
     """A person in a role, with what a form may hold."""
 
@@ -56,7 +67,6 @@ class NewParty(Party):
     residence_division = fields.String(load_default="", validate=DIVISION)
     address = _words(200)
     basis = _words(200)
-    scope = _words(200)
     expires_on = _words(10)
 
 
@@ -76,12 +86,7 @@ class NewCase(Asked):
     office = _code()
     channel = _code(10)
     parties = fields.List(fields.Nested(NewParty), required=True, validate=validate.Length(min=1, max=10))
-    answers = fields.Dict(
-        keys=fields.String(validate=[validate.Length(max=60), PLAIN]),
-        values=fields.Raw(allow_none=True, validate=_answer),
-        load_default=dict,
-        validate=validate.Length(max=60),
-    )
+    answers = _answers()
     materials = fields.List(fields.Nested(NewMaterial), load_default=list, validate=validate.Length(max=50))
     place_division = fields.String(load_default="", validate=DIVISION)
     consents = fields.List(
@@ -99,6 +104,18 @@ class NewReason(Asked):
     basis = fields.String(required=True, validate=validate.Length(min=1, max=200))
 
 
+class NewShown(Asked):
+    """What a brought paper shows (check, review, decide), where a registry did not answer; empty: it shows nothing."""
+
+    card_no = _words(30)
+    card_components = fields.List(
+        fields.Integer(strict=True, validate=validate.Range(1, 6)), load_default=list, validate=validate.Length(max=6)
+    )
+    low_income = fields.String(load_default="", validate=validate.OneOf(("", *LOW_INCOMES)))
+    hukou_division = fields.String(load_default="", validate=DIVISION)
+    area = fields.String(load_default="", validate=validate.OneOf(("", *AREAS)))
+
+
 class Act(Asked):
     """One act on a case; which of the optional fields are needed depends on the act."""
 
@@ -108,6 +125,8 @@ class Act(Asked):
     reasons = fields.List(fields.Nested(NewReason), load_default=list, validate=validate.Length(max=20))
     missing = fields.List(fields.Nested(NewReason), load_default=list, validate=validate.Length(max=20))
     materials = fields.List(fields.Nested(NewMaterial), load_default=list, validate=validate.Length(max=50))
+    answers = _answers()
+    shown = fields.Nested(NewShown, load_default=None, allow_none=True)
     to_division = fields.String(load_default="", validate=DIVISION)
     reason = _words(400)
 

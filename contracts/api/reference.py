@@ -17,12 +17,26 @@ class MatterMaterial(Named):
     basis = fields.String(required=True)
 
 
+class MatterColumn(Schema):
+    """A column of an answer in rows; without values it is an amount in 分."""
+
+    code = fields.String(required=True)
+    label = fields.String(required=True)
+    values = fields.List(fields.String(), required=True)
+
+
 class MatterQuestion(Schema):
-    """A question of the matter's own form."""
+    """A question of the matter's own form: answered by one of `values`, by a list of `rows`, else in plain words.
+
+    `promise_of`: it must be answered where one of these materials is promised, and need not be else.
+    """
 
     code = fields.String(required=True)
     label = fields.String(required=True)
     required = fields.Boolean(required=True)
+    values = fields.List(fields.String(), required=True)
+    rows = fields.List(fields.Nested(MatterColumn), required=True)
+    promise_of = fields.List(fields.String(), required=True)
 
 
 class MatterStep(Schema):
@@ -64,11 +78,12 @@ class MatterView(Schema):
     questions = fields.List(fields.Nested(MatterQuestion), required=True)
     steps = fields.List(fields.Nested(MatterStep), required=True)
     clocks = fields.List(fields.Nested(MatterClock), required=True)
-    supplement_days = fields.Integer(required=True, allow_none=True)  # working days; null: no limit
+    supplement_days = fields.Integer(required=True)  # working days to bring what is missing
     supplement_basis = fields.String(required=True)
     output_name = fields.String(required=True)
     remedies = fields.List(fields.String(), required=True)
     legal_basis = fields.List(fields.String(), required=True)
+    registry_checks = fields.String(required=True)  # by which law registries are asked without consent; "" for none
     fee = fields.Integer(required=True)  # 分
 
 

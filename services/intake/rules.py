@@ -160,9 +160,9 @@ def ask_supplement(leg: Leg, on: datetime.date) -> Leg:
     return dataclasses.replace(move(leg, "require_supplement"), supplement_since=on)
 
 
-def supplement_until(leg: Leg, days: int | None, calendar: Calendar) -> datetime.date | None:
-    """The last day on which the applicant may supplement; None when nothing is awaited or no limit is set."""
-    if leg.supplement_since is None or not days:
+def supplement_until(leg: Leg, days: int, calendar: Calendar) -> datetime.date | None:
+    """The last day on which the applicant may supplement; None when nothing is awaited."""
+    if leg.supplement_since is None:
         return None
     return calendar.add_working_days(leg.supplement_since, days).date
 
@@ -190,6 +190,7 @@ STEP_NAMES: Mapping[str, str] = {  # of every verb that stands in a timeline
     "request_supplement": "要求补正",
     "supplement": "补正",
     "receive_supplement": "收到补正",
+    "supplement_lapsed": "逾期未补正",
     "redirect": "退回转办",
     "decline": "未接办",
     "withdraw": "撤回",

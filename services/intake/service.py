@@ -41,6 +41,7 @@ COMPETENT = {
     subsidy.ApplicationCheckedV1: competent.note_checked,
     subsidy.ApplicationReviewedV1: competent.note_reviewed,
     subsidy.SupplementNeededV1: competent.ask_supplement,
+    subsidy.SupplementLapsedV1: competent.note_lapse,
     subsidy.ApplicationDecidedV1: competent.note_decision,
     certificate.CertificateIssuedV1: competent.close_application,
 }

@@ -3,23 +3,27 @@
 from contracts import intake, subsidy
 from contracts.envelope import Message, read_data
 from contracts.matters import matter_version
-from services.subsidy import store, usecases
+from services.subsidy import store
 from services.subsidy.ports import Gathered, Registries, gather
+from services.subsidy.store import Kept
+from services.subsidy.usecases import beginning, case, deciding, supplementing
 from shared.bus import Doors
 from shared.crypto.personal import open_personal
+from shared.errors import OutOfStep
 from shared.outbox import Works
 
 ASK_AGAIN_SECONDS = 60
 ASK_AGAIN_BATCH = 50
+LAPSE_SECONDS = 300
+LAPSE_BATCH = 100
 
 VERBS = {
-    subsidy.CheckApplicationV1: usecases.check_application,
-    subsidy.ReviewApplicationV1: usecases.review_application,
-    subsidy.DecideApplicationV1: usecases.decide_application,
-    subsidy.RequestSupplementV1: usecases.request_supplement,
-    subsidy.RedirectApplicationV1: usecases.redirect_application,
-    intake.ApplicationSupplementedV1: usecases.note_supplement,
-    intake.ApplicationWithdrawnV1: usecases.drop_application,
+    subsidy.CheckApplicationV1: deciding.check_application,
+    subsidy.ReviewApplicationV1: deciding.review_application,
+    subsidy.DecideApplicationV1: deciding.decide_application,
+    subsidy.RequestSupplementV1: supplementing.request_supplement,
+    subsidy.RedirectApplicationV1: deciding.redirect_application,
+    intake.ApplicationWithdrawnV1: beginning.drop_application,
 }
 
 
@@ -30,13 +34,20 @@ def doors(registries: Registries) -> Doors:
         entrance.listen(contract)(verb)
 
     def ask(works: Works, message: Message) -> Gathered:
-        facts = read_data(intake.ApplicationAcceptedV1, message.data)["case"]
+        told = read_data(intake.ApplicationAcceptedV1, message.data)
+        if told["decides"] != beginning.OURS:
+            return Gathered()
         personal = open_personal(works.node, intake.ApplicationAcceptedV1, message)
-        matter = matter_version(facts["matter"], facts["matter_version"])
-        number = usecases.subject_of(matter, personal)["id_number"]
-        return gather(registries, number, usecases.registries_of(matter))
+        matter = matter_version(told["case"]["matter"], told["case"]["matter_version"])
+        return gather(registries, case.subject_of(matter, personal)["id_number"], case.registries_of(matter))
 
-    entrance.listen(intake.ApplicationAcceptedV1, ask=ask)(usecases.begin_application)
+    def ask_of_known(works: Works, message: Message) -> Gathered:
+        with works.begin() as work:
+            kept = store.find_application(work, message.subject)
+        return _gather(kept, registries) if kept else Gathered()
+
+    entrance.listen(intake.ApplicationAcceptedV1, ask=ask)(beginning.begin_application)
+    entrance.listen(intake.ApplicationSupplementedV1, ask=ask_of_known)(supplementing.note_supplement)
 
     @entrance.every(ASK_AGAIN_SECONDS)
     def ask_registries_again(works: Works) -> None:
@@ -45,21 +56,37 @@ def doors(registries: Registries) -> Doors:
         for case_id in waiting:
             ask_again(works, case_id, registries)
 
+    entrance.every(LAPSE_SECONDS)(end_supplements)
     return entrance
 
 
+def end_supplements(works: Works) -> None:
+    """Go on with every case whose supplement did not come in time."""
+    with works.begin() as work:
+        lapsed = store.list_lapsed(work, work.today, LAPSE_BATCH)
+    for case_id in lapsed:
+        try:
+            with works.begin() as work:
+                supplementing.note_lapse(work, case_id)
+        except OutOfStep:  # it has come meanwhile
+            continue
+
+
 def ask_again(works: Works, case_id: str, registries: Registries) -> None:
-    """Ask for one case what is still unknown or only promised; never while a transaction is open."""
+    """Ask for one case what is still unknown, promised or read off a paper; never while a transaction is open."""
     with works.begin() as work:
         kept = store.find_application(work, case_id)
     if kept is None:
         return
-    matter = matter_version(kept.application.matter, kept.application.matter_version)
-    number = usecases.subject_of(matter, dict(kept.personal))["id_number"]
-    gathered = gather(registries, number, usecases.registries_of(matter))
-    if gathered.unavailable == usecases.registries_of(matter):
+    gathered = _gather(kept, registries)
+    if gathered.unavailable == case.registries_of(case.matter_of(kept)):
         return
     with works.begin() as work:
         kept = store.find_application(work, case_id)
         if kept is not None:
-            usecases.note_answers(work, kept, gathered)
+            beginning.note_answers(work, kept, gathered)
+
+
+def _gather(kept: Kept, registries: Registries) -> Gathered:
+    matter = case.matter_of(kept)
+    return gather(registries, case.subject_of(matter, dict(kept.personal))["id_number"], case.registries_of(matter))

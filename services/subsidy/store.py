@@ -1,6 +1,7 @@
 """Subsidy's tables and the few questions asked of them."""
 
 import dataclasses
+import datetime
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +23,7 @@ from sqlalchemy import (
 
 from services.subsidy.rules.application import Act, Application, State
 from services.subsidy.rules.eligibility import Facts
-from services.subsidy.rules.facts import from_json, promises, to_json
+from services.subsidy.rules.facts import from_json, to_json, unchecked
 from shared.crypto.sealing import Sealed
 from shared.errors import OutOfStep
 from shared.outbox import Work
@@ -45,13 +46,15 @@ applications = Table(
     Column("version", Integer, nullable=False),
     Column("acts", Sealed("subsidy.applications.acts"), nullable=False),
     Column("supplement_told", Boolean, nullable=False),
+    Column("supplement_due_on", Date, nullable=True),
     Column("case_facts", JSON, nullable=False),  # contracts.case.CaseFacts
     Column("personal", Sealed("subsidy.applications.personal"), nullable=False),  # contracts.case.Parties
     Column("facts", Sealed("subsidy.applications.facts"), nullable=False),
     Column("unanswered", JSON, nullable=False),  # registries that have not answered yet
     Column("decision", Sealed("subsidy.applications.decision"), nullable=True),  # inputs, rules, result: replayable
-    Column("ask_again", Boolean, nullable=False),  # a registry owes an answer, or a promise is to be checked
+    Column("ask_again", Boolean, nullable=False),  # a registry owes an answer, or a promise or paper is to be checked
     Index("applications_ask_again", "ask_again"),
+    Index("applications_state", "state", "supplement_due_on"),
 )
 withdrawals = Table(  # which came before the application they are about; it may never come
     "withdrawals",
@@ -116,18 +119,26 @@ def save_application(work: Work, application: Application, read_version: int, **
 def save_facts(work: Work, kept: Kept) -> None:
     """Keep what was found out or brought since."""
     mine = (applications.c.case_id == kept.application.case_id) & (applications.c.leg_no == kept.application.leg_no)
-    values = {"case_facts": dict(kept.case_facts), "facts": to_json(kept.facts), "unanswered": sorted(kept.unanswered)}
-    work.execute(update(applications).where(mine).values(values | {"ask_again": _ask_again(kept)}))
+    values: dict[str, Any] = {"case_facts": dict(kept.case_facts), "personal": dict(kept.personal)}
+    values |= {"facts": to_json(kept.facts)}
+    values |= {"unanswered": sorted(kept.unanswered), "ask_again": _ask_again(kept)}
+    work.execute(update(applications).where(mine).values(values))
 
 
 def _ask_again(kept: Kept) -> bool:
-    return bool(kept.unanswered or promises(kept.facts))
+    return bool(kept.unanswered or unchecked(kept.facts))
 
 
 def list_to_ask_again(work: Work, limit: int) -> list[str]:
     """Cases in which a registry still owes an answer; any of them, so that none waits behind a registry that is down."""
     due = select(applications.c.case_id).where(applications.c.ask_again)
     return list(work.execute(due.order_by(func.random()).limit(limit)).scalars())
+
+
+def list_lapsed(work: Work, today: datetime.date, limit: int) -> list[str]:
+    """Cases that wait for a supplement whose time is over."""
+    late = (applications.c.state == State.SUPPLEMENTING) & (applications.c.supplement_due_on < today)
+    return list(work.execute(select(applications.c.case_id).where(late).limit(limit)).scalars())
 
 
 def keep_withdrawal(work: Work, case_id: str, leg_no: int) -> None:

@@ -35,7 +35,7 @@ LOOK_SECONDS = 0.1
 PATIENCE_SECONDS = 1800.0
 HEARD = "SELECT count(*) FROM web.inbox"
 BACK, DONE = 4, 4  # messages of one case for the accepting city's read model, and for the competent city's
-EMPTY_PARTY = dict.fromkeys(("residence_division", "address", "basis", "scope", "expires_on"), "")
+EMPTY_PARTY = dict.fromkeys(("residence_division", "address", "basis", "expires_on"), "")
 
 
 @dataclass(frozen=True, slots=True)

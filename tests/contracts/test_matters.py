@@ -11,7 +11,9 @@ from contracts.matters import (
     FOLDER,
     FaultyMatter,
     every_matter,
+    find_answer_fault,
     find_matter,
+    find_value_fault,
     matter_version,
     read_matter,
 )
@@ -112,6 +114,8 @@ def test_a_missing_key_is_named_with_its_file(key: str) -> None:
         ({"materials": [plain()["materials"][0] | {"sources": ["hearsay"]}]}, "sources"),
         ({"materials": [plain()["materials"][0] | {"sources": []}]}, "sources"),
         ({"clocks": [plain()["clocks"][0] | {"role": "nobody"}]}, "role"),
+        ({"registry_checks": None}, "registry_checks"),
+        ({"supplement_days": 0}, "supplement_days"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -136,3 +140,63 @@ def test_every_clock_starts_and_ends_by_a_moment_that_comes() -> None:
             assert {clock["starts"], clock["ends"]} <= moments
             assert clock["statutory"] > 0
             assert clock["basis"]
+
+
+ANSWERS: Json = {
+    "special_support": "no",
+    "injury_care": "no",
+    "orphan_support": "no",
+    "serving_sentence": "no",
+    "public_pay": "none",
+    "long_term_care": "yes",
+    "allowances": [],
+}
+CARD_PROMISE = frozenset({"disability-card"})
+
+
+def fault(answers: Json, promises: frozenset[str] = frozenset()) -> tuple[str, str]:
+    found = find_answer_fault(matter_version("disability-subsidies", 1), answers, promises)
+    return (found.code, found.field) if found else ("", "")
+
+
+@pytest.mark.parametrize("question", ANSWERS)
+def test_no_question_that_decides_may_be_left_out(question: str) -> None:
+    assert fault(ANSWERS) == ("", "")
+    assert fault({name: value for name, value in ANSWERS.items() if name != question}) == (
+        "answer_missing",
+        f"answers.{question}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("special_support", "maybe"),
+        ("special_support", True),
+        ("public_pay", ["none"]),
+        ("card_grade", "5"),
+        ("allowances", "none"),
+        ("allowances", ["senior"]),
+        ("allowances", [{"kind": "pocket-money", "monthly_fen": 1}]),
+        ("allowances", [{"kind": "senior", "monthly_fen": -1}]),
+        ("allowances", [{"kind": "senior", "monthly_fen": True}]),
+        ("allowances", [{"kind": "senior"}]),
+    ],
+)
+def test_a_value_the_matter_does_not_know_is_refused_by_its_field(name: str, value: object) -> None:
+    assert fault(ANSWERS | {name: value}) == ("answer_not_allowed", f"answers.{name}")
+    some = find_value_fault(matter_version("disability-subsidies", 1), {name: value})
+    assert some is not None
+    assert str(value) not in some.words
+
+
+def test_a_question_the_matter_does_not_ask_is_refused() -> None:
+    assert fault(ANSWERS | {"favourite_colour": "blue"}) == ("answer_not_asked", "answers")
+
+
+def test_who_promises_a_card_says_what_is_on_it() -> None:
+    said = ANSWERS | {"card_category": "4", "card_grade": "1", "area": "urban"}
+    assert fault(said, CARD_PROMISE) == ("", "")
+    for name in ("card_category", "card_grade", "area"):
+        assert fault(said | {name: ""}, CARD_PROMISE) == ("answer_missing", f"answers.{name}")
+        assert fault(said | {name: ""}) == ("", "")

@@ -24,7 +24,7 @@ SEEDS = [  # rule, file, the one line too many
     ("neighbours", "services/certificate/service.py", "import services.main"),
     ("rooms", "services/certificate/store.py", "from services.certificate import usecases"),
     ("rooms", "services/subsidy/rules/standard.py", "from services.subsidy import store"),
-    ("rooms", "services/subsidy/usecases.py", "import services.subsidy.service"),
+    ("rooms", "services/subsidy/usecases/case.py", "import services.subsidy.service"),
     ("rooms", "services/subsidy/ports.py", "from services.subsidy import store"),
     ("rooms", "services/subsidy/standards.py", "from services.subsidy import usecases"),
     ("rooms", "services/web/usecases/viewing.py", "import services.web.api"),

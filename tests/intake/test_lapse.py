@@ -51,7 +51,6 @@ def test_the_last_day_is_counted_in_working_days_and_forgotten_with_the_suppleme
     since = clock.legal_date(clock.instant(ASKED_AT))
     waiting = ask_supplement(leg, since)
     assert str(supplement_until(waiting, 30, calendar.standard())) == "2025-11-19"
-    assert supplement_until(waiting, None, calendar.standard()) is None
     assert supplement_until(leg, 30, calendar.standard()) is None
     assert move(waiting, "supplement") == dataclasses.replace(leg, version=5)
     assert move(waiting, "ask_withdrawal").supplement_since == since

@@ -10,7 +10,7 @@ from contracts import intake
 from contracts.envelope import Json
 from services.intake.store import cases as store
 from services.intake.store import tables
-from tests.builders import HE_SHOUTIAN, LANZHOU, SANYA, Country, clerk
+from tests.builders import ANSWERS, HE_SHOUTIAN, LANZHOU, SANYA, Country, clerk
 from tests.intake.cases import ORPHAN, SECRETS, calm, material, refusal, states
 
 _numbers = itertools.count(1)
@@ -195,7 +195,7 @@ def test_a_telephone_number_that_is_none_is_refused(country: Country, phone: str
 
 def test_free_text_with_hostile_characters_is_kept_as_it_is_and_only_under_seal(country: Country) -> None:
     hostile = "'\"><img src=x onerror=alert(1)>\u202e; DROP TABLE cases;--"
-    case_id = country.take_in(SANYA, foreigner(address=hostile), answers={"special_support": hostile})
+    case_id = country.take_in(SANYA, foreigner(address=hostile))
     country.settle()
     with country[LANZHOU].works["intake"].begin() as work:
         assert store.get_case(work, case_id).personal["parties"][0]["address"] == hostile
@@ -204,22 +204,27 @@ def test_free_text_with_hostile_characters_is_kept_as_it_is_and_only_under_seal(
 
 
 @pytest.mark.parametrize(
-    "answers",
+    ("answers", "code", "field"),
     [
-        {"special_support": "maybe", "allowances": "none", "public_pay": 7},
-        {"allowances": [{"kind": "senior"}]},
-        {"allowances": [{"kind": "senior", "monthly_fen": -5}]},
-        {"allowances": ["senior"], "special_support": ["yes"]},
-        {"card_category": "9", "card_grade": "x"},
-        {},
+        ({"special_support": "maybe"}, "answer_not_allowed", "answers.special_support"),
+        ({"public_pay": 7}, "answer_not_allowed", "answers.public_pay"),
+        ({"allowances": [{"kind": "senior", "monthly_fen": -5}]}, "answer_not_allowed", "answers.allowances"),
+        ({"allowances": None}, "answer_missing", "answers.allowances"),
+        ({"card_grade": ""}, "answer_missing", "answers.card_grade"),
+        ({"card_category": "9"}, "answer_not_allowed", "answers.card_category"),
+        ({"shoe_size": "43"}, "answer_not_asked", "answers"),
     ],
 )
-def test_answers_nobody_can_read_are_unknown_and_stop_nothing(country: Country, answers: Json) -> None:
-    promised = [material("disability-card", "promise"), material("low-income", "promise")]
-    case_id = country.take_in(SANYA, foreigner(), answers=answers, materials=promised)
+def test_answers_that_decide_nothing_are_refused_by_their_field(
+    country: Country, answers: Json, code: str, field: str
+) -> None:
+    promise = {"card_category": "4", "card_grade": "1", "area": "urban"}
+    case_id = country.take_in(
+        SANYA, answers=ANSWERS | promise | answers, materials=[material("disability-card", "promise")]
+    )
     country.settle()
-    assert states(country, SANYA, case_id) == [(1, "in_progress"), (2, "accepted")]
-    assert calm(country)
+    (told,) = country[SANYA].told(intake.ActRefusedV1, case_id)
+    assert (told.data["code"], told.data["field"]) == (code, field)
 
 
 def test_a_person_of_no_age_is_not_asked_for_a_guardian(country: Country) -> None:

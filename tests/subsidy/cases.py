@@ -51,7 +51,16 @@ def switch(country: Country, registry: str, mode: str) -> None:
 
 def ask_again(country: Country) -> None:
     """What the timer does every minute."""
-    (timer,) = service.doors(registries(country)).timers
+    _ring(country, "ask_registries_again")
+
+
+def end_supplements(country: Country) -> None:
+    """What the timer does every five minutes."""
+    _ring(country, "end_supplements")
+
+
+def _ring(country: Country, name: str) -> None:
+    (timer,) = [it for it in service.doors(registries(country)).timers if it.name == f"subsidy.{name}"]
     timer.act(country[LANZHOU].works["subsidy"])
     country.settle()
 

@@ -176,19 +176,36 @@ def test_the_office_that_took_the_case_in_may_not_decide_it() -> None:
 )
 def test_what_is_missing_is_told_within_five_working_days_or_counts_as_complete(on: str, in_time: bool) -> None:
     if in_time:
-        asked = rules.asked_supplement(application(), DAY(on), CALENDAR)
+        asked = rules.asked_supplement(application(), DAY(on), CALENDAR, 10)
         assert (asked.state, asked.version, asked.supplement_told) == (State.SUPPLEMENTING, 2, True)
     else:
         with pytest.raises(Refused, match="supplement_too_late") as refused:
-            rules.asked_supplement(application(), DAY(on), CALENDAR)
+            rules.asked_supplement(application(), DAY(on), CALENDAR, 10)
         assert "行政许可法" in refused.value.basis
 
 
 def test_what_is_missing_is_told_once() -> None:
-    again = rules.supplemented(rules.asked_supplement(application(), ACCEPTED, CALENDAR))
+    again = rules.supplemented(rules.asked_supplement(application(), ACCEPTED, CALENDAR, 10))
     assert (again.state, again.version) == (State.OPEN, 2)
     with pytest.raises(Refused, match="supplement_told_once"):
-        rules.asked_supplement(again, ACCEPTED, CALENDAR)
+        rules.asked_supplement(again, ACCEPTED, CALENDAR, 10)
+
+
+def test_what_was_never_proven_may_be_asked_for_after_five_days_too() -> None:
+    asked = rules.asked_supplement(application(), DAY("2025-10-09"), CALENDAR, 10, unproven=True)
+    assert asked.supplement_told
+
+
+def test_when_its_time_is_over_the_case_goes_on_without_the_supplement_and_still_takes_it() -> None:
+    asked = rules.asked_supplement(application(), ACCEPTED, CALENDAR, 10)
+    assert asked.supplement_due_on
+    with pytest.raises(OutOfStep, match="stale"):
+        rules.lapsed(asked, asked.supplement_due_on)
+    late = rules.lapsed(asked, asked.supplement_due_on + datetime.timedelta(days=1))
+    assert (late.state, late.version) == (State.OPEN, 3)
+    assert rules.supplemented(late) == late
+    with pytest.raises(OutOfStep, match="stale"):
+        rules.lapsed(late, DAY("2026-12-31"))
 
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.SUPPLEMENTING])
@@ -241,10 +258,38 @@ def test_nobody_grants_against_the_rules() -> None:
     assert refused.value.basis == "国发〔2015〕52号 二"
 
 
+UNKNOWN = finding(None, "missing_card")
+ASKED = application(supplement_told=True)
+
+
 @pytest.mark.parametrize("approve", [True, False])
-def test_nobody_decides_while_facts_are_missing(approve: bool) -> None:
+def test_nobody_decides_on_missing_facts_before_the_applicant_was_asked_for_them(approve: bool) -> None:
+    with pytest.raises(Refused, match="facts_missing") as refused:
+        rules.decision(rules.settled([LIVING, UNKNOWN], application()), acts(approve, REASON))
+    assert "要求补正" in refused.value.message
+
+
+def test_what_was_not_proven_after_a_supplement_is_refused_in_writing_with_its_basis() -> None:
+    result, reasons = rules.decision(rules.settled([UNKNOWN, UNKNOWN], ASKED), acts(False))
+    assert result == "refused"
+    assert {reason["code"] for reason in reasons} == {"not_proven_card"}
+    assert all("行政许可法" in reason["basis"] and "未得到证明" in reason["text"] for reason in reasons)
+
+
+def test_nobody_grants_on_missing_facts_however_often_they_were_asked_for() -> None:
     with pytest.raises(Refused, match="facts_missing"):
-        rules.decision([LIVING, finding(None)], acts(approve, REASON))
+        rules.decision(rules.settled([UNKNOWN, finding(False)], ASKED), acts(True))
+
+
+def test_a_benefit_that_is_proven_is_granted_beside_one_that_is_not() -> None:
+    result, reasons = rules.decision(rules.settled([LIVING, UNKNOWN], ASKED), acts(True))
+    assert (result, [reason["code"] for reason in reasons]) == ("granted", ["living", "not_proven_card"])
+
+
+@pytest.mark.parametrize("approve", [True, False])
+def test_a_rule_that_is_not_there_is_nobody_s_to_prove(approve: bool) -> None:
+    with pytest.raises(Refused, match="facts_missing"):
+        rules.decision(rules.settled([finding(None, "missing_allowance_rule")], ASKED), acts(approve, REASON))
 
 
 @pytest.mark.parametrize("approve", [True, False])

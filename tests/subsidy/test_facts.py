@@ -27,7 +27,7 @@ def test_what_an_applicant_says_is_known_as_said_and_the_rest_is_unknown() -> No
     assert said.allowances == Fact((Allowance("senior", 5000),), "applicant", DAY)
     assert said.died_on == Fact(None, "applicant", DAY)
     assert (said.injury_care, said.long_term_care, said.card, said.low_income, said.hukou, said.area) == (None,) * 6
-    assert rules.promises(said) == frozenset()
+    assert rules.unchecked(said) == frozenset()
 
 
 def test_a_promise_stands_for_what_its_registry_would_say() -> None:
@@ -35,8 +35,8 @@ def test_a_promise_stands_for_what_its_registry_would_say() -> None:
     assert said.card == Fact(Card(7, 3), "promise", DAY)
     assert said.low_income == Fact("dibao_edge", "promise", DAY)
     assert said.hukou == Fact("620102", "promise", DAY)
-    assert rules.promises(said) == {"card", "low_income", "special_support", "hukou", "area"}
-    assert rules.promises(declared(PROMISED, frozenset({"disability-card"}))) == {"card", "hukou", "area"}
+    assert rules.unchecked(said) == {"card", "low_income", "special_support", "hukou", "area"}
+    assert rules.unchecked(declared(PROMISED, frozenset({"disability-card"}))) == {"card", "hukou", "area"}
 
 
 @pytest.mark.parametrize(
@@ -63,13 +63,13 @@ def test_a_registry_s_answer_takes_the_place_of_what_was_said_or_promised() -> N
     found = Facts(card=fact(Card(4, 1)), special_support=fact(True))
     known = rules.answered(declared(PROMISED, BOTH), found, frozenset())
     assert (known.card, known.special_support) == (found.card, found.special_support)
-    assert rules.promises(known) == {"low_income", "hukou", "area"}
+    assert rules.unchecked(known) == {"low_income", "hukou", "area"}
 
 
 def test_of_a_person_without_a_record_nothing_is_left_of_a_promised_hukou() -> None:
     known = rules.answered(declared(PROMISED, BOTH), Facts(), frozenset({"hukou"}))
     assert (known.hukou, known.area) == (None, None)
-    assert rules.promises(known) == {"card", "low_income", "special_support"}
+    assert rules.unchecked(known) == {"card", "low_income", "special_support"}
 
 
 def test_a_hukou_on_record_is_not_lost_when_the_registry_no_longer_answers_with_it() -> None:
@@ -97,12 +97,41 @@ def test_a_promise_is_held_to_what_it_said(name: str, promised: Any, answer: Any
     assert rules.kept_word(name, before, Facts()) is False
 
 
+def test_an_answer_given_again_replaces_the_first_but_no_registry_and_no_paper() -> None:
+    known = Facts(injury_care=fact(True, "applicant"), special_support=fact(True), card=fact(Card(4, 1), "document"))
+    again = rules.restated(known, declared(PROMISED | {"injury_care": "no"}, BOTH))
+    assert (again.injury_care, again.special_support, again.card) == (
+        Fact(False, "applicant", DAY),
+        known.special_support,
+        known.card,
+    )
+    assert again.low_income == Fact("dibao_edge", "promise", DAY)
+
+
+def test_a_paper_says_of_low_income_and_special_support_what_it_excludes() -> None:
+    shown = {"hukou_division": "", "area": "", "low_income": "dibao"}
+    assert rules.documented(shown, None, None, DAY) == Facts(
+        low_income=Fact("dibao", "document", DAY), special_support=Fact(False, "document", DAY)
+    )
+    special = rules.documented(shown | {"low_income": "special_support"}, None, None, DAY)
+    assert special.special_support == Fact(True, "document", DAY)
+    assert rules.unchecked(special) == {"low_income", "special_support"}
+
+
+def test_an_identity_card_shows_the_hukou_and_its_number_the_birth() -> None:
+    shown = {"hukou_division": "620102", "area": "urban", "low_income": ""}
+    seen = rules.documented(shown, None, datetime.date(1975, 3, 12), DAY)
+    assert (seen.hukou, seen.area) == (Fact("620102", "document", DAY), Fact("urban", "document", DAY))
+    assert seen.born_on == Fact(datetime.date(1975, 3, 12), "document", DAY)
+    assert rules.answered(seen, Facts(), frozenset({"hukou"})).hukou is None  # the register knows nobody of that number
+
+
 CARDS = st.builds(Card, st.integers(1, 7), st.integers(1, 4), st.none() | st.frozensets(st.integers(1, 6), min_size=1))
 ALLOWANCES = st.lists(st.builds(Allowance, st.text(max_size=8), st.integers(0, 10**6))).map(tuple)
 
 
 def known_or_not(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    sources = st.sampled_from(["registry", "applicant", "promise"])
+    sources = st.sampled_from(["registry", "applicant", "promise", "document"])
     return st.none() | st.builds(Fact, values, sources, st.dates())
 
 

@@ -7,10 +7,12 @@ import pytest
 
 from contracts import certificate, intake, subsidy
 from contracts.envelope import Contract, Json
-from services.subsidy import store, usecases
+from services.subsidy import store
 from services.subsidy.rules import facts as fact_rules
 from services.subsidy.rules.eligibility import assess
 from services.subsidy.standards import standard_for
+from services.subsidy.usecases import case as cases
+from services.subsidy.usecases.deciding import RULES_VERSION
 from shared.audit import audit_rows
 from tests.builders import HE_SHOUTIAN, LANZHOU, SANYA, Country, stop_clock
 from tests.subsidy.cases import (
@@ -130,7 +132,7 @@ def test_a_decision_names_its_rules_its_first_month_and_a_certificate(country: C
     applied_on = kept(country, case_id).application.applied_on
     assert decided.data["result"] == "granted"
     assert decided.data["first_month"] == f"{applied_on:%Y-%m}"
-    assert decided.data["rules_version"] == usecases.RULES_VERSION
+    assert decided.data["rules_version"] == RULES_VERSION
     assert len(decided.data["remedies"]) == 2
     assert {reason["code"] for reason in decided.personal["reasons"]} >= {"living_dibao", "care_severe"}
     (issued,) = country[LANZHOU].told(certificate.CertificateIssuedV1)
@@ -145,8 +147,8 @@ def test_a_decision_can_be_told_again_from_what_was_kept_of_it(country: Country)
     applied_on = datetime.date.fromisoformat(decision["applied_on"])
     standard = standard_for(decision["division"][:6], applied_on)
     again = assess(fact_rules.from_json(decision["facts"]), standard, decision["division"][:6], applied_on)
-    assert [usecases._finding(outcome) for outcome in again] == decision["findings"]
-    assert (decision["result"], decision["rules"]) == ("refused", usecases.RULES_VERSION)
+    assert [cases.finding_of(outcome) for outcome in again] == decision["findings"]
+    assert (decision["result"], decision["rules"]) == ("refused", RULES_VERSION)
     assert fact_rules.from_json(decision["facts"]) == kept(country, case_id).facts
 
 
@@ -184,7 +186,13 @@ def test_an_office_without_its_credit_code_cannot_decide_until_the_table_is_mend
 
 def test_a_matter_without_rules_is_checked_and_decided_by_two_offices(country: Country) -> None:
     child = HE_SHOUTIAN | {"role": "beneficiary", "name": "欧阳北辰", "id_number": "990101201406050182", "phone": ""}
-    circumstances = {"code": "parents-circumstances", "source": "applicant", "provided_at": ""}
+    circumstances = {
+        "code": "parents-circumstances",
+        "source": "applicant",
+        "seen": "original",
+        "seen_by": "w",
+        "provided_at": "",
+    }
     case_id = begun(
         country,
         child,
@@ -216,7 +224,8 @@ def test_a_supplement_is_asked_for_once_by_the_office_whose_task_it_is(country: 
     assert answer(country, ask, case_id, TOWNSHIP, personal=MISSING) == ("", "")
     assert answer(country, CHECK, case_id, TOWNSHIP) == ("OutOfStep", "awaiting_supplement")
     brought = [{"code": "low-income", "source": "promise", "provided_at": ""}]
-    country.act(SANYA, intake.SupplementApplicationV1, case_id, "460204001", materials=brought)
+    promise = {"answers": {"low_income": "dibao", "area": "urban"}}
+    country.act(SANYA, intake.SupplementApplicationV1, case_id, "460204001", materials=brought, personal=promise)
     country.settle()
     assert answer(country, ask, case_id, TOWNSHIP, personal=MISSING) == ("Refused", "supplement_told_once")
     assert [item["code"] for item in last_task(country).data["case"]["materials"]] == ["low-income"]
@@ -244,7 +253,7 @@ def test_a_hukou_that_proves_to_be_elsewhere_during_a_supplement_sends_the_case_
     switch(country, "population", "up")
     ask_again(country)
     assert kept(country, case_id).application.state == "supplementing"
-    brought = [{"code": "low-income", "source": "applicant", "provided_at": ""}]
+    brought = [{"code": "low-income", "source": "applicant", "seen": "original", "seen_by": "w", "provided_at": ""}]
     country.act(SANYA, intake.SupplementApplicationV1, case_id, "460204001", materials=brought)
     country.settle()
     assert kept(country, case_id).application.state == "redirected"

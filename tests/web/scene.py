@@ -24,7 +24,7 @@ from shared.crypto.personal import seal_personal
 from shared.directory import Node
 from shared.embedded import sqlite_engine
 from shared.outbox import Works, outbox
-from tests.builders import make_node, make_works
+from tests.builders import ANSWERS, make_node, make_works
 
 NODE = "620100"
 TOWNSHIP, COUNTY, DPF, CITY = "620102001", "620102", "620102-dpf", "620100"
@@ -42,6 +42,7 @@ def a_form(**changes: Any) -> dict[str, Any]:
     form = {
         "matter": "disability-subsidies",
         "parties": [PERSON],
+        "answers": ANSWERS,
         "materials": [{"code": "disability-card", "source": "registry"}],
         "consents": ["notice_shown", "checks"],
     }

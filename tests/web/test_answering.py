@@ -14,7 +14,7 @@ from tests.web.scene import TAKEN_IN, TOWNSHIP, Scene, a_form, people, taken_in
 
 CLERK = Principal("t", "clerk", "clerk-1", office=TOWNSHIP)
 KEY = "key-0001"
-ABSENT = dict.fromkeys(("residence_division", "address", "basis", "scope", "expires_on"), "")
+ABSENT = dict.fromkeys(("residence_division", "address", "basis", "expires_on"), "")
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ def the_story(scene):
         (intake.ApplicationProgressedV1, progressed("check", 2, 4), None),
         (subsidy.SupplementNeededV1, {"version": 3, "office": office(), "at": at(5)}, {"missing": [REASON]}),
         (intake.SupplementRequestedV1, progressed("request_supplement", 3, 5), {"missing": [REASON]}),
-        (intake.ApplicationSupplementedV1, supplemented, None),
+        (intake.ApplicationSupplementedV1, supplemented, {"answers": {}}),
         (intake.ApplicationProgressedV1, progressed("receive_supplement", 4, 7), None),
         (subsidy.TaskOpenedV1, opened | {"version": 4, "task": review}, {"findings": [FINDING]}),
         (subsidy.ApplicationDecidedV1, decided | {"rules_version": "1", "first_month": "2025-09"}, why),
@@ -221,7 +221,7 @@ def test_a_withdrawal_is_at_once_here_and_asked_for_elsewhere(scene):
 @pytest.mark.parametrize(
     ("contract", "data"),
     [
-        (subsidy.PromiseCheckedV1, {"fact": "low_income", "kept": False}),
+        (subsidy.PromiseCheckedV1, {"fact": "low_income", "kept": False, "source": "promise"}),
         (exchange.MessageQuarantinedV1, {"code": "signature_wrong", "peer": "460200", "message_id": "m"}),
         (exchange.DirectoryUpdatedV1, {"version": 7}),
         (

@@ -36,7 +36,7 @@ def work(scene):
 
 def asked(**changes):
     """A form as contracts.api.asked.NewCase hands it on."""
-    party = dict.fromkeys(("residence_division", "address", "basis", "scope", "expires_on"), "")
+    party = dict.fromkeys(("residence_division", "address", "basis", "expires_on"), "")
     form = {"office": "", "channel": "", "answers": {}, "place_division": ""} | a_form(**changes)
     parties = [party | given for given in form["parties"]]
     materials = [{"file_id": "", "seen": ""} | given for given in form["materials"]]
@@ -47,8 +47,13 @@ def citizen(work, number=PERSON["id_number"]):
     return Principal("c", "citizen", "c-1", person_index=writing.person_index(work.node.keys, "citizen", number))
 
 
+SHOWN = {"card_no": "99010219750312017841", "card_components": [], "low_income": ""}
+SHOWN |= {"hukou_division": "", "area": ""}
+
+
 def an_act(act, **more):
     empty = {"approve": None, "reasons": [], "missing": [], "materials": [], "to_division": "", "reason": ""}
+    empty |= {"answers": {}, "shown": None}
     return empty | {"act": act, "expected_version": 1} | more
 
 
@@ -244,7 +249,7 @@ def test_what_contracts_can_check_is_refused_at_once(scene, work, changes, code,
 
 def test_a_required_question_must_be_answered(work):
     child = PERSON | {"role": "beneficiary", "id_number": "990102197503120178"}
-    form = asked(matter="orphan-recognition", parties=[PERSON, child], materials=[])
+    form = asked(matter="orphan-recognition", parties=[PERSON, child], materials=[], answers={})
     with pytest.raises(Refused, match="answer_missing") as refused:
         taking_in.take_in(work, CLERK, form, KEY)
     assert refused.value.field == "answers.circumstances"
@@ -295,9 +300,19 @@ PROMISE = {"code": "disability-card", "source": "promise", "file_id": "", "seen"
 @pytest.mark.parametrize(
     ("office", "act", "contract", "personal"),
     [
-        (TOWNSHIP, an_act("check", approve=True), subsidy.CheckApplicationV1, {"reasons": []}),
-        (DPF, an_act("review", approve=False, reasons=[REASON]), subsidy.ReviewApplicationV1, {"reasons": [REASON]}),
-        ("620102", an_act("decide", approve=True), subsidy.DecideApplicationV1, {"reasons": []}),
+        (
+            TOWNSHIP,
+            an_act("check", approve=True, shown=SHOWN),
+            subsidy.CheckApplicationV1,
+            {"reasons": [], "shown": SHOWN},
+        ),
+        (
+            DPF,
+            an_act("review", approve=False, reasons=[REASON]),
+            subsidy.ReviewApplicationV1,
+            {"reasons": [REASON], "shown": None},
+        ),
+        ("620102", an_act("decide", approve=True), subsidy.DecideApplicationV1, {"reasons": [], "shown": None}),
         (TOWNSHIP, an_act("request_supplement", missing=[REASON]), subsidy.RequestSupplementV1, {"missing": [REASON]}),
         (
             TOWNSHIP,
@@ -306,7 +321,13 @@ PROMISE = {"code": "disability-card", "source": "promise", "file_id": "", "seen"
             {"reason": "迁走"},
         ),
         (TOWNSHIP, an_act("withdraw", reason="不办了"), intake.WithdrawApplicationV1, {"reason": "不办了"}),
-        (TOWNSHIP, an_act("supplement", materials=[PROMISE]), intake.SupplementApplicationV1, None),
+        (TOWNSHIP, an_act("supplement", materials=[PROMISE]), intake.SupplementApplicationV1, {"answers": {}}),
+        (
+            TOWNSHIP,
+            an_act("supplement", answers={"long_term_care": "yes"}),
+            intake.SupplementApplicationV1,
+            {"answers": {"long_term_care": "yes"}},
+        ),
     ],
 )
 def test_an_act_is_one_command_to_the_service_that_owns_it(scene, office, act, contract, personal):

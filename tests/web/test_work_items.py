@@ -200,7 +200,7 @@ def test_whoever_still_waits_at_the_counter_hears_the_refusal_there(scene, monke
         ("clerk", {}, "material_not_shown"),
         ("citizen", {}, "material_not_shown"),
         ("citizen", {"seen": "original"}, "seen_not_allowed"),
-        ("clerk", {"source": "promise", "seen": "original"}, "seen_not_allowed"),
+        ("clerk", {"source": "e-certificate", "seen": "original"}, "seen_not_allowed"),
     ],
 )
 def test_a_material_that_nobody_can_look_at_is_refused_by_name(scene, kind, material, code):

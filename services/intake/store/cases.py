@@ -208,9 +208,9 @@ def find_office(work: Work, case_id: str) -> str:
     return str(facts["accepting_office"]["code"]) if facts else ""
 
 
-def set_division(work: Work, case_id: str, division: str) -> None:
-    """The hukou turned out to be elsewhere."""
-    work.write(CHANGE_CASE, {"of_case": case_id, "division": division})
+def change_case(work: Work, case_id: str, **values: Any) -> None:
+    """The hukou turned out to be elsewhere (`division`), or the applicant answered more (`personal`)."""
+    work.write(CHANGE_CASE, {"of_case": case_id} | values)
 
 
 def set_outcome(work: Work, case_id: str, outcome: Mapping[str, Any], reasons: Iterable[Mapping[str, Any]]) -> None:

@@ -6,7 +6,7 @@ import datetime
 from contracts import exchange
 from contracts import intake as said
 from contracts.envelope import Json
-from contracts.matters import Matter, find_matter
+from contracts.matters import AnswerFault, Matter, find_answer_fault, find_matter, promised
 from services.intake import rules
 from services.intake.ports import Reply
 from services.intake.rules import Leg, State
@@ -32,6 +32,7 @@ def take_in_application(work: Work) -> None:
     subject = _expect_parties(matter, personal["parties"], facts, work.today)
     rules.expect_known_materials(matter.materials, facts["materials"])
     rules.expect_shown(facts["materials"], asked["actor"]["kind"] == "clerk")
+    _expect_answers(find_answer_fault(matter, personal["answers"], promised(facts["materials"])))
     division = _competent_division(work, matter, office, subject, asked["place_division"])
     holder = work.node.directory.node_of(division)
     rules.expect_reach(matter.reach, work.node.code, holder)
@@ -77,6 +78,11 @@ def _expect_parties(matter: Matter, parties: list[Json], facts: Json, on: dateti
     rules.expect_consents(facts["consents"], child)
     rules.expect_agency(parties, on)
     return dict(rules.find_subject(parties, matter.subject_role))
+
+
+def _expect_answers(fault: AnswerFault | None) -> None:
+    if fault:
+        raise Refused(fault.code, fault.words, basis=fault.basis, field=fault.field)
 
 
 def _normalised(party: Json, on: datetime.date) -> int | None:
@@ -143,7 +149,7 @@ def forward(work: Work, before: Leg, leg: Leg, kept: Case, complete_on: datetime
 
 
 def supplement_application(work: Work) -> None:
-    """补正: the applicant brings what was missing, here where the case was taken in."""
+    """补正: the applicant brings or answers what was missing, here where the case was taken in."""
     asked = work.data(said.SupplementApplicationV1)
     leg = store.get_leg(work, case.id_of(work), "accepting")
     rules.expect_version(leg, asked["expected_version"])
@@ -153,10 +159,12 @@ def supplement_application(work: Work) -> None:
     wanted = case.matter_of(kept).materials
     rules.expect_known_materials(wanted, asked["materials"])
     rules.expect_shown(asked["materials"], asked["actor"]["kind"] == "clerk")
+    answers = work.personal(said.SupplementApplicationV1)["answers"]
+    kept = _with_answers(work, kept, answers, [*store.list_materials(work, leg.case_id), *asked["materials"]])
     store.add_materials(work, leg.case_id, asked["materials"])
     done = case.note(work, leg, "supplement", kept.facts["accepting_office"], actor=asked["actor"]["id"])
     if not rules.is_held_here(leg):
-        _pass_on(work, leg, done, asked["materials"])
+        _pass_on(work, leg, done, asked["materials"], answers)
     elif not rules.missing_materials(wanted, store.list_materials(work, leg.case_id)):
         forward(work, leg, leg, kept, work.today)
     else:
@@ -164,10 +172,17 @@ def supplement_application(work: Work) -> None:
     notices.settle(work, leg.case_id)
 
 
-def _pass_on(work: Work, leg: Leg, done: Json, brought: list[Json]) -> None:
+def _with_answers(work: Work, kept: Case, answers: Json, brought: list[Json]) -> Case:
+    """The case with what was answered now in the place of earlier answers; Refused where the whole cannot stand."""
+    both = kept.personal["answers"] | answers
+    _expect_answers(find_answer_fault(case.matter_of(kept), both, promised(brought)))
+    return case.keep_answers(work, kept, answers)
+
+
+def _pass_on(work: Work, leg: Leg, done: Json, brought: list[Json], answers: Json) -> None:
     leg = case.change(work, leg, rules.move(leg, "supplement"))
     data = {"leg": store.snapshot(leg), "step": done, "materials": brought}
-    work.tell(said.ApplicationSupplementedV1, leg.case_id, data, to=leg.peer_node)
+    work.tell(said.ApplicationSupplementedV1, leg.case_id, data, {"answers": answers}, to=leg.peer_node)
     materials.send_files(work, leg, brought)
 
 
@@ -234,7 +249,7 @@ def note_supplement_request(work: Work) -> None:
         return
     asked, kept = rules.ask_supplement(leg, work.today), store.get_case(work, leg.case_id)
     case.change_aloud(work, leg, asked)
-    until = clocks.supplement_until(asked, kept)
+    until = datetime.date.fromisoformat(told["due_on"]) if told["due_on"] else clocks.supplement_until(asked, kept)
     notices.send(work, kept, f"supplement_requested/{told['leg']['leg_no']}", until)
 
 
@@ -278,7 +293,7 @@ def _forward_to(work: Work, before: Leg, leg: Leg, division: str, refused_by: st
     except Refused as error:
         _need_attention(work, before, leg, error.code, error.message)
         return
-    store.set_division(work, leg.case_id, division)
+    store.change_case(work, leg.case_id, division=division)
     kept = store.get_case(work, leg.case_id)
     forward(work, before, dataclasses.replace(leg, peer_node=holder), kept, work.today)
 
@@ -300,7 +315,7 @@ def forward_application(work: Work) -> None:
     _expect_narrow(work, matter, division)
     holder = work.node.directory.node_of(division)
     rules.expect_reach(matter.reach, work.node.code, holder)
-    store.set_division(work, leg.case_id, division)
+    store.change_case(work, leg.case_id, division=division)
     kept = dataclasses.replace(kept, division=division)
     forward(work, leg, dataclasses.replace(leg, peer_node=holder), kept, work.today, asked["actor"]["id"])
     notices.settle(work, leg.case_id)

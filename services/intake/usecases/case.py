@@ -71,6 +71,15 @@ def note_told(work: Work, case_id: str, leg: Json, steps: list[Json]) -> None:
         store.add_steps(work, case_id, steps)
 
 
+def keep_answers(work: Work, kept: Case, answers: Json) -> Case:
+    """The case with answers in the place of earlier ones."""
+    if not answers:
+        return kept
+    personal = dict(kept.personal) | {"answers": kept.personal["answers"] | answers}
+    store.change_case(work, kept.case_id, personal=personal)
+    return dataclasses.replace(kept, personal=personal)
+
+
 def competent_offices(work: Work, matter: Matter, division: str) -> list[Office]:
     """The offices here where the matter's first step is done for that division; none unless every step can be."""
     steps = [_offices_for(work, matter, step, division) for step in matter.steps]

@@ -97,11 +97,12 @@ def note_supplement(work: Work) -> None:
     if told["leg"]["node"] != work.node.code:  # as the other leg of our own case we have them already
         store.add_materials(work, leg.case_id, told["materials"])
         materials.expect_files(work, leg, told["materials"])
+        answers = work.personal(said.ApplicationSupplementedV1)["answers"]
+        case.keep_answers(work, store.get_case(work, leg.case_id), answers)
     case.note_told(work, leg.case_id, told["leg"], [told["step"]])
-    if leg.state is not State.SUPPLEMENT_REQUIRED:
+    if leg.state not in (State.SUPPLEMENT_REQUIRED, State.ACCEPTED):
         return
-    resumed = rules.resume_clocks(rules.move(leg, "supplement"), work.today, calendar.standard())
-    leg = case.change(work, leg, resumed)
+    leg = case.change(work, leg, _gone_on(work, leg))
     office = case.competent_ref(work, store.get_case(work, leg.case_id))
     case.progress(work, leg, case.note(work, leg, "receive_supplement", office))
     work.arrived(case.supplemented(leg))
@@ -167,11 +168,28 @@ def ask_supplement(work: Work) -> None:
     if leg is None:
         return
     leg = case.change(work, leg, rules.pause_clocks(rules.move(leg, "require_supplement"), work.today))
-    done = case.step(leg, "request_supplement", told["office"], told["at"])
+    until = f"请在 {told['due_on']} 前补正" if told["due_on"] else ""
+    done = case.step(leg, "request_supplement", told["office"], told["at"], until)
     store.add_steps(work, leg.case_id, [done])
     missing = work.personal(subsidy_contracts.SupplementNeededV1)
-    told_on = {"leg": store.snapshot(leg), "step": done}
+    told_on = {"leg": store.snapshot(leg), "step": done, "due_on": told["due_on"]}
     work.tell(said.SupplementRequestedV1, leg.case_id, told_on, missing, to=leg.peer_node)
+
+
+def note_lapse(work: Work) -> None:
+    """逾期未补正: the deciding office goes on without; the clocks go on, unless the supplement came meanwhile."""
+    told = work.data(subsidy_contracts.SupplementLapsedV1)
+    leg = case.decider_said(work, told["version"], while_supplementing=True)
+    if leg is None:
+        return
+    _note_and_tell(work, case.change(work, leg, _gone_on(work, leg)), "supplement_lapsed", told)
+
+
+def _gone_on(work: Work, leg: Leg) -> Leg:
+    """The leg waits no more: its supplement is here, or its time is over; whichever is second finds it going on."""
+    if leg.state is not State.SUPPLEMENT_REQUIRED:
+        return rules.move(leg, "progress")
+    return rules.resume_clocks(rules.move(leg, "supplement"), work.today, calendar.standard())
 
 
 def note_decision(work: Work) -> None:

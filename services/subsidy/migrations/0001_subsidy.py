@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("acts", sa.Text(), nullable=False),
         sa.Column("supplement_told", sa.Boolean(), nullable=False),
+        sa.Column("supplement_due_on", sa.Date(), nullable=True),
         sa.Column("case_facts", sa.JSON(), nullable=False),
         sa.Column("personal", sa.Text(), nullable=False),
         sa.Column("facts", sa.Text(), nullable=False),
@@ -32,6 +33,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("case_id", "leg_no"),
     )
     op.create_index("applications_ask_again", "applications", ["ask_again"], unique=False)
+    op.create_index("applications_state", "applications", ["state", "supplement_due_on"], unique=False)
     op.create_table(
         "withdrawals",
         sa.Column("case_id", sa.String(length=36), nullable=False),

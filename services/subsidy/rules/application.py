@@ -7,9 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from services.subsidy.rules.eligibility import NOT_VERIFIED
 from shared.calendar import Calendar
 from shared.errors import Denied, OutOfStep, Refused
 
+MISSING = "missing_"  # how the rules begin the code of a fact that is not known
+NO_RULE = "missing_allowance_rule"  # ours to settle: no applicant can prove a rule
+NOT_PROVEN = "not_proven_"
+PROOF = "行政许可法 第三十一条、第三十八条;社会救助法 第四十三条、第四十五条"
+EXAMINED = "国发〔2015〕52号 三"
 SEPARATION = "国办发〔2020〕35号 收受分离"
 TELL_MISSING_WITHIN = 5  # working days: what is not told by then counts as complete (行政许可法 第三十二条)
 
@@ -53,6 +59,7 @@ class Application:
     version: int = 1
     acts: tuple[Act, ...] = ()
     supplement_told: bool = False
+    supplement_due_on: datetime.date | None = None
 
     @property
     def open(self) -> bool:
@@ -111,23 +118,42 @@ def done(application: Application, act: Act, last: bool) -> Application:
     return dataclasses.replace(application, state=state, version=application.version + 1, acts=(*application.acts, act))
 
 
-def asked_supplement(application: Application, on: datetime.date, calendar: Calendar) -> Application:
-    """补正 is told once, all at once, within five working days (行政许可法 第三十二条); Refused else."""
+def asked_supplement(
+    application: Application, on: datetime.date, calendar: Calendar, days: int, *, unproven: bool = False
+) -> Application:
+    """补正 is told once, all at once, within five working days (行政许可法 第三十二条); Refused else.
+
+    `days`: working days to bring it. While facts are `unproven` it may be asked later, too: the five days bind what
+    papers lack, and nobody is refused for what they were never asked to prove.
+    """
     basis = "行政许可法 第三十二条"
     if application.supplement_told:
         raise Refused("supplement_told_once", "补正内容应当一次性告知,此办件已告知过,不得再次要求补正", basis=basis)
-    if calendar.working_days_between(application.accepted_on, on) > TELL_MISSING_WITHIN:
+    late = calendar.working_days_between(application.accepted_on, on) > TELL_MISSING_WITHIN
+    if late and not unproven:
         raise Refused("supplement_too_late", "超过五个工作日未一次性告知补正的,视为受理,请继续办理", basis=basis)
     return dataclasses.replace(
-        application, state=State.SUPPLEMENTING, version=application.version + 1, supplement_told=True
+        application,
+        state=State.SUPPLEMENTING,
+        version=application.version + 1,
+        supplement_told=True,
+        supplement_due_on=calendar.add_working_days(on, days).date,
     )
 
 
 def supplemented(application: Application) -> Application:
-    """The applicant brought what was missing."""
-    if application.state is not State.SUPPLEMENTING:
+    """The applicant brought what was missing; after its time, too, as long as nothing is decided."""
+    if not application.open or not application.supplement_told:
         raise OutOfStep("stale", "过时的消息")
     return dataclasses.replace(application, state=State.OPEN)
+
+
+def lapsed(application: Application, on: datetime.date) -> Application:
+    """The time for the supplement is over: go on with what is known. OutOfStep while it runs, or when it came."""
+    due_on = application.supplement_due_on
+    if application.state is not State.SUPPLEMENTING or due_on is None or on <= due_on:
+        raise OutOfStep("stale", "过时的消息")
+    return dataclasses.replace(application, state=State.OPEN, version=application.version + 1)
 
 
 def ended(application: Application, state: State) -> Application:
@@ -141,14 +167,16 @@ def decision(findings: Sequence[Mapping[str, Any]], acts: Sequence[Act]) -> tupl
     """granted or refused, with all reasons.
 
     A matter with rules is granted when at least one benefit is eligible, unless the decider says no with reasons;
-    nobody can grant against the rules, nor decide while facts are missing or for another county. A matter without
-    rules is the clerk's.
+    nobody can grant against the rules or on facts that are missing, refuse for facts nobody asked for (`settled`), nor
+    decide for another county. A matter without rules is the clerk's.
     """
     approve = acts[-1].approve
     said = tuple(reason for act in acts for reason in act.reasons)
     ruled = tuple(reason for finding in findings for reason in finding["reasons"])
     _expect_decidable(findings, ruled)
     eligible = any(finding["eligible"] for finding in findings)
+    if approve and not eligible:
+        _expect_proven(ruled)
     if approve and findings and not eligible:
         basis = ruled[0]["basis"] if ruled else ""
         raise Refused("not_eligible", "按现有事实不符合条件,不能认定;如有异议请先核实事实", basis=basis)
@@ -160,12 +188,46 @@ def decision(findings: Sequence[Mapping[str, Any]], acts: Sequence[Act]) -> tupl
     return ("granted" if approve else "refused"), (*ruled, *said)
 
 
+def settled(findings: Sequence[Mapping[str, Any]], application: Application) -> list[Mapping[str, Any]]:
+    """The findings once the supplement is over: a benefit whose facts are still not proven is not due.
+
+    The applicant answers for the papers (行政许可法 第三十一条) and helps to find the facts (社会救助法 第四十三条); who was
+    told once what is missing, and did not prove it, is refused in writing. Before that nothing is settled.
+    """
+    return [_settled(finding) if application.supplement_told else finding for finding in findings]
+
+
+def _settled(finding: Mapping[str, Any]) -> Mapping[str, Any]:
+    if finding["eligible"] is not None or any(reason["code"] == NO_RULE for reason in finding["reasons"]):
+        return finding
+    return {**finding, "eligible": False, "reasons": [_not_proven(reason) for reason in finding["reasons"]]}
+
+
+def _not_proven(reason: Mapping[str, Any]) -> Mapping[str, Any]:
+    text = f"{_what(reason)}在一次性告知补正后仍未得到证明。"
+    return {"code": NOT_PROVEN + reason["code"].removeprefix(MISSING), "text": text, "basis": PROOF}
+
+
+def _what(reason: Mapping[str, Any]) -> str:
+    return str(reason["text"]).removesuffix(NOT_VERIFIED)
+
+
 def _expect_decidable(findings: Sequence[Mapping[str, Any]], ruled: Sequence[Mapping[str, Any]]) -> None:
-    basis = "国发〔2015〕52号 三"
     if any(finding["eligible"] is None for finding in findings):
-        raise Refused("facts_missing", "仍有未核实的情况,请先要求补正或等待核实", basis=basis)
+        what = "、".join(dict.fromkeys(_what(reason) for reason in ruled if reason["code"].startswith(MISSING)))
+        if any(reason["code"] == NO_RULE for reason in ruled):
+            advice = "请报上级民政部门明确衔接规定,由管理员补入当地标准后再办"
+        else:
+            advice = "请先一次性要求补正,或等待登记机构答复;补正到件或逾期后仍未证明的,可以书面不予认定"
+        raise Refused("facts_missing", f"尚未核实:{what}。{advice}", basis=EXAMINED)
     if any(reason["code"] == "hukou_elsewhere" for reason in ruled):
-        raise Refused("hukou_elsewhere", "户籍不在本地,本地不得审定,请退回转办", basis=basis)
+        raise Refused("hukou_elsewhere", "户籍不在本地,本地不得审定,请退回转办", basis=EXAMINED)
+
+
+def _expect_proven(ruled: Sequence[Mapping[str, Any]]) -> None:
+    if any(reason["code"].startswith(NOT_PROVEN) for reason in ruled):
+        words = "告知补正后仍有情况未得到证明,不能认定;可以书面不予认定,理由和依据已列明"
+        raise Refused("facts_missing", words, basis=PROOF)
 
 
 def expect_elsewhere(application: Application, to_division: str) -> None:

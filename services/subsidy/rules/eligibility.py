@@ -24,7 +24,7 @@ from services.subsidy.rules.standard import (
 )
 
 T = TypeVar("T")
-Source = Literal["registry", "applicant", "promise"]
+Source = Literal["registry", "applicant", "promise", "document"]
 PublicPay = Literal["none", "with_proof", "without_proof"]
 Verdict = Literal["eligible", "refused", "undetermined", "not_ours"]
 
@@ -33,6 +33,7 @@ WHO = f"{NATIONAL} 二（补贴对象）"
 MIXED = f"{NATIONAL} 二（政策衔接）"
 APPLY = f"{NATIONAL} 三（自愿申请）"
 EXAMINE = f"{NATIONAL} 三（逐级审核）"
+NOT_VERIFIED = "尚未核实。"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +200,7 @@ def _outcome(it: _Question, division: str) -> Outcome:
 
 
 def _vouched(fact: Fact[T] | None) -> Fact[T] | None:
-    """What a registry holds needs its answer or a promise (告知承诺): a bare statement leaves it unknown."""
+    """What a registry holds needs its answer, a paper or a promise: a bare statement leaves it unknown."""
     return None if fact and fact.source == "applicant" else fact
 
 
@@ -222,7 +223,7 @@ def _against(code: str, text: str, basis: str) -> _Finding:
 
 
 def _missing(fact: str, what: str) -> _Finding:
-    return _Finding("missing", Reason(f"missing_{fact}", f"{what}尚未核实，暂不能审定。", EXAMINE), fact)
+    return _Finding("missing", Reason(f"missing_{fact}", f"{what}{NOT_VERIFIED}", EXAMINE), fact)
 
 
 def _hukou(it: _Question) -> Iterator[_Finding]:

@@ -61,8 +61,31 @@ def answered(known: Facts, found: Facts, denied: frozenset[str]) -> Facts:
     now = merged(known, found)
     if "hukou" not in denied:
         return now
-    promised = promises(now).intersection(HELD_BY_POPULATION)
-    return dataclasses.replace(now, **dict.fromkeys(promised))
+    doubted = unchecked(now).intersection(HELD_BY_POPULATION)
+    return dataclasses.replace(now, **dict.fromkeys(doubted))
+
+
+def restated(known: Facts, said: Facts) -> Facts:
+    """What the applicant says now in the place of what they said before; registries and papers are not talked over."""
+    held = {name: fact for name, fact in _known(known).items() if fact.source in ("registry", "document")}
+    return dataclasses.replace(merged(known, said), **held)
+
+
+def documented(shown: Mapping[str, Any], card: Card | None, born_on: datetime.date | None, on: datetime.date) -> Facts:
+    """The facts that brought papers show. `born_on`: by the citizen number, where an identity card was brought."""
+    said: dict[str, Any] = {"card": card, "hukou": shown["hukou_division"] or None, "area": shown["area"] or None}
+    if shown["hukou_division"]:
+        said["born_on"] = born_on
+    if status := shown["low_income"]:  # a 特困 person is in no 低保 family
+        special = status == "special_support"
+        said |= {"low_income": "none" if special else status, "special_support": special}
+    return Facts(**{name: Fact(value, "document", on) for name, value in said.items() if value is not None})
+
+
+def on_record(known: Facts, shown: Facts) -> str:
+    """The first shown fact that a registry has told already; "" for none."""
+    told = _known(known)
+    return next((name for name in _known(shown) if name in told and told[name].source == "registry"), "")
 
 
 def kept_word(name: str, promised: Facts, known: Facts) -> bool:
@@ -86,11 +109,9 @@ def _gist(value: Any) -> Any:
 
 def to_json(facts: Facts) -> dict[str, Any]:
     """Facts as JSON values, unknown ones left out."""
-    known = {name: getattr(facts, name) for name in Facts.__dataclass_fields__}
     return {
         name: {"value": _plain(fact.value), "source": fact.source, "as_of": fact.as_of.isoformat()}
-        for name, fact in known.items()
-        if fact is not None
+        for name, fact in _known(facts).items()
     }
 
 
@@ -131,10 +152,11 @@ def _value(name: str, plain: Any) -> Any:
             return plain
 
 
-def promises(facts: Facts) -> frozenset[str]:
-    """Names of facts that rest on a promise and must be checked later."""
-    return frozenset(
-        name
-        for name in Facts.__dataclass_fields__
-        if (fact := getattr(facts, name)) is not None and fact.source == "promise"
-    )
+def unchecked(facts: Facts) -> frozenset[str]:
+    """Names of facts that rest on a promise or a paper and must be checked later."""
+    return frozenset(name for name, fact in _known(facts).items() if fact.source in ("promise", "document"))
+
+
+def _known(facts: Facts) -> dict[str, Fact[Any]]:
+    known = {name: getattr(facts, name) for name in Facts.__dataclass_fields__}
+    return {name: fact for name, fact in known.items() if fact is not None}

@@ -129,14 +129,14 @@ def add_mark(work: Work, case_id: str, mark: Mark) -> None:
 def keep_task(work: Work, case_id: str, at: tuple[int, str], task: Json, more: Json | None = None) -> None:
     """What is to be done next, by the deciding service's newest word, spoken `at` (version, time).
 
-    `more`: findings and missing_facts of an opening; a later opening at the same version knows better.
+    `more`: findings and missing_facts of an opening; an opening at the same version knows better.
     """
     version, time = at
     row = {"version": version, "task": task, "opened_at": time} | (more or {})
     if not work.insert_once(tasks, {"case_id": case_id, "findings": None, "missing_facts": []} | row):
         older = tasks.c.version < version
         if more is not None:
-            older = older | ((tasks.c.version == version) & (tasks.c.opened_at < time))
+            older = older | ((tasks.c.version == version) & (tasks.c.opened_at <= time))
         if not work.change(update(tasks).where(tasks.c.case_id == case_id, older).values(row)):
             return
     work.write(FORGET_OFFICES, {"of_case": case_id})

@@ -28,18 +28,18 @@ NEEDS: Mapping[str, tuple[str, ...]] = {  # act -> what must be said beyond act 
     "review": ("approve",),
     "decide": ("approve",),
     "request_supplement": ("missing",),
-    "supplement": ("materials",),
+    "supplement": (),
     "withdraw": (),
     "redirect": ("to_division", "reason"),
     "forward": ("to_division",),
     "tell": (),
 }
 PERSONAL: Mapping[str, tuple[str, ...]] = {  # act -> what only the command's sealed part may carry
-    "check": ("reasons",),
-    "review": ("reasons",),
-    "decide": ("reasons",),
+    "check": ("reasons", "shown"),
+    "review": ("reasons", "shown"),
+    "decide": ("reasons", "shown"),
     "request_supplement": ("missing",),
-    "supplement": (),
+    "supplement": ("answers",),
     "withdraw": ("reason",),
     "redirect": ("reason",),
     "forward": (),
@@ -47,9 +47,10 @@ PERSONAL: Mapping[str, tuple[str, ...]] = {  # act -> what only the command's se
 }
 MAY_SAY: Mapping[str, tuple[str, ...]] = {
     **NEEDS,
-    "check": ("approve", "reasons"),
-    "review": ("approve", "reasons"),
-    "decide": ("approve", "reasons"),
+    "check": ("approve", "reasons", "shown"),
+    "review": ("approve", "reasons", "shown"),
+    "decide": ("approve", "reasons", "shown"),
+    "supplement": ("materials", "answers"),
     "withdraw": ("reason",),
 }
 
@@ -88,7 +89,10 @@ def _said(work: Work, who: Principal, asked: Json, case: Case) -> Json:
             raise Refused("act_field_missing", "请补全此操作所需的内容", field=name)
     said = {name: asked[name] for name in MAY_SAY[verb]}
     if "materials" in said:
+        if not (asked["materials"] or asked["answers"]):
+            raise Refused("act_field_missing", "请补充材料或者回答", field="materials")
         matter = matter_version(case.matter, case.facts["matter_version"])
+        checking.expect_values(matter, asked["answers"])
         said["materials"] = checking.read_materials(work, who, matter, said["materials"])
     if "to_division" in said:
         checking.expect_division(said["to_division"], work.today, "to_division")

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from contracts.envelope import Json
-from contracts.matters import Matter, find_matter
+from contracts.matters import AnswerFault, Matter, find_answer_fault, find_matter, find_value_fault, promised
 from services.web import rules
 from services.web.rules import Principal
 from services.web.store import asking, writing
@@ -115,15 +115,19 @@ def expect_own(work: Work, who: Principal, parties: Iterable[Mapping[str, Any]])
         raise Denied("not_your_application", "只能以本人名义申请,请核对申请人的证件号码", field="parties")
 
 
-def expect_answers(matter: Matter, answers: Mapping[str, Any]) -> None:
-    """Refused for a question that was left out or that the matter does not ask."""
-    questions = {question["code"]: question for question in matter.questions}
-    if not questions.keys() >= answers.keys():
-        message = "填写了此事项不需要的内容,请删除后重新提交"
-        raise Refused("answer_not_asked", message, basis="个人信息保护法 第六条", field="answers")
-    for code, question in questions.items():
-        if question["required"] and answers.get(code) in (None, "", [], {}):
-            raise Refused("answer_missing", f"请填写“{question['label']}”", field=f"answers.{code}")
+def expect_answers(matter: Matter, answers: Mapping[str, Any], materials: Iterable[Mapping[str, Any]]) -> None:
+    """Refused for a question left out or not asked, and for a value the matter does not know."""
+    _expect(find_answer_fault(matter, answers, promised(materials)))
+
+
+def expect_values(matter: Matter, answers: Mapping[str, Any]) -> None:
+    """As `expect_answers`, of a supplement, which may leave questions out."""
+    _expect(find_value_fault(matter, answers))
+
+
+def _expect(fault: AnswerFault | None) -> None:
+    if fault:
+        raise Refused(fault.code, fault.words, basis=fault.basis, field=fault.field)
 
 
 def read_materials(work: Work, who: Principal, matter: Matter, brought: Iterable[Json]) -> list[Json]:

@@ -90,6 +90,9 @@ def _forwarded(work: Work, message: Message, data: Json) -> None:
     writing.open_case(work, message.subject, data["case"], work.personal(intake.ApplicationForwardedV1))
     node = message.destination or work.node.code
     writing.place_case(work, message.subject, data["leg_no"], data["division"], node)
+    if any(step["verb"] == "supplement" for step in data["steps"]):  # answered before the case left
+        answers = work.personal(intake.ApplicationForwardedV1)["answers"]
+        _keep_answers(work, message.subject, data["leg"], answers)
     _leg_and_steps(work, message.subject, data["leg"], data["steps"])
     writing.add_mark(work, message.subject, Mark("forwarded", data["leg_no"], 0))
 
@@ -142,7 +145,14 @@ def _supplement_requested(work: Work, message: Message, data: Json) -> None:
 def _supplemented(work: Work, message: Message, data: Json) -> None:
     """已补正."""
     writing.add_materials(work, message.subject, data["materials"])
+    _keep_answers(work, message.subject, data["leg"], work.personal(intake.ApplicationSupplementedV1)["answers"])
     _stepped("supplemented")(work, message, data)
+
+
+def _keep_answers(work: Work, case_id: str, leg: Json, answers: Json) -> None:
+    """Answers come after the first ones, whichever is heard first."""
+    if answers:
+        writing.keep_words(work, case_id, f"answers.{leg['version']}", _at(leg), {"answers": answers})
 
 
 def _withdrawn(work: Work, message: Message, data: Json) -> None:
@@ -185,7 +195,7 @@ def _step_done(work: Work, message: Message, data: Json) -> None:
 
 
 def _nothing_to_do(work: Work, message: Message, data: Json) -> None:
-    """待补正, 已终止: nothing is to be done (until what is missing is here)."""
+    """待补正, 逾期未补正, 已终止: nothing is to be done (until a task is opened again)."""
     writing.keep_task(work, message.subject, (data["version"], message.time), {})
 
 
@@ -247,6 +257,7 @@ PROJECTIONS: Mapping[type[Contract], Project] = {
     subsidy.ApplicationReviewedV1: _step_done,
     subsidy.ApplicationDecidedV1: _decided,
     subsidy.SupplementNeededV1: _nothing_to_do,
+    subsidy.SupplementLapsedV1: _nothing_to_do,
     subsidy.HukouMovedV1: _hukou_moved,
     subsidy.ApplicationDroppedV1: _nothing_to_do,
     subsidy.PromiseCheckedV1: _noticed,

@@ -44,7 +44,7 @@ def matter_view(matter: Matter) -> Json:
         "competence": matter.competence,
         "materials": _only(matter.materials, "code", "name", "sources", "basis"),
         "forbidden_proofs": _only(matter.forbidden_proofs, "name", "basis"),
-        "questions": _only(matter.questions, "code", "label", "required"),
+        "questions": _only(matter.questions, "code", "label", "required", "values", "rows", "promise_of"),
         "steps": _only(matter.steps, "verb", "name", "organisation", "basis"),
         "clocks": _only(matter.clocks, "name", "title", "statutory", "promised", "basis"),
         "supplement_days": matter.supplement_days,
@@ -52,6 +52,7 @@ def matter_view(matter: Matter) -> Json:
         "output_name": matter.output["name"],
         "remedies": list(matter.remedies),
         "legal_basis": list(matter.legal_basis),
+        "registry_checks": matter.registry_checks["basis"] if matter.registry_checks else "",
         "fee": matter.fee,
     }
 

@@ -48,7 +48,7 @@ def take_in(work: Work, who: Principal, asked: Json, key: str, patience: float =
 def _read_personal(work: Work, who: Principal, asked: Json, matter: Matter) -> Json:
     parties = checking.read_parties(asked, matter, work.today)
     checking.expect_own(work, who, parties)
-    checking.expect_answers(matter, asked["answers"])
+    checking.expect_answers(matter, asked["answers"], asked["materials"])
     return {"parties": parties, "answers": asked["answers"]}
 
 

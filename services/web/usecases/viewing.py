@@ -7,6 +7,7 @@ from typing import Any
 from contracts.envelope import Json
 from contracts.intake import TakeInApplicationV1
 from contracts.matters import Matter, matter_version
+from contracts.subsidy import MISSING_FACTS
 from services.web import rules
 from services.web.rules import Case, Principal
 from services.web.store import asking, reading
@@ -184,8 +185,15 @@ def _task(work: Work, case: Case, matter: Matter | None) -> Json | None:
     found = reading.find_task(work, case.case_id)
     if found is None or not found["task"] or case.state in rules.ENDED:
         return None
-    about = {name: found[name] for name in ("version", "missing_facts", "opened_at")}
+    about = {name: found[name] for name in ("version", "opened_at")}
+    about["missing_facts"] = [_missing(code) for code in found["missing_facts"]]
     return _verb(found["task"], matter) | about | {"offices": found["task"]["offices"]}
+
+
+def _missing(code: str) -> Json:
+    """A missing fact in plain words; one a newer decider speaks of keeps its code for a name."""
+    name, advice = MISSING_FACTS.get(code, (code, ""))
+    return {"code": code, "name": name, "advice": advice}
 
 
 def _versions(work: Work, legs: list[Json], task: Json | None) -> Json:
@@ -232,14 +240,25 @@ def _personal(work: Work, who: Principal, case: Case, purpose: str) -> Json | No
         record_look(work, who, case, "act_for_citizen", "view_case", ("name", "reasons"))
     if found is None:
         return None
-    if who.kind != "clerk":
+    words = reading.find_words(work, case.case_id)
+    if who.kind == "clerk":
+        found = _with_later_answers(found, words)
+    else:
         found = {"parties": [_masked(party) for party in found["parties"]], "answers": {}}
-    return found | _words(work, case.case_id)
+    return found | _words(work, case.case_id, words)
 
 
-def _words(work: Work, case_id: str) -> Json:
+def _with_later_answers(found: Json, words: Mapping[str, Json]) -> Json:
+    """The persons' own part, with the answers of supplements in the place of earlier ones."""
+    later = sorted((kind for kind in words if kind.startswith("answers.")), key=lambda kind: int(kind[8:]))
+    answers = dict(found["answers"])
+    for kind in later:
+        answers |= words[kind]["answers"]
+    return found | {"answers": answers}
+
+
+def _words(work: Work, case_id: str, words: Mapping[str, Json]) -> Json:
     """What tells of a person's health and means: the reasons, and what the rules found."""
-    words = reading.find_words(work, case_id)
     decision = words.get("decision", {"statement": "", "findings": None, "reasons": []})
     return {
         "statement": decision["statement"],
@@ -250,7 +269,7 @@ def _words(work: Work, case_id: str) -> Json:
 
 
 def _masked(party: Mapping[str, str]) -> Json:
-    hidden = {"address": "", "basis": "", "scope": ""}
+    hidden = {"address": "", "basis": ""}
     phone = identity.mask_phone(party["phone"])
     number, name = identity.mask_number(party["id_number"]), identity.mask_name(party["name"])
     return dict(party) | hidden | {"name": name, "id_number": number, "phone": phone}

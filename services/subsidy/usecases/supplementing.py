@@ -1,0 +1,66 @@
+"""补正: asked for once, brought in time, late or not at all."""
+
+import dataclasses
+
+from contracts import intake as intake_contracts
+from contracts import subsidy as said
+from services.subsidy import store
+from services.subsidy.ports import Gathered
+from services.subsidy.rules import application as rules
+from services.subsidy.rules import facts as fact_rules
+from services.subsidy.store import Kept
+from services.subsidy.usecases import beginning, case
+from shared import calendar, clock
+from shared.outbox import Work
+
+
+def request_supplement(work: Work) -> None:
+    """要求补正: by the office whose task it is, once, in time."""
+    asked, kept = work.data(said.RequestSupplementV1), case.get(work)
+    office, days = case.expect_turn(work, kept, asked), case.matter_of(kept).supplement_days
+    unproven = any(outcome.missing for outcome in case.outcomes_of(kept))
+    after = rules.asked_supplement(kept.application, work.today, calendar.standard(), days, unproven=unproven)
+    store.save_application(work, after, kept.application.version)
+    data = {"version": after.version, "office": case.office_ref(work, office), "at": clock.iso(work.now)}
+    data["due_on"] = str(after.supplement_due_on)
+    work.tell(said.SupplementNeededV1, after.case_id, data, work.personal(said.RequestSupplementV1))
+
+
+def note_supplement(work: Work) -> None:
+    """补正到件: go on where we stood, with what was brought, promised, answered, and what the registries now say."""
+    kept = store.find_application(work, case.id_of(work))
+    if kept is None:  # another service decides that matter
+        return
+    after = rules.supplemented(kept.application)
+    store.save_application(work, after, kept.application.version)
+    gathered: Gathered = work.answer
+    brought = _with_supplement(work, dataclasses.replace(kept, application=after))
+    known = fact_rules.answered(brought.facts, gathered.found, gathered.denied)
+    beginning.tell_checked(work, after.case_id, brought.facts, known)
+    now = dataclasses.replace(brought, facts=known, unanswered=kept.unanswered & gathered.unavailable)
+    store.save_facts(work, now)
+    case.note_look(work, now, "registries_again")
+    case.go_on(work, now)
+
+
+def _with_supplement(work: Work, kept: Kept) -> Kept:
+    told = work.data(intake_contracts.ApplicationSupplementedV1)
+    answers = work.personal(intake_contracts.ApplicationSupplementedV1)["answers"]
+    facts = dict(kept.case_facts) | {"materials": [*kept.case_facts["materials"], *told["materials"]]}
+    personal = dict(kept.personal) | {"answers": kept.personal["answers"] | answers}
+    said_now = beginning.declared_facts(facts, personal, kept.application.division)
+    known = fact_rules.restated(kept.facts, said_now)
+    return dataclasses.replace(kept, case_facts=facts, personal=personal, facts=known)
+
+
+def note_lapse(work: Work, case_id: str) -> None:
+    """逾期未补正: go on with what is known. OutOfStep when it came meanwhile."""
+    kept = store.find_application(work, case_id)
+    if kept is None:
+        return
+    after = rules.lapsed(kept.application, work.today)
+    store.save_application(work, after, kept.application.version)
+    now = dataclasses.replace(kept, application=after)
+    data = {"version": after.version, "office": case.office_ref(work, case.task_offices(work, now)[0])}
+    work.tell(said.SupplementLapsedV1, case_id, data | {"at": clock.iso(work.now)})
+    case.go_on(work, now)
