@@ -83,7 +83,7 @@ class Sending(enum.StrEnum):
 UNSENT = frozenset({Sending.WAITING, Sending.LATE})
 TELL_IN_PERSON = "tell_in_person"
 PARKED_TOO_LONG = "parked_too_long"
-SUPPLEMENT_LAPSED = "supplement_lapsed"
+SUPPLEMENT_LAPSED, NO_OFFICE = "supplement_lapsed", "no_competent_office"
 FILE_DAMAGED, FILE_INCOMPLETE, FILE_LOST = "file_damaged", "file_incomplete", "file_lost"
 # kinds of work items that hold no case up
 BESIDE_THE_CASE = frozenset({PARKED_TOO_LONG, FILE_DAMAGED, FILE_INCOMPLETE, FILE_LOST})

@@ -57,6 +57,19 @@ def test_a_stuck_case_may_go_to_the_accepting_city_itself(country: Country) -> N
     assert calm(country)
 
 
+def test_a_township_that_nobody_knows_there_is_no_refusal_and_is_corrected(country: Country) -> None:
+    party = UNREGISTERED | {"hukou_division": "620102999"}
+    case_id = country.take_in(SANYA, party)
+    country.settle()
+    assert states(country, SANYA, case_id) == [(1, "needs_attention"), (2, "declined")]
+    assert newest_shown(country, SANYA, case_id)[1] == "needs_attention"
+    assert items(country) == [("no_competent_office", WINDOW, "")]
+    forward(country, case_id, "620102001")
+    assert states(country, SANYA, case_id) == [(1, "in_progress"), (2, "declined"), (3, "accepted")]
+    assert newest_shown(country, SANYA, case_id)[1] == "in_progress"
+    assert calm(country)
+
+
 @pytest.mark.parametrize(
     ("division", "code"),
     [

@@ -174,7 +174,7 @@ def test_a_case_sent_back_goes_to_the_city_that_a_newer_directory_names(wide_cou
     signed = sign_directory(json.loads(json.dumps(document)), make_root(node.home.parent))
     (node.home / "directory.json").write_text(signed, "utf-8")
     sent_back(country, case_id)
-    assert country[SANYA].leg(case_id).state == "not_accepted"  # 威海 has no office for 兰州's people
+    assert country[SANYA].leg(case_id).state == "needs_attention"  # 威海 has no office for 兰州's people
     (declined,) = country[SANYA].told(intake.ApplicationDeclinedV1)
     assert [reason["code"] for reason in declined.data["reasons"]] == ["no_competent_office"]
     assert (declined.data["leg"]["node"], declined.data["ask_office"]["code"]) == (WEIHAI, "460204001")

@@ -254,16 +254,19 @@ def note_supplement_request(work: Work) -> None:
 
 
 def note_declined(work: Work) -> None:
-    """未能接办: close here with the reasons of the competent city."""
+    """未能接办: close here with the reasons of the competent city; where it has no office, a person must look."""
     told = work.data(said.ApplicationDeclinedV1)
     leg = store.get_leg(work, case.id_of(work), "accepting")
     if leg.peer_leg_no != told["leg"]["leg_no"] or not leg.open:
         raise OutOfStep("stale", "过时的消息")
-    kept = store.get_case(work, leg.case_id)
-    outcome = case.without_certificate("not_accepted", case.matter_of(kept).remedies)
-    store.set_outcome(work, leg.case_id, outcome, told["reasons"])
+    kept, why = store.get_case(work, leg.case_id), told["reasons"][0]
     store.keep_peer_leg(work, leg.case_id, told["leg"])
     case.note(work, leg, "decline", told["ask_office"])
+    if why["code"] == rules.NO_OFFICE and leg.state is State.FORWARDED:  # a wrong division is no reason to refuse
+        _need_attention(work, leg, leg, rules.NO_OFFICE, f"{why['text']},请核对区划后转办;确实无处可办的,可以撤回")
+        return
+    outcome = case.without_certificate("not_accepted", case.matter_of(kept).remedies)
+    store.set_outcome(work, leg.case_id, outcome, told["reasons"])
     case.change_aloud(work, leg, case.end(leg, work, "decline"))
     notices.send(work, kept, "not_accepted")
 

@@ -107,7 +107,7 @@ def _outcome(work: Work, case: Case) -> Json:
     refused = case.state == REFUSED
     return {
         "refusal": asking.find_refusal(work, case.case_id, TakeInApplicationV1.type) if refused else None,
-        "result": reading.find_result(work, case.case_id),
+        "result": reading.find_result(work, case.case_id) if case.state in rules.ENDED else None,
         "decision": reading.find_decision(work, case.case_id),
         "certificate": reading.find_certificate(work, case.case_id),
         "notices": [_notice(row) for row in reading.list_notices(work, case.case_id, "", 20)],
