@@ -41,7 +41,6 @@ FAMILY = (  # with everything that a form can say of a person
         "phone": "0898-88000017",
         "address": "天涯路无名里18号",
         "basis": "委托书",
-        "scope": "申请",
         "expires_on": "2099-12-31",
     },
 )
