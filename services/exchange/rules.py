@@ -93,18 +93,22 @@ class Part:
     node: str
     role: str
     active: bool = True
-    last: Word = (0, 0)  # the word with which the competent node gave the case back
+    last: Word = (0, 0)  # competent: the leg it was handed; its version is that of the hand-back, 0 before it
 
 
 Parts = tuple[Part, ...]
 
 
-def may_say(parts: Parts, node: str, role: str) -> None:
-    """Denied `case_unknown`, `no_part` or `wrong_role` unless the node has that role in the case now."""
+def may_say(parts: Parts, node: str, role: str, word: Word) -> None:
+    """Denied `case_unknown`, `no_part` or `wrong_role` unless the node has that role in the case now.
+
+    A competent node speaks of the leg it was handed, and of no other: else it could say what another city will say.
+    """
     if not parts:
         raise Denied("case_unknown", "本节点没有这件办件的城际往来")
     has_part(parts, node)
-    if not any((part.node, part.role, part.active) == (node, role, True) for part in parts):
+    mine = [part for part in parts if (part.node, part.role, part.active) == (node, role, True)]
+    if not mine or (role == "competent" and word[0] not in (0, mine[0].last[0])):
         raise Denied("wrong_role", "对方在这件办件中的角色不能发送这种报文")
 
 
@@ -126,17 +130,17 @@ def may_open(parts: Parts, node: str) -> None:
         raise Denied("wrong_role", "这件办件由另一城市收件")
 
 
-def handed_over(parts: Parts, accepting: str, competent: str) -> Parts:
-    """The parts once `accepting` has handed the case to `competent`, who alone may decide it from now on."""
+def handed_over(parts: Parts, accepting: str, competent: str, leg_no: int) -> Parts:
+    """The parts once `accepting` has handed the case to `competent` as that leg; nobody else may decide it then."""
     earlier = {part.node: replace(part, active=False) for part in parts if part.role == "competent"}
-    now = earlier | {competent: Part(competent, "competent")}
+    now = earlier | {competent: Part(competent, "competent", last=(leg_no, 0))}
     return (Part(accepting, "accepting"), *now.values())
 
 
 def handed_back(parts: Parts, node: str, word: Word) -> Parts:
     """The parts once the competent `node` has given the case back with this word."""
-    gone = Part(node, "competent")
-    return tuple(replace(part, active=False, last=word) if part == gone else part for part in parts)
+    gone = (node, "competent")
+    return tuple(replace(it, active=False, last=word) if (it.node, it.role) == gone else it for it in parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,12 +121,19 @@ def forwarded(city: City, case: str, to: str = LANZHOU, division: str = "") -> s
     return city.says(ApplicationForwardedV1, case, data, PARTIES, to=to)
 
 
-def competent_leg(city: City, version: int) -> Json:
-    return {"leg_no": 2, "role": "competent", "node": city.code, "state": "accepted", "version": version, "clocks": []}
+def competent_leg(city: City, version: int, leg_no: int = 2) -> Json:
+    return {
+        "leg_no": leg_no,
+        "role": "competent",
+        "node": city.code,
+        "state": "accepted",
+        "version": version,
+        "clocks": [],
+    }
 
 
-def progressed(city: City, case: str, to: str = SANYA, version: int = 2) -> str:
-    return city.says(ApplicationProgressedV1, case, {"leg": competent_leg(city, version), "step": STEP}, to=to)
+def progressed(city: City, case: str, to: str = SANYA, version: int = 2, leg_no: int = 2) -> str:
+    return city.says(ApplicationProgressedV1, case, {"leg": competent_leg(city, version, leg_no), "step": STEP}, to=to)
 
 
 def closed(city: City, case: str, version: int) -> str:
@@ -139,8 +146,8 @@ def withdrawn(city: City, case: str, to: str = LANZHOU) -> str:
     return city.says(ApplicationWithdrawnV1, case, {"leg": LEG, "step": STEP, "leg_no": 2}, to=to)
 
 
-def redirected(city: City, case: str, to: str = SANYA, version: int = 3) -> str:
-    data = {"leg": competent_leg(city, version), "step": STEP, "to_division": WEIHAI}
+def redirected(city: City, case: str, to: str = SANYA, version: int = 3, leg_no: int = 2) -> str:
+    data = {"leg": competent_leg(city, version, leg_no), "step": STEP, "to_division": WEIHAI}
     return city.says(ApplicationRedirectedV1, case, data, to=to)
 
 

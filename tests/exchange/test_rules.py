@@ -62,39 +62,46 @@ def test_the_ends_of_the_replay_window_belong_to_it(age: datetime.timedelta) -> 
 
 
 def test_whoever_hands_a_case_over_is_accepting_and_the_other_alone_is_competent() -> None:
-    parts = rules.handed_over((), A, B)
-    rules.may_say(parts, A, "accepting")
-    rules.may_say(parts, B, "competent")
-    assert code_of(rules.may_say, parts, A, "competent") == "wrong_role"
-    assert code_of(rules.may_say, parts, C, "competent") == "no_part"
-    assert code_of(rules.may_say, (), C, "competent") == "case_unknown"
+    parts = rules.handed_over((), A, B, 2)
+    rules.may_say(parts, A, "accepting", (1, 2))
+    rules.may_say(parts, B, "competent", (2, 1))
+    assert code_of(rules.may_say, parts, A, "competent", (2, 1)) == "wrong_role"
+    assert code_of(rules.may_say, parts, C, "competent", (2, 1)) == "no_part"
+    assert code_of(rules.may_say, (), C, "competent", (2, 1)) == "case_unknown"
+
+
+def test_whoever_was_handed_one_leg_speaks_of_no_other() -> None:
+    parts = rules.handed_over((), A, B, 2)
+    for leg_no in (1, 3, 1000):
+        assert code_of(rules.may_say, parts, B, "competent", (leg_no, 1)) == "wrong_role"
+    rules.may_say(parts, B, "competent", (0, 0))  # a word of no leg
 
 
 def test_a_case_handed_on_leaves_the_first_city_without_a_say() -> None:
-    parts = rules.handed_over(rules.handed_over((), A, B), A, C)
-    assert code_of(rules.may_say, parts, B, "competent") == "wrong_role"
-    rules.may_say(parts, C, "competent")
+    parts = rules.handed_over(rules.handed_over((), A, B, 2), A, C, 3)
+    assert code_of(rules.may_say, parts, B, "competent", (2, 4)) == "wrong_role"
+    rules.may_say(parts, C, "competent", (3, 1))
     rules.has_part(parts, B)
 
 
 def test_a_case_handed_back_and_over_again_gives_the_say_back() -> None:
-    parts = rules.handed_back(rules.handed_over((), A, B), B, (2, 3))
-    assert code_of(rules.may_say, parts, B, "competent") == "wrong_role"
-    rules.may_say(parts, A, "accepting")
-    rules.may_say(rules.handed_over(parts, A, B), B, "competent")
+    parts = rules.handed_back(rules.handed_over((), A, B, 2), B, (2, 3))
+    assert code_of(rules.may_say, parts, B, "competent", (2, 4)) == "wrong_role"
+    rules.may_say(parts, A, "accepting", (1, 2))
+    rules.may_say(rules.handed_over(parts, A, B, 3), B, "competent", (3, 1))
 
 
 def test_who_handed_a_case_back_may_finish_what_it_said_before_and_nothing_else() -> None:
-    parts = rules.handed_back(rules.handed_over((), A, B), B, (2, 3))
+    parts = rules.handed_back(rules.handed_over((), A, B, 2), B, (2, 3))
     words = [(leg_no, version) for leg_no in range(4) for version in range(5)]
     assert [word for word in words if rules.may_finish(parts, B, "competent", word)] == [(2, 1), (2, 2)]
     assert not any(rules.may_finish(parts, A, "competent", word) for word in words)
-    taken_away = rules.handed_over(rules.handed_over((), A, B), A, C)
+    taken_away = rules.handed_over(rules.handed_over((), A, B, 2), A, C, 3)
     assert not any(rules.may_finish(taken_away, B, "competent", word) for word in words)
 
 
 def test_nobody_else_may_hand_over_a_case_that_a_city_took_in() -> None:
-    parts = rules.handed_over((), A, B)
+    parts = rules.handed_over((), A, B, 2)
     rules.may_open(parts, A)
     rules.may_open((), C)
     assert code_of(rules.may_open, parts, B) == "wrong_role"

@@ -71,6 +71,7 @@ FORGED: dict[str, Callable[[City, str], str]] = {
     "of no version": lambda city, case: progressed(city, case, version=0),
     "that ends the case": lambda city, case: closed(city, case, version=2),
     "that gives the case back again": lambda city, case: redirected(city, case, version=2),
+    "of the leg of whoever comes after it": lambda city, case: progressed(city, case, version=1, leg_no=3),
 }
 
 
@@ -89,6 +90,13 @@ def test_a_city_that_gave_a_case_back_says_nothing_new_of_it(
     receiving.receive_batch(sanya.works, [lanzhou.signed(replace(sent_all_the_same, seq=3))])
     assert sanya.codes() == ["wrong_role"]
     assert [decode(told).type for told in sanya.told()] == [MessageQuarantinedV1.type]
+
+
+def test_a_city_speaks_of_the_leg_it_was_handed_and_of_no_other(sanya: City, lanzhou: City) -> None:
+    case = handed_over(sanya, lanzhou)
+    for body in (progressed(lanzhou, case, version=1, leg_no=3), redirected(lanzhou, case, version=1000, leg_no=3)):
+        [refused] = accept_batch(lanzhou.works, [body])
+        assert "wrong_role" in str(refused)
 
 
 def test_what_was_quarantined_as_late_before_is_let_in_by_its_release(sanya: City, lanzhou: City) -> None:

@@ -25,7 +25,7 @@ case_roles = Table(
     Column("node", String(6), primary_key=True),
     Column("role", String(16), primary_key=True),
     Column("active", Boolean, nullable=False),
-    Column("last_leg", Integer, nullable=False),  # the word with which it gave the case back; 0: it has not
+    Column("last_leg", Integer, nullable=False),  # competent: the leg it was handed
     Column("last_version", Integer, nullable=False),
 )
 exchange_log = Table(

@@ -111,7 +111,7 @@ def _parts_after(batch: Batch, arrival: Arrival) -> rules.Parts:
         return parts
     if message.type == HANDS_OVER:
         rules.may_open(parts, arrival.sender)
-        return rules.handed_over(parts, arrival.sender, batch.work.node.code)
+        return rules.handed_over(parts, arrival.sender, batch.work.node.code, arrival.data["leg_no"])
     return parts_after(batch, Saying(message, arrival.data, str(role), arrival.sender, "in"))
 
 

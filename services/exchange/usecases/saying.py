@@ -31,7 +31,7 @@ def parts_after(batch: Batch, saying: Saying) -> rules.Parts:
     message, word = saying.message, _word(saying.data)
     parts = batch.parts.get(message.subject, ())
     if not _is_late(batch, saying, parts, word):
-        rules.may_say(parts, message.source, saying.role)
+        rules.may_say(parts, message.source, saying.role, word)
     return rules.handed_back(parts, message.source, word) if message.type in HAND_BACK else parts
 
 

@@ -112,7 +112,7 @@ def _parts_after(batch: Batch, draft: Draft) -> rules.Parts:
         return parts
     if message.type == HANDS_OVER:
         rules.may_open(parts, us)
-        return rules.handed_over(parts, us, message.destination)
+        return rules.handed_over(parts, us, message.destination, message.data["leg_no"])
     after = parts_after(batch, Saying(message, message.data, str(role), message.destination, "out"))
     rules.has_part(parts, message.destination)
     return after

@@ -127,7 +127,9 @@ def heard(work: Work, told: Json) -> Leg | None:
     """
     leg = store.get_leg(work, id_of(work), "accepting")
     here, following = (told["leg_no"], told["version"]), (leg.peer_leg_no, leg.peer_version + 1)
-    if here < following or not leg.open:
+    if (
+        here < following or not leg.open or sender(work) != leg.peer_node
+    ):  # nobody speaks for the city that holds the case
         raise OutOfStep("stale", "过时的消息")
     if here > following:
         work.park(_word(leg.case_id, told["leg_no"], told["version"] - 1))
