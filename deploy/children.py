@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,13 +178,13 @@ def is_free(port: int) -> bool:
         return True
 
 
-def free_port() -> int:
-    """A free port below the range that the kernel gives to clients.
+def free_port(besides: Container[int] = ()) -> int:
+    """A free port below the range that the kernel gives to clients, and none of those `besides` it.
 
     While a server is down, no client that knocks at its port can be given this very port as its own.
     """
     for _ in range(200):
         port = 15000 + secrets.randbelow(15000)
-        if is_free(port):
+        if port not in besides and is_free(port):
             return port
     raise RuntimeError("no free port between 15000 and 29999")

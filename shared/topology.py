@@ -1,5 +1,6 @@
 """The one place that names exchanges and queues: declares them, measures them and looks after dead letters."""
 
+import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -36,6 +37,17 @@ NEVER_LOST = {"x-dead-letter-exchange": "", "x-dead-letter-strategy": "at-least-
 ATTEMPT = "x-attempt"  # attempts made so far
 REASON = "x-reason"
 KEPT = ("content_type", "content_encoding", "message_id", "timestamp")  # of a message's properties in its copies
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an error says that the broker is not there, rather than that something is not in it."""
+    gone = isinstance(error, AMQPError | ConnectionError | TimeoutError | socket.gaierror)
+    return gone and not isinstance(error, QueueMissing | BrokenPipeError)
+
+
+def is_missing_queue(error: BaseException) -> bool:
+    """Whether the broker is there, but not yet the queue that was asked for."""
+    return isinstance(error, QueueMissing)
 
 
 def retry_queue(service: str, seconds: int) -> str:

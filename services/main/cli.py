@@ -31,7 +31,18 @@ class Commands(click.Group):
 
             if isinstance(error, click.ClickException) or not (words := plain(error)):
                 raise
+            _log_end(ctx.invoked_subcommand or "", error)
             raise click.ClickException(words) from error
+
+
+def _log_end(command: str, error: Exception) -> None:
+    """Where a process that should have stayed was when it ended: the terminal's words do not say."""
+    import structlog
+
+    from shared.logs import where
+
+    if command in ("serve", "relay", "exchange", "http"):
+        structlog.get_logger().critical("process_ended", error=type(error).__name__, where=where(error))
 
 
 @click.group(cls=Commands)
@@ -112,7 +123,7 @@ def exchange() -> None:
 
     settings = _settings("exchange")
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
+    signal.signal(signal.SIGTERM, lambda _number, _frame: process.end(stop))
     process.run(open_works(settings, open_node(settings), EXCHANGE), settings, stop)
 
 

@@ -79,8 +79,9 @@ def make_country(folder: Path, servers: Servers, codes: Iterable[str], ports: Ma
     urls = {code: make_database(admin_url, code, known.get(code, {})) for code in codes}
     _keep(folder, urls)
     local, outward = _vhosts(servers, codes)
+    taken = set(ports.values())
     sites = [
-        Site(code, str(homes[code].absolute()), urls[code], local[code], outward[code], ports[code], _metrics_ports())
+        Site(code, str(homes[code].absolute()), urls[code], local[code], outward[code], ports[code], _more_ports(taken))
         for code in codes
     ]
     for site in sites:
@@ -99,8 +100,13 @@ def _vhosts(servers: Servers, codes: tuple[str, ...]) -> tuple[dict[str, str], d
     return {code: own[f"city-{code}"] for code in codes}, outward
 
 
-def _metrics_ports() -> dict[str, int]:
-    return {process.name: free_port() for process in {*FULL, *SMALL}}
+def _more_ports(taken: set[int]) -> dict[str, int]:
+    """A port for the figures of every process; they are taken then, too."""
+    found: dict[str, int] = {}
+    for process in {*FULL, *SMALL}:
+        found[process.name] = free_port(taken)
+        taken.add(found[process.name])
+    return found
 
 
 def known_databases(folder: Path) -> dict[str, Any]:

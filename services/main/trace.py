@@ -16,10 +16,12 @@ from services.main.wiring import EXCHANGE, SERVICES, open_works
 from services.web.store import reading
 from shared import clock, embedded, topology
 from shared.directory import Node
+from shared.errors import NotFound
 from shared.outbox import Works, outbox, parked, unroutable
 from shared.settings import Settings
 
 ROLES = {"accepting": "受理地", "competent": "办理地"}
+MOST = 1000  # deliveries of a queue that are looked at
 SENT = {"pending": "待发出", "sent": "已发出", "unroutable": "无处投递", "": "已收到"}
 SIGNATURE = {"valid": "签名有效", "not_kept": "正文未留存"}
 
@@ -29,18 +31,24 @@ def trace(settings: Settings, node: Node, case: str) -> Iterator[str]:
 
     `case` is a number or an id. NotFound `case_unknown`.
     """
-    case_id = _case_id(open_works(settings, node, "web", 0), case)
+    case_id, received = _find(open_works(settings, node, "web", 0), case)
     with open_works(settings, node, "intake", 0).begin() as work:
-        yield from _legs(node, store.list_legs(work, case_id), _titles(store.get_case(work, case_id)))
-        yield from _steps(node, store.list_steps(work, case_id))
+        if legs := store.list_legs(work, case_id):
+            yield from _legs(node, legs, _titles(store.get_case(work, case_id)))
+            yield from _steps(node, store.list_steps(work, case_id))
+        elif received:
+            yield "已出具收件回执,受理服务还没有处理,下面是它停在哪里"
+        else:
+            raise NotFound("case_unknown", "没有这个办件,请核对办件编号")
     yield from _crossed(node, open_works(settings, node, EXCHANGE, 0), case_id)
     yield from _waiting(settings, node, case_id)
 
 
-def _case_id(web: Works, case: str) -> str:
+def _find(web: Works, case: str) -> tuple[str, bool]:
+    """The case's id, and whether this city's screens know it."""
     with web.begin() as work:
-        found = reading.list_cases(work, {"case_no": case}, "", 1)
-    return found[0].case_id if found else case
+        found = next(iter(reading.list_cases(work, {"case_no": case}, "", 1)), None) or reading.find_case(work, case)
+    return (found.case_id, True) if found else (case, False)
 
 
 def _titles(case: store.Case) -> dict[str, str]:
@@ -91,7 +99,10 @@ def _waiting(settings: Settings, node: Node, case_id: str) -> Iterator[str]:
     for row in DeadLetters(settings, node).every():
         if row["case"] == case_id:
             yield f"  死信 {row['service']} {row['type']} 已试 {row['attempts']} 次: {row['reason']}"
-    for row in _retried(settings, node):
+    again = list(_retried(settings, node))
+    if len(again) >= MOST:
+        yield f"  重试队列很长,每个只看了前 {MOST} 条"
+    for row in again:
         if row["case"] == case_id:
             yield f"  重试中 {row['service']} {row['type']} 已试 {row['attempts']} 次"
     for service in (*SERVICES, EXCHANGE):
@@ -104,7 +115,7 @@ def _retried(settings: Settings, node: Node) -> Iterator[dict[str, Any]]:
     """What waits for its next attempt, with its service."""
     for doors in every_queue(node):
         if settings.amqp_url:
-            rows = topology.list_retried(settings.amqp_url, doors)
+            rows = topology.list_retried(settings.amqp_url, doors, MOST)
         else:
             rows = embedded.retried(open_works(settings, node, doors.service, 0))
         yield from ({"service": doors.service, **row} for row in rows)

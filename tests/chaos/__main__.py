@@ -32,6 +32,7 @@ from tests.chaos.sabotage import KINDS as SABOTAGES
 FOLDER = Path(".run/chaos")
 TWINS = 0.05
 HANDS_PER_CITY = 2
+LONGEST_SECONDS = 2400.0  # for handing in and killing, and again for what settles after it
 SETTLE_SECONDS = 420.0  # without any progress: longer than the longest delay between two attempts
 STUCK_SECONDS = 90.0  # the same once no message is on its way: longer than any timer's round
 MOST_ROUNDS = 10  # of murders: some kinds are seldom at work when looked at
@@ -78,6 +79,7 @@ class Run:
         self.people = crowd(count)
         self.ledger = Ledger(FOLDER / "ledger.jsonl")
         self.meters = {code: Meter() for code in CODES}
+        self.dealt = 0  # how often somebody goes to a window
 
     def prepare(self) -> None:
         """Servers, cities, tokens, and every process well."""
@@ -127,8 +129,10 @@ class Run:
         murders = threading.Thread(target=self.killer.run, args=(kills, rounds), daemon=True)
         for thread in (*threads, *hands, murders):
             thread.start()
+        overdue = clock.monotonic() + LONGEST_SECONDS
         for thread in (*hands, murders):
-            thread.join()
+            thread.join(max(0.0, overdue - clock.monotonic()))
+        late = [thread.name for thread in (*hands, murders) if thread.is_alive()]
         ill = self.killer.heal()
         self.crew.twins_may_be_decided.set()
         left = self._settle()
@@ -136,6 +140,8 @@ class Run:
         self.stop.set()
         return [
             *faults,
+            *self._not_handed_in(),
+            *([f"{len(late)} threads did not come to an end"] if late else []),
             *([] if self.sabotage else self._did_not_count()),
             *self.crew.errors,
             *ill,
@@ -158,12 +164,14 @@ class Run:
             twin = self.dice.random() < TWINS
             for code in self.dice.sample(CODES, 2 if twin else 1):
                 shares[code].put((person, code, twin))
+        self.dealt = sum(share.qsize() for share in shares.values())
         return list(shares.values())
 
     def _settle(self) -> int:
         """Wait until all has ended and nothing moves, or nothing has for long; what is left."""
-        still, left = clock.monotonic(), (1, 1)  # open things, messages on their way
-        while any(left) and clock.monotonic() - still < (SETTLE_SECONDS if left[1] else STUCK_SECONDS):
+        left = (1, 1)  # open things, messages on their way
+        still, last = clock.monotonic(), clock.monotonic() + LONGEST_SECONDS
+        while any(left) and clock.monotonic() < min(last, still + (SETTLE_SECONDS if left[1] else STUCK_SECONDS)):
             time.sleep(2)
             before = left
             try:
@@ -174,6 +182,11 @@ class Run:
                 still = clock.monotonic()
         time.sleep(3)
         return sum(left)
+
+    def _not_handed_in(self) -> list[str]:
+        """Every person the plan sent to a window has a case there, or an answer that says why not."""
+        handed_in = len(self.ledger.entries) + len(self.crew.errors)
+        return [] if handed_in == self.dealt else [f"{self.dealt} were to be handed in, {handed_in} were"]
 
     def _did_not_count(self) -> list[str]:
         """A run proves nothing unless everything died at work, and something came twice."""

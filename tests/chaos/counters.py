@@ -44,15 +44,21 @@ class Desk:
         while not self.stop.is_set():
             request = urllib.request.Request(f"{self.url}/api/v1{path}", content, headers, method=method)
             try:
-                with self.in_flight, urllib.request.urlopen(request, timeout=ATTEMPT_SECONDS) as answer:
-                    return answer.status, json.load(answer)
-            except urllib.error.HTTPError as error:
-                if error.code < 500 and error.code != 429:
-                    return error.code, json.loads(error.read() or b"{}")
+                status, body = self._attempt(request)
+                if status < 500 and status != 429:
+                    return status, json.loads(body or b"{}")
             except (OSError, ValueError, http.client.HTTPException):
                 pass  # away, or cut off in the middle of an answer: ask again
             self.stop.wait(RETRY_SECONDS)
         raise GaveUp
+
+    def _attempt(self, request: urllib.request.Request) -> tuple[int, bytes]:
+        with self.in_flight:
+            try:
+                with urllib.request.urlopen(request, timeout=ATTEMPT_SECONDS) as answer:
+                    return answer.status, answer.read()
+            except urllib.error.HTTPError as error:
+                return error.code, error.read()
 
 
 @dataclass

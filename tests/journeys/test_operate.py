@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import delete, text
+from sqlalchemy import delete, select, text
 
 from contracts.intake import SendNoticeV1
 from deploy.children import free_port
 from services.main.cli import cli
 from services.main.journey import run
+from services.web.store.tables import cases
 from shared import clock
 from shared.outbox import parked, unroutable
 from tests.journeys.places import Embedded, Real
@@ -66,6 +67,19 @@ def test_both_cities_tell_of_the_same_messages(tongban: Asks, case: dict[str, An
 
     assert told[SANYA]["→"] == told[LANZHOU]["←"]
     assert told[LANZHOU]["→"] == told[SANYA]["←"]
+
+
+def test_a_trace_of_a_case_with_a_receipt_only_says_where_it_waits(
+    place: Embedded | Real, tongban: Asks, case: dict[str, Any]
+) -> None:
+    with place.works(SANYA, "web").begin() as work:
+        row = work.execute(select(cases).where(cases.c.case_id == case["case_id"])).mappings().one()
+        new = {"case_id": clock.new_id(), "case_no": "460204001-20250101-9999"}
+        work.write(cases.insert(), [dict(row) | new])
+    story = tongban(SANYA, "trace", new["case_no"])
+    assert story[0].startswith("已出具收件回执,受理服务还没有处理")
+    with place.works(SANYA, "web").begin() as work:
+        work.write(delete(cases).where(cases.c.case_id == new["case_id"]))
 
 
 def test_a_trace_of_no_case_says_so(tongban: Asks) -> None:

@@ -1,5 +1,6 @@
 """The exchange process: five threads that each do one thing over and over, and outlive whatever they talk to."""
 
+import faulthandler
 import logging
 import random
 import threading
@@ -27,6 +28,7 @@ FETCH_SECONDS = 0.5
 IDLE_SECONDS = 0.5  # another replica's messages wait at most so long for us
 BEAT_SECONDS = 2.0
 END_SECONDS = 8.0
+GRACE_SECONDS = 9.0
 DATABASE_SECONDS = 10.0  # between two looks whether it is back
 MEASURE_SECONDS = 5.0
 ALIVE_SECONDS = 120.0  # a turn longer than the slowest time-out of any of its steps
@@ -92,6 +94,12 @@ def run(works: Works, settings: Settings, stop: threading.Event, process: str = 
     while not stop.wait(BEAT_SECONDS):
         metrics.beat(settings.home, process, ready=_ready(loops))
     _end(threads)
+
+
+def end(stop: threading.Event) -> None:
+    """On SIGTERM: a hard end by another thread if a tidy one takes too long."""
+    faulthandler.dump_traceback_later(GRACE_SECONDS, exit=True)
+    stop.set()
 
 
 def _ready(loops: list[Loop]) -> bool:
