@@ -13,6 +13,7 @@ from shared.crypto.keys import NodeKeys, load_keys
 from shared.crypto.signing import sign_detached, verify_detached
 from shared.errors import Denied, NotFound, Refused
 
+NEXT_KEYS = "keys.next.json"  # in a node's home: renewed keys that wait for `tongban keys use`
 STALE_AFTER = datetime.timedelta(hours=24)
 TIERS = ("city", "county", "township", "village")  # 市 县 乡镇 村居
 
@@ -196,6 +197,18 @@ class Node:
         self.home = home
         self.keys = load_keys(home / "keys.json")
         self._seen: dict[str, tuple[int, Any]] = {}
+
+    @property
+    def opening_keys(self) -> NodeKeys:
+        """The keys that open what others sealed for this node: the newest in its home, also those not in force yet.
+
+        Others seal for a new key from the day the directory lists it, and nobody knows when `tongban keys use` and the
+        restart of every process will follow.
+        """
+        try:
+            return self._fresh(NEXT_KEYS, load_keys)  # type: ignore[no-any-return]
+        except FileNotFoundError:  # none wait, or they became keys.json just now
+            return self._fresh("keys.json", load_keys)  # type: ignore[no-any-return]
 
     def _fresh(self, name: str, read: Callable[[Path], Any]) -> Any:
         """What `read` makes of a file, read again when the file was replaced."""

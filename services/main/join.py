@@ -9,10 +9,10 @@ from deploy.homes import DIRECTORY, load_offices, node_row, replace_file
 from shared import clock
 from shared.crypto.keys import NodeKeys, load_keys, new_keys, renewed_keys, write_keys
 from shared.crypto.signing import Algorithm
-from shared.directory import Directory, open_directory
+from shared.directory import NEXT_KEYS, Directory, open_directory
 from shared.errors import Denied, NotFound, OutOfStep, Refused
 
-KEYS, NEXT = "keys.json", "keys.next.json"
+KEYS = "keys.json"
 
 
 def make_keys(home: Path, code: str, algorithm: Algorithm) -> None:
@@ -29,17 +29,19 @@ def make_keys(home: Path, code: str, algorithm: Algorithm) -> None:
 
 def renew_keys(home: Path, algorithm: Algorithm) -> None:
     """New keys beside those in force. OutOfStep while earlier new ones wait."""
-    if (home / NEXT).exists():
-        raise OutOfStep("keys_wait", f"{home / NEXT} 还没有启用:先 tongban keys use,或确认作废后自行删除")
-    write_keys(home / NEXT, renewed_keys(_document(home), algorithm=algorithm, issued_on=clock.today()))
+    if (home / NEXT_KEYS).exists():
+        raise OutOfStep(
+            "keys_wait", f"{home / NEXT_KEYS} 还没有启用:先 tongban keys use;新公钥从未交给根时,可删除后重做"
+        )
+    write_keys(home / NEXT_KEYS, renewed_keys(_document(home), algorithm=algorithm, issued_on=clock.today()))
 
 
 def use_keys(home: Path) -> None:
     """Put the new keys into force. NotFound when there are none, OutOfStep while the directory here lacks them."""
-    if not (home / NEXT).exists():
+    if not (home / NEXT_KEYS).exists():
         raise NotFound("no_new_keys", "没有待启用的密钥,请先 tongban keys renew")
-    _expect_listed(checked_directory(home, (home / DIRECTORY).read_text("utf-8")), load_keys(home / NEXT))
-    (home / NEXT).replace(home / KEYS)
+    _expect_listed(checked_directory(home, (home / DIRECTORY).read_text("utf-8")), load_keys(home / NEXT_KEYS))
+    (home / NEXT_KEYS).replace(home / KEYS)
 
 
 def row_of(home: Path, name: str, divisions: Iterable[str], leaked: Container[str] = ()) -> dict[str, Any]:
@@ -92,7 +94,7 @@ def _root(roots: str, kid: str) -> Mapping[str, Any]:
 
 def _coming(home: Path) -> NodeKeys:
     """The keys that wait to be used, else those in force. NotFound."""
-    path = home / NEXT if (home / NEXT).exists() else home / KEYS
+    path = home / NEXT_KEYS if (home / NEXT_KEYS).exists() else home / KEYS
     if not path.exists():
         raise NotFound("no_keys", "没有密钥,请先 tongban keys new")
     return load_keys(path)
