@@ -12,9 +12,11 @@ from contracts.matters import Matter, every_matter, find_matter
 from shared import clock
 from shared.crypto.keys import NodeKeys, load_keys, new_keys, public_keys, write_keys
 from shared.directory import Office, Offices, read_offices, sign_directory
+from shared.errors import NotFound
 
 SEED = Path(__file__).with_name("seed")
 DIRECTORY = "directory.json"
+ROOT_KEYS = "root-keys.json"
 NOBODY = Offices([])
 ROOT = "000000"  # the directory's root signs as a node of its own
 
@@ -52,9 +54,14 @@ def city(code: str) -> City:
 
 
 def make_root(folder: Path) -> NodeKeys:
-    """The keys of the directory's root, made on first use and kept."""
+    """The keys of the directory's root, made before its first directory and kept.
+
+    NotFound `no_root_keys` where a directory lies without them: no city would believe what new ones sign.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "root-keys.json"
+    path = folder / ROOT_KEYS
+    if not path.exists() and (folder / DIRECTORY).exists():
+        raise NotFound("no_root_keys", f"{folder} 中有目录而没有根密钥 {ROOT_KEYS}:请从离线备份放回,或核对文件夹;未改动")
     if not path.exists():
         write_keys(path, new_keys(ROOT, issued_on=clock.today()))
     return load_keys(path)

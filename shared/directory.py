@@ -189,13 +189,24 @@ def open_directory(signed: str, root_key: Callable[[str], Mapping[str, Any]]) ->
     )
 
 
+def expect_own(keys: NodeKeys, code: str) -> None:
+    """The keys are that node's. Refused `keys_of_another_node`: a mistyped TONGBAN_NODE would work for another city."""
+    if keys.node != code:
+        words = f"TONGBAN_NODE 是 {code},TONGBAN_HOME 中却是 {keys.node} 的密钥:请核对这两个环境变量,未做任何改动"
+        raise Refused("keys_of_another_node", words)
+
+
 class Node:
-    """This installation: its code, keys, offices and the newest directory it has seen, read from its home folder."""
+    """This installation: its code, keys, offices and the newest directory it has seen, read from its home folder.
+
+    Refused where the home is another node's.
+    """
 
     def __init__(self, code: str, home: Path) -> None:
         self.code = code
         self.home = home
         self.keys = load_keys(home / "keys.json")
+        expect_own(self.keys, code)
         self._seen: dict[str, tuple[int, Any]] = {}
 
     @property

@@ -162,7 +162,7 @@ def join(roots: Path, signed: Path) -> None:
     from services.main.real import set_up_node
 
     settings = read_settings()
-    laid = lay(settings.home, roots.read_text("utf-8"), signed.read_text("utf-8"))
+    laid = lay(settings.node, settings.home, roots.read_text("utf-8"), signed.read_text("utf-8"))
     click.echo(f"第 {laid.version} 版节点目录已放入 {settings.home}。")
     if admin_url := read_admin_url():
         set_up_node(settings.node, settings.home, admin_url)

@@ -9,7 +9,7 @@ from deploy.homes import DIRECTORY, load_offices, node_row, replace_file
 from shared import clock
 from shared.crypto.keys import NodeKeys, load_keys, new_keys, renewed_keys, write_keys
 from shared.crypto.signing import Algorithm
-from shared.directory import NEXT_KEYS, Directory, open_directory
+from shared.directory import NEXT_KEYS, Directory, expect_own, open_directory
 from shared.errors import Denied, NotFound, OutOfStep, Refused
 
 KEYS = "keys.json"
@@ -57,14 +57,16 @@ def row_of(home: Path, name: str, divisions: Iterable[str], leaked: Container[st
     return row | {"keys": [key for key in row["keys"] if key["kid"] not in leaked]}
 
 
-def join(home: Path, roots: str, signed: str) -> Directory:
+def join(code: str, home: Path, roots: str, signed: str) -> Directory:
     """Lay the trusted roots and a directory that lists this node into its home; that directory.
 
     Nothing is written unless one of the roots signed it, it names our very keys (those that wait, when some do), and it
     is not older than ours.
     """
     directory = _opened(roots, signed)
-    _expect_listed(directory, _coming(home))
+    keys = _coming(home)
+    expect_own(keys, code)
+    _expect_listed(directory, keys)
     path = home / DIRECTORY
     if path.exists() and checked_directory(home, path.read_text("utf-8")).version > directory.version:
         raise OutOfStep("directory_older", "本节点已有更新的节点目录,未改动")
