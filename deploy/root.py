@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deploy.homes import DIRECTORY, make_root, replace_file
+from deploy.homes import DIRECTORY, make_root
 from shared import clock, regions
 from shared.crypto.keys import public_keys
 from shared.directory import sign_directory, stem
 from shared.errors import NotFound, Refused
+from shared.files import replace_file
 
 DRAFT = "directory.draft.json"
 EMPTY: dict[str, Any] = {"version": 0, "issued_at": "", "nodes": [], "authorities": []}

@@ -189,6 +189,14 @@ def open_directory(signed: str, root_key: Callable[[str], Mapping[str, Any]]) ->
     )
 
 
+def root_key(roots: str, kid: str) -> Mapping[str, Any]:
+    """The public key `kid` of a file of trusted roots. Denied `signature_unknown_key` for any other."""
+    for key in json.loads(roots):
+        if key["kid"] == kid:
+            return dict(key["jwk"])
+    raise Denied("signature_unknown_key", "目录不是由受信任的根签发")
+
+
 def expect_own(keys: NodeKeys, code: str) -> None:
     """The keys are that node's. Refused `keys_of_another_node`: a mistyped TONGBAN_NODE would work for another city."""
     if keys.node != code:
@@ -241,11 +249,7 @@ class Node:
 
     def root_key(self, kid: str) -> Mapping[str, Any]:
         """The public key of a trusted root. Denied `signature_unknown_key` for any other."""
-        roots = json.loads((self.home / "roots.json").read_text("utf-8"))
-        for key in roots:
-            if key["kid"] == kid:
-                return key["jwk"]  # type: ignore[no-any-return]
-        raise Denied("signature_unknown_key", "目录不是由受信任的根签发")
+        return root_key((self.home / "roots.json").read_text("utf-8"), kid)
 
     def _open(self, path: Path) -> Directory:
         return open_directory(path.read_text("utf-8"), self.root_key)

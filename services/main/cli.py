@@ -197,11 +197,10 @@ def import_offices(file: Path) -> None:
     """Put a checked table of offices in force; nothing changes when any line is faulty."""
     from services.main.offices import checked
     from shared import clock
+    from shared.files import replace_file
 
     text, found = checked(file.read_bytes(), clock.today())
-    path = _read().home / "offices.csv"
-    path.with_suffix(".new").write_text(text, "utf-8")
-    path.with_suffix(".new").replace(path)
+    replace_file(_read().home / "offices.csv", text)
     click.echo(f"已导入 {len(found.by_code)} 个办理机构。")
 
 

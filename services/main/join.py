@@ -1,16 +1,18 @@
 """How a city makes its keys, renews them, says who it is, and joins."""
 
 import json
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from deploy.homes import DIRECTORY, load_offices, node_row, replace_file
+from deploy.homes import DIRECTORY, load_offices, node_row
 from shared import clock
-from shared.crypto.keys import NodeKeys, load_keys, new_keys, renewed_keys, write_keys
+from shared.crypto.keys import NodeKeys, load_keys, new_keys, renewed_keys
 from shared.crypto.signing import Algorithm
-from shared.directory import NEXT_KEYS, Directory, expect_own, open_directory
+from shared.directory import NEXT_KEYS, Directory, expect_own, open_directory, root_key
 from shared.errors import Denied, NotFound, OutOfStep, Refused
+from shared.files import replace_file, write_new
 
 KEYS = "keys.json"
 
@@ -24,7 +26,7 @@ def make_keys(home: Path, code: str, algorithm: Algorithm) -> None:
     except ValueError as error:
         raise Refused("node_malformed", f"节点代码应为六位数字,不是 {code!r}") from error
     home.mkdir(parents=True, exist_ok=True)
-    write_keys(home / KEYS, document)
+    write_new(home / KEYS, document)
 
 
 def renew_keys(home: Path, algorithm: Algorithm) -> None:
@@ -33,7 +35,7 @@ def renew_keys(home: Path, algorithm: Algorithm) -> None:
         raise OutOfStep(
             "keys_wait", f"{home / NEXT_KEYS} 还没有启用:先 tongban keys use;新公钥从未交给根时,可删除后重做"
         )
-    write_keys(home / NEXT_KEYS, renewed_keys(_document(home), algorithm=algorithm, issued_on=clock.today()))
+    write_new(home / NEXT_KEYS, renewed_keys(_document(home), algorithm=algorithm, issued_on=clock.today()))
 
 
 def use_keys(home: Path) -> None:
@@ -61,18 +63,29 @@ def join(code: str, home: Path, roots: str, signed: str) -> Directory:
     """Lay the trusted roots and a directory that lists this node into its home; that directory.
 
     Nothing is written unless one of the roots signed it, it names our very keys (those that wait, when some do), and it
-    is not older than ours.
+    is not older than ours. Safe to run again, also when it was interrupted while the root changed.
     """
     directory = _opened(roots, signed)
     keys = _coming(home)
     expect_own(keys, code)
     _expect_listed(directory, keys)
-    path = home / DIRECTORY
-    if path.exists() and checked_directory(home, path.read_text("utf-8")).version > directory.version:
+    if _version_here(home, roots) > directory.version:
         raise OutOfStep("directory_older", "本节点已有更新的节点目录,未改动")
     replace_file(home / "roots.json", roots)
-    replace_file(path, signed)
+    replace_file(home / DIRECTORY, signed)
     return directory
+
+
+def _version_here(home: Path, roots: str) -> int:
+    """The version of the directory in this home, which the roots here or the coming ones signed; else 0.
+
+    Of a root change that was interrupted, the new roots are here and the directory is still the old one's.
+    """
+    for path in (home / "roots.json", None):
+        with suppress(FileNotFoundError, ValueError, Denied, Refused):
+            trusted = path.read_text("utf-8") if path else roots
+            return _opened(trusted, (home / DIRECTORY).read_text("utf-8")).version
+    return 0
 
 
 def checked_directory(home: Path, signed: str) -> Directory:
@@ -82,16 +95,9 @@ def checked_directory(home: Path, signed: str) -> Directory:
 
 def _opened(roots: str, signed: str) -> Directory:
     try:
-        return open_directory(signed, lambda kid: _root(roots, kid))
+        return open_directory(signed, lambda kid: root_key(roots, kid))
     except (ValueError, KeyError, TypeError) as error:
         raise Refused("directory_malformed", "不是节点目录或受信任的根的文件") from error
-
-
-def _root(roots: str, kid: str) -> Mapping[str, Any]:
-    for key in json.loads(roots):
-        if key["kid"] == kid:
-            return dict(key["jwk"])
-    raise Denied("signature_unknown_key", "目录不是由受信任的根签发")
 
 
 def _coming(home: Path) -> NodeKeys:

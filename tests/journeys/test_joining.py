@@ -260,3 +260,32 @@ def test_the_home_of_another_city_is_refused_before_anything_is_made(
     for command in (("join", root / "roots.json", root / "directory.json"), ("relay",), ("http",)):
         assert f"{SANYA} 的密钥" in tongban(*command, ends=1)
     assert not (home / "directory.json").exists()
+
+
+@pytest.mark.parametrize("here", ["", "half a directo"])
+def test_joining_that_was_interrupted_while_the_root_changed_is_finished_by_running_it_again(
+    country: Country, tongban: Tongban, row: Path, home: Path, tmp_path: Path, here: str
+) -> None:
+    root = signed(tongban, country, row)
+    tongban("join", root / "roots.json", root / "directory.json")
+    other = tmp_path / "another-root"
+    tongban("directory", "add", other, row)
+    tongban("directory", "sign", other)
+    (home / "roots.json").write_bytes((other / "roots.json").read_bytes())  # and then the power went
+    if here:
+        (home / "directory.json").write_text(here, "utf-8")
+    tongban("join", other / "roots.json", other / "directory.json")
+    assert Node(BAISHAN, home).directory.version == 1
+
+
+def test_another_root_does_not_lay_in_an_older_directory(
+    country: Country, tongban: Tongban, row: Path, home: Path, tmp_path: Path
+) -> None:
+    root = signed(tongban, country, row)
+    tongban("join", root / "roots.json", root / "directory.json")
+    version = Node(BAISHAN, home).directory.version
+    tongban("directory", "add", tmp_path / "another-root", row)
+    tongban("directory", "sign", tmp_path / "another-root")
+    other = tmp_path / "another-root"
+    assert "更新的节点目录" in tongban("join", other / "roots.json", other / "directory.json", ends=1)
+    assert Node(BAISHAN, home).directory.version == version
