@@ -26,7 +26,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
 
     def load(self) -> Any:
         works = open_works(self.settings, self.node, "web", self.options["threads"] + 1)
-        metrics.serve(self.settings.http_host, self.settings.metrics_port)
+        metrics.serve(self.settings.metrics_host, self.settings.metrics_port)
         threading.Thread(target=_beat, args=(self.settings,), daemon=True).start()
         return create_app(works, self.node, webhook_hosts())
 
