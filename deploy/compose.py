@@ -137,7 +137,7 @@ PROCESS = """
     depends_on:
       setup: {{condition: service_completed_successfully}}
       broker-{code}: {{condition: service_healthy}}{hub}
-    networks: [{networks}]{ports}
+    networks: {networks}{ports}
     deploy: {{resources: {{limits: {{cpus: "1", memory: {memory}M, pids: 256}}}}}}
 """
 
@@ -179,8 +179,8 @@ def _process(process: Process, site: Site) -> str:
         "PGPASSFILE": f"{site.home}/pgpass",
         "TONGBAN_HTTP_HOST": "0.0.0.0",  # noqa: S104 - inside its container; only the API is published, on loopback
     }
-    networks = [f"city-{site.node}"]
-    networks += ["backbone"] * process.dials_hub + [f"front-{site.node}"] * process.serves_http
+    if process.dials_hub:
+        variables["TONGBAN_METRICS_HOST"] = _inside_name(process, site)
     port = site.http_port
     return PROCESS.format(
         name=process.name,
@@ -190,10 +190,23 @@ def _process(process: Process, site: Site) -> str:
         volume=_home_volume(site.node),
         health=", ".join(health(process)),
         hub="\n      hub: {condition: service_healthy}" if process.dials_hub else "",
-        networks=", ".join(networks),
+        networks=_joined(process, site),
         ports=f'\n    ports: ["127.0.0.1:{port}:{port}"]' if process.serves_http else "",
         memory=process.memory_mb,
     )
+
+
+def _inside_name(process: Process, site: Site) -> str:
+    """A name of the container that only its city's network knows, so that it leads to its address there."""
+    return f"{process.name}-inside-{site.node}"
+
+
+def _joined(process: Process, site: Site) -> str:
+    """A container's networks. What also sits at the hub shows its figures to its own city only."""
+    own = f"city-{site.node}"
+    if process.dials_hub:
+        return f"{{{own}: {{aliases: [{_inside_name(process, site)}]}}, backbone: {{}}}}"
+    return f"[{', '.join([own, *[f'front-{site.node}'] * process.serves_http])}]"
 
 
 def _networks() -> str:

@@ -10,11 +10,14 @@ from typing import Any
 
 from contracts.matters import Matter, every_matter, find_matter
 from shared import clock
-from shared.crypto.keys import NodeKeys, load_keys, new_keys, public_keys, write_keys
+from shared.crypto.keys import NodeKeys, load_keys, new_keys, public_keys
 from shared.directory import Office, Offices, read_offices, sign_directory
+from shared.errors import NotFound
+from shared.files import replace_file, write_new
 
 SEED = Path(__file__).with_name("seed")
 DIRECTORY = "directory.json"
+ROOT_KEYS = "root-keys.json"
 NOBODY = Offices([])
 ROOT = "000000"  # the directory's root signs as a node of its own
 
@@ -52,11 +55,18 @@ def city(code: str) -> City:
 
 
 def make_root(folder: Path) -> NodeKeys:
-    """The keys of the directory's root, made on first use and kept."""
+    """The keys of the directory's root, made before its first directory and kept.
+
+    NotFound `no_root_keys` where a directory lies without them: no city would believe what new ones sign.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "root-keys.json"
+    path = folder / ROOT_KEYS
+    if not path.exists() and (folder / DIRECTORY).exists():
+        raise NotFound(
+            "no_root_keys", f"{folder} 中有目录而没有根密钥 {ROOT_KEYS}:请从离线备份放回,或核对文件夹;未改动"
+        )
     if not path.exists():
-        write_keys(path, new_keys(ROOT, issued_on=clock.today()))
+        write_new(path, new_keys(ROOT, issued_on=clock.today()))
     return load_keys(path)
 
 
@@ -64,7 +74,7 @@ def make_home(home: Path, code: str, root: NodeKeys) -> NodeKeys:
     """A node's home: keys made once; offices, registries and the trusted root laid in. The directory comes later."""
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "keys.json").exists():
-        write_keys(home / "keys.json", new_keys(code, issued_on=clock.today()))
+        write_new(home / "keys.json", new_keys(code, issued_on=clock.today()))
     for name, seed in (("offices.csv", f"offices/{code}.csv"), ("registries.yaml", "registries.yaml")):
         if not (home / name).exists() and (SEED / seed).exists():
             shutil.copyfile(SEED / seed, home / name)
@@ -153,10 +163,3 @@ def load_offices(home: Path) -> Offices:
     """The offices in a home; none without a table."""
     path = home / "offices.csv"
     return read_offices(path.read_text("utf-8-sig").splitlines()) if path.exists() else NOBODY
-
-
-def replace_file(path: Path, text: str) -> None:
-    """The old file or the new one."""
-    new = path.with_suffix(".new")
-    new.write_text(text, "utf-8")
-    new.replace(path)

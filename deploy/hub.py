@@ -29,7 +29,9 @@ INBOX = {
 }
 KEPT = {"delivery-limit": 1_000_000, "overflow": "reject-publish", "max-length": 200_000}  # 4.x would drop at 20
 UPWARD = {"overflow": "reject-publish", "max-length": 500_000}
-NODE_LIMITS = {"max-connections": 4, "max-channels": 16}
+# An exchange process holds two connections with a channel each; after a cut the hub counts the old ones until their
+# heartbeats are missed. So four processes of a city can all lose theirs at once, and two of them come back at once.
+NODE_LIMITS = {"max-connections": 12, "max-channels": 16}
 OWN_SOURCE = r"^[0-9]{2}\.[0-9]{2}\.[0-9]{2}\.{username}\."  # PP.CC.DD.<src6>.<lane>.<type>: src6 is the user
 
 PLUGINS = ("rabbitmq_auth_mechanism_ssl",)

@@ -40,7 +40,9 @@ def create_node_database(
 
 
 def grant_relay(admin_url: str, node: str, services: Iterable[str]) -> None:
-    """Let the relay empty every outbox, note what nobody wanted and count what is parked; UndefinedTable before the migrations have run.
+    """Let the relay empty every outbox, note what nobody wanted and count what is parked.
+
+    UndefinedTable before the migrations have run.
 
     PostgreSQL locks a row (FOR UPDATE) only for roles that may update it: the relay may, in the key column alone, so
     that it can change no message.

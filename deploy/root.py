@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deploy.homes import DIRECTORY, make_root, replace_file
+from deploy.homes import DIRECTORY, make_root
 from shared import clock, regions
 from shared.crypto.keys import public_keys
 from shared.directory import sign_directory, stem
 from shared.errors import NotFound, Refused
+from shared.files import replace_file
 
 DRAFT = "directory.draft.json"
 EMPTY: dict[str, Any] = {"version": 0, "issued_at": "", "nodes": [], "authorities": []}
@@ -24,9 +25,14 @@ def draft(folder: Path) -> dict[str, Any]:
     """The document that the next signature is for: what was changed since the last one, else that one's."""
     if (folder / DRAFT).exists():
         return dict(json.loads((folder / DRAFT).read_text("utf-8")))
-    if (folder / DIRECTORY).exists():
-        return dict(json.loads(json.loads((folder / DIRECTORY).read_text("utf-8"))["document"]))
-    return EMPTY
+    return _signed(folder)
+
+
+def _signed(folder: Path) -> dict[str, Any]:
+    """The document last signed; EMPTY before the first one."""
+    if not (folder / DIRECTORY).exists():
+        return EMPTY
+    return dict(json.loads(json.loads((folder / DIRECTORY).read_text("utf-8"))["document"]))
 
 
 def add_row(folder: Path, row: Mapping[str, Any]) -> None:
@@ -51,12 +57,12 @@ def sign(folder: Path) -> int:
     """Sign the draft, or the same nodes anew, as the next version; that version. NotFound when there is neither.
 
     In the folder lie then directory.json, for the hub, and roots.json, for new cities. The root's keys are made at the
-    first signature.
+    first signature; NotFound where a directory lies without them.
     """
     if not ((folder / DRAFT).exists() or (folder / DIRECTORY).exists()):
         raise NotFound("nothing_to_sign", f"{folder} 中没有目录,请核对文件夹,或先 tongban directory add")
     root, document = make_root(folder), draft(folder)
-    version = int(document["version"]) + 1
+    version = max(int(document["version"]), int(_signed(folder)["version"])) + 1  # a draft may outlive its signature
     signed = sign_directory(document | {"version": version, "issued_at": clock.iso(clock.now())}, root)
     roots = [row for row in public_keys(root) if row["purpose"] == "sign"]
     replace_file(folder / "roots.json", json.dumps(roots, ensure_ascii=False))

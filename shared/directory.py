@@ -13,6 +13,7 @@ from shared.crypto.keys import NodeKeys, load_keys
 from shared.crypto.signing import sign_detached, verify_detached
 from shared.errors import Denied, NotFound, Refused
 
+NEXT_KEYS = "keys.next.json"  # in a node's home: renewed keys that wait for `tongban keys use`
 STALE_AFTER = datetime.timedelta(hours=24)
 TIERS = ("city", "county", "township", "village")  # 市 县 乡镇 村居
 
@@ -188,14 +189,45 @@ def open_directory(signed: str, root_key: Callable[[str], Mapping[str, Any]]) ->
     )
 
 
+def root_key(roots: str, kid: str) -> Mapping[str, Any]:
+    """The public key `kid` of a file of trusted roots. Denied `signature_unknown_key` for any other."""
+    for key in json.loads(roots):
+        if key["kid"] == kid:
+            return dict(key["jwk"])
+    raise Denied("signature_unknown_key", "目录不是由受信任的根签发")
+
+
+def expect_own(keys: NodeKeys, code: str) -> None:
+    """The keys are that node's. Refused `keys_of_another_node`: a mistyped TONGBAN_NODE would work for another city."""
+    if keys.node != code:
+        words = f"TONGBAN_NODE 是 {code},TONGBAN_HOME 中却是 {keys.node} 的密钥:请核对这两个环境变量,未做任何改动"
+        raise Refused("keys_of_another_node", words)
+
+
 class Node:
-    """This installation: its code, keys, offices and the newest directory it has seen, read from its home folder."""
+    """This installation: its code, keys, offices and the newest directory it has seen, read from its home folder.
+
+    Refused where the home is another node's.
+    """
 
     def __init__(self, code: str, home: Path) -> None:
         self.code = code
         self.home = home
         self.keys = load_keys(home / "keys.json")
+        expect_own(self.keys, code)
         self._seen: dict[str, tuple[int, Any]] = {}
+
+    @property
+    def opening_keys(self) -> NodeKeys:
+        """The keys that open what others sealed for this node: the newest in its home, also those not in force yet.
+
+        Others seal for a new key from the day the directory lists it, and nobody knows when `tongban keys use` and the
+        restart of every process will follow.
+        """
+        try:
+            return self._fresh(NEXT_KEYS, load_keys)  # type: ignore[no-any-return]
+        except FileNotFoundError:  # none wait, or they became keys.json just now
+            return self._fresh("keys.json", load_keys)  # type: ignore[no-any-return]
 
     def _fresh(self, name: str, read: Callable[[Path], Any]) -> Any:
         """What `read` makes of a file, read again when the file was replaced."""
@@ -217,11 +249,7 @@ class Node:
 
     def root_key(self, kid: str) -> Mapping[str, Any]:
         """The public key of a trusted root. Denied `signature_unknown_key` for any other."""
-        roots = json.loads((self.home / "roots.json").read_text("utf-8"))
-        for key in roots:
-            if key["kid"] == kid:
-                return key["jwk"]  # type: ignore[no-any-return]
-        raise Denied("signature_unknown_key", "目录不是由受信任的根签发")
+        return root_key((self.home / "roots.json").read_text("utf-8"), kid)
 
     def _open(self, path: Path) -> Directory:
         return open_directory(path.read_text("utf-8"), self.root_key)

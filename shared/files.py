@@ -1,13 +1,15 @@
-"""The sealed file store of a node: PDF, JPEG and PNG under `<home>/files`, written whole or not at all."""
+"""Files written whole or not at all; so is the sealed store of a node: PDF, JPEG and PNG under `<home>/files`."""
 
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from shared import clock
 from shared.crypto.sealing import seal_bytes, unseal_bytes
@@ -16,7 +18,48 @@ from shared.errors import NotFound, Refused
 
 LARGEST = 10 << 20  # bytes
 MAGIC = {"application/pdf": b"%PDF-", "image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n"}
+OWNER_ONLY = 0o600
 _LENGTH = 4  # bytes that say how long the sealed head is
+
+
+def replace_file(path: Path, text: str, *, mode: int = 0o644) -> None:
+    """The old file or the new one, whatever happens in between, loss of power included."""
+    _replace(path, text.encode(), mode)
+
+
+def write_new(path: Path, document: Mapping[str, Any]) -> None:
+    """JSON in a new file that only its owner may read; FileExistsError rather than losing an older one's content."""
+    with _draft(path, json.dumps(document, indent=1).encode(), OWNER_ONLY) as draft:
+        path.hardlink_to(draft)  # unlike a rename, it never takes another's place
+        _sync_folder(path.parent)
+
+
+def _replace(path: Path, content: bytes, mode: int) -> None:
+    with _draft(path, content, mode) as draft:
+        draft.replace(path)
+        _sync_folder(path.parent)
+
+
+@contextmanager
+def _draft(path: Path, content: bytes, mode: int) -> Iterator[Path]:
+    """The content, durable, beside the path and under a name that no other writer has; gone at the end."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield draft
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +87,8 @@ def put(node: Node, content: bytes | BinaryIO, media_type: str, file_id: str = "
         return ref
     head = seal_bytes(node.keys, json.dumps(asdict(ref)).encode(), _context(ref.file_id, "head"))
     body = seal_bytes(node.keys, plain, _context(ref.file_id, "body"))
-    _write(path, len(head).to_bytes(_LENGTH, "big") + head + body)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _replace(path, len(head).to_bytes(_LENGTH, "big") + head + body, OWNER_ONLY)
     return ref
 
 
@@ -104,27 +148,3 @@ def _head(node: Node, file_id: str, file: BinaryIO) -> FileRef:
 
 def _context(file_id: str, part: str) -> str:
     return f"files/{file_id}/{part}"
-
-
-def _write(path: Path, sealed: bytes) -> None:
-    """The whole file under its name, durable before anything refers to it."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, new = tempfile.mkstemp(dir=path.parent, suffix=".new")  # readable by its owner only
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(sealed)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(new).replace(path)
-    except BaseException:
-        Path(new).unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -64,7 +64,7 @@ def beat(home: Path, process: str, *, ready: bool) -> None:
     path.parent.mkdir(exist_ok=True)
     draft = path.with_suffix(".new")
     draft.write_text(json.dumps({"at": clock.iso(clock.now()), "pid": os.getpid(), "ready": ready}), "utf-8")
-    draft.replace(path)
+    draft.replace(path)  # not `shared.files`: nothing is worth a sync here, and who only asks for health imports little
 
 
 def healthy(home: Path, process: str) -> bool:

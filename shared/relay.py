@@ -282,7 +282,7 @@ def run(settings: Settings, process: str = "relay") -> None:
 
     logging.getLogger("pika").setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, ending.tell)
-    metrics.serve(settings.http_host, settings.metrics_port)
+    metrics.serve(settings.metrics_host, settings.metrics_port)
     engine = sa.create_engine(settings.database_url, poolclass=sa.NullPool, connect_args=TIMEOUTS, hide_parameters=True)
     while not ending.told:
         try:

@@ -296,7 +296,7 @@ def serve(services: Sequence[tuple[Doors, Works]], settings: Settings, process: 
     every = [doors for doors, _ in services]
     signal.signal(signal.SIGTERM, lambda _number, _frame: _end(every))
     metrics.beat(settings.home, process, ready=False)
-    metrics.serve(settings.http_host, settings.metrics_port)
+    metrics.serve(settings.metrics_host, settings.metrics_port)
     copies = Copies(settings.amqp_url)
     mailboxes = [Mailbox(doors, works, copies) for doors, works in services]
     eventlet.spawn(_watch, mailboxes, settings, process)

@@ -19,8 +19,9 @@ class Settings:
     database_url: str  # postgresql+psycopg://... or "" for the embedded default
     amqp_url: str  # the node's own broker and vhost; "" for the embedded default
     hub_url: str  # the hub's broker, vhost xchg; "" for the embedded default
-    http_host: str  # where the API and the figures are served: 127.0.0.1; in a container 0.0.0.0
+    http_host: str  # where the API is served: 127.0.0.1; in a container 0.0.0.0
     http_port: int
+    metrics_host: str  # where the figures are served: as the API, unless others reach the process there, too
     metrics_port: int  # 0: no metrics listener of its own
     log_level: str
 
@@ -28,14 +29,16 @@ class Settings:
 def read(environ: dict[str, str] | None = None) -> Settings:
     """Settings from `environ` (default: the process environment). KeyError names the missing variable."""
     env = dict(os.environ) if environ is None else environ  # noqa: TID251 - the one reader
+    http_host = env.get("TONGBAN_HTTP_HOST", "127.0.0.1")
     return Settings(
         node=env["TONGBAN_NODE"],
         home=Path(env["TONGBAN_HOME"]),
         database_url=env.get("TONGBAN_DATABASE_URL", ""),
         amqp_url=env.get("TONGBAN_AMQP_URL", ""),
         hub_url=env.get("TONGBAN_HUB_URL", ""),
-        http_host=env.get("TONGBAN_HTTP_HOST", "127.0.0.1"),
+        http_host=http_host,
         http_port=int(env.get("TONGBAN_HTTP_PORT", "8000")),
+        metrics_host=env.get("TONGBAN_METRICS_HOST", http_host),
         metrics_port=int(env.get("TONGBAN_METRICS_PORT", "0")),
         log_level=env.get("TONGBAN_LOG_LEVEL", "INFO"),
     )

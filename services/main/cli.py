@@ -1,21 +1,16 @@
 """The `tongban` command: everything an operator can ask for, each command importing what it runs."""
 
-import dataclasses
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from services.main.cli_hub import COMMANDS
+from services.main import cli_hub, cli_stuck
 from services.main.cli_hub import read_settings as _read
+from services.main.cli_stuck import open_service
 from services.main.commands import Commands
 from shared.settings import Settings, before_imports
-
-if TYPE_CHECKING:
-    from services.main.operate import DeadLetters, Unroutable
-    from shared.outbox import Works
 
 RUN = Path(".run")
 
@@ -32,14 +27,6 @@ def _settings(process: str) -> Settings:
     settings = _read()
     logs.set_up(settings.log_level, node=settings.node, process=process)
     return settings
-
-
-def _works(service: str) -> "Works":
-    """A service's transactions, for one command."""
-    from services.main.wiring import open_node, open_works
-
-    settings = _read()
-    return open_works(settings, open_node(settings), service, pool=0)
 
 
 @cli.command()
@@ -197,11 +184,10 @@ def import_offices(file: Path) -> None:
     """Put a checked table of offices in force; nothing changes when any line is faulty."""
     from services.main.offices import checked
     from shared import clock
+    from shared.files import replace_file
 
     text, found = checked(file.read_bytes(), clock.today())
-    path = _read().home / "offices.csv"
-    path.with_suffix(".new").write_text(text, "utf-8")
-    path.with_suffix(".new").replace(path)
+    replace_file(_read().home / "offices.csv", text)
     click.echo(f"已导入 {len(found.by_code)} 个办理机构。")
 
 
@@ -230,7 +216,7 @@ def create_token(kind: str, actor: str, office: str, roles: tuple[str, ...], day
 
     number = sys.stdin.readline().strip() if kind == "citizen" else ""
     wanted = NewToken(kind, actor, label, office=office, roles=roles, days=days, id_number=number)
-    with _works("web").begin() as work:
+    with open_service("web").begin() as work:
         click.echo(create(work, wanted))
 
 
@@ -239,7 +225,7 @@ def list_tokens() -> None:
     """All tokens of this node, without the tokens themselves."""
     from services.web.usecases.tokens import list_tokens as list_all
 
-    with _works("web").begin() as work:
+    with open_service("web").begin() as work:
         for row in list_all(work):
             click.echo(json.dumps(row, ensure_ascii=False))
 
@@ -250,107 +236,9 @@ def revoke_token(token_id: str) -> None:
     """End a token now."""
     from services.web.usecases.tokens import revoke_token as revoke
 
-    with _works("web").begin() as work:
+    with open_service("web").begin() as work:
         revoke(work, token_id)
     click.echo("已吊销。")
-
-
-@cli.group("dead-letters")
-def dead_letters() -> None:
-    """Messages that no attempt could handle."""
-
-
-def _dead_letters() -> "DeadLetters":
-    from services.main.operate import DeadLetters
-    from services.main.wiring import open_node
-
-    settings = _read()
-    return DeadLetters(settings, open_node(settings))
-
-
-@dead_letters.command("list")
-def list_dead_letters() -> None:
-    """Service, message, type, case, attempts and reason of each."""
-    for row in _dead_letters().every():
-        click.echo(json.dumps(row, ensure_ascii=False))
-
-
-@dead_letters.command("show")
-@click.argument("service")
-@click.argument("message_id")
-def show_dead_letter(service: str, message_id: str) -> None:
-    """One with its readable part; its sealed part stays sealed."""
-    click.echo(json.dumps(_dead_letters().show(service, message_id), ensure_ascii=False, indent=1))
-
-
-@dead_letters.command("redrive")
-@click.argument("service")
-@click.argument("message_id", default="")
-def redrive_dead_letters(service: str, message_id: str) -> None:
-    """Let one dead letter of a service be tried afresh, or all of them."""
-    click.echo(f"{_dead_letters().redrive(service, message_id)} 条已重新投递。")
-
-
-@cli.group()
-def quarantine() -> None:
-    """Messages from other cities that were not let in."""
-
-
-@quarantine.command("list")
-def list_quarantine() -> None:
-    """What waits for a look."""
-    from services.exchange.usecases.quarantine import list_quarantined
-
-    for row in list_quarantined(_works("exchange")):
-        click.echo(json.dumps(dataclasses.asdict(row), ensure_ascii=False))
-
-
-@quarantine.command("show")
-@click.argument("row_id")
-def show_quarantine(row_id: str) -> None:
-    """One message and how it came."""
-    from services.exchange.usecases.quarantine import show_quarantined
-
-    row, headers, body = show_quarantined(_works("exchange"), row_id)
-    click.echo(json.dumps(dataclasses.asdict(row) | {"headers": headers}, ensure_ascii=False, indent=1))
-    click.echo(body)
-
-
-@quarantine.command("release")
-@click.argument("row_id")
-def release_quarantine(row_id: str) -> None:
-    """Let one in after all, if it now passes every check; otherwise say which it fails, and nothing happens."""
-    from services.exchange.usecases.receiving import release
-
-    let_in = release(_works("exchange"), row_id)
-    click.echo("已放行。" if let_in else "这条报文已从别的途径收到,无需再放行。")
-
-
-@cli.group()
-def unroutable() -> None:
-    """Messages no queue of this node wanted, or the hub could not hand to another city."""
-
-
-@unroutable.command("list")
-def list_unroutable() -> None:
-    """Service, message and where it should have gone."""
-    for row in _unroutable().every():
-        click.echo(json.dumps(row, ensure_ascii=False))
-
-
-@unroutable.command("redrive")
-@click.argument("service")
-def redrive_unroutable(service: str) -> None:
-    """Send all of a service's once more; `exchange` for those to other cities."""
-    click.echo(f"{_unroutable().redrive(service)} 条已重新发出。")
-
-
-def _unroutable() -> "Unroutable":
-    from services.main.operate import Unroutable
-    from services.main.wiring import open_node
-
-    settings = _read()
-    return Unroutable(settings, open_node(settings))
 
 
 @cli.command()
@@ -377,5 +265,5 @@ def doctor() -> None:
     raise SystemExit(1 if faults else 0)
 
 
-for command in COMMANDS:
+for command in (*cli_hub.COMMANDS, *cli_stuck.COMMANDS):
     cli.add_command(command)

@@ -41,12 +41,12 @@ def new_keys(algorithm: str) -> None:
 @ALGORITHM
 def renew_keys(algorithm: str) -> None:
     """Make new keys beside those in force; `use` puts them into force once the directory lists them."""
-    from services.main.join import NEXT
     from services.main.join import renew_keys as renew
+    from shared.directory import NEXT_KEYS
 
     settings = read_settings()
     renew(settings.home, "sm2" if algorithm == "sm2" else "ed25519")
-    click.echo(f"已生成 {settings.home}/{NEXT}:请备份,再用 tongban directory row 把新公钥交给根签发。")
+    click.echo(f"已生成 {settings.home}/{NEXT_KEYS}:请备份,再用 tongban directory row 把新公钥交给根签发。")
 
 
 @keys.command("use")
@@ -162,7 +162,7 @@ def join(roots: Path, signed: Path) -> None:
     from services.main.real import set_up_node
 
     settings = read_settings()
-    laid = lay(settings.home, roots.read_text("utf-8"), signed.read_text("utf-8"))
+    laid = lay(settings.node, settings.home, roots.read_text("utf-8"), signed.read_text("utf-8"))
     click.echo(f"第 {laid.version} 版节点目录已放入 {settings.home}。")
     if admin_url := read_admin_url():
         set_up_node(settings.node, settings.home, admin_url)

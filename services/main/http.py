@@ -8,6 +8,7 @@ from gunicorn.app.base import BaseApplication
 from services.main.wiring import open_node, open_works
 from services.web.api.app import create_app
 from shared import metrics
+from shared.directory import Node
 from shared.settings import Settings, webhook_hosts
 
 GRACE_SECONDS = 8
@@ -15,8 +16,8 @@ BEAT_SECONDS = 2.0
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
-    def __init__(self, settings: Settings, options: dict[str, Any]) -> None:
-        self.settings, self.options = settings, options
+    def __init__(self, settings: Settings, node: Node, options: dict[str, Any]) -> None:
+        self.settings, self.node, self.options = settings, node, options
         super().__init__()
 
     def load_config(self) -> None:
@@ -24,10 +25,10 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        node = open_node(self.settings)
-        metrics.serve(self.settings.http_host, self.settings.metrics_port)
+        works = open_works(self.settings, self.node, "web", self.options["threads"] + 1)
+        metrics.serve(self.settings.metrics_host, self.settings.metrics_port)
         threading.Thread(target=_beat, args=(self.settings,), daemon=True).start()
-        return create_app(open_works(self.settings, node, "web", self.options["threads"] + 1), node, webhook_hosts())
+        return create_app(works, self.node, webhook_hosts())
 
 
 def _beat(settings: Settings) -> None:
@@ -37,7 +38,11 @@ def _beat(settings: Settings) -> None:
 
 
 def serve_http(settings: Settings, threads: int) -> None:
-    """Answer the API until SIGTERM; requests in hand get GRACE_SECONDS."""
+    """Answer the API until SIGTERM; requests in hand get GRACE_SECONDS.
+
+    The node is opened here: gunicorn would start a worker that cannot open it again and again.
+    """
+    node = open_node(settings)
     options = {
         "bind": f"{settings.http_host}:{settings.http_port}",
         "worker_class": "gthread",
@@ -49,4 +54,4 @@ def serve_http(settings: Settings, threads: int) -> None:
         "accesslog": None,  # addresses name cases
         "errorlog": "-",
     }
-    _Server(settings, options).run()
+    _Server(settings, node, options).run()

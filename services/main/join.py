@@ -1,18 +1,20 @@
 """How a city makes its keys, renews them, says who it is, and joins."""
 
 import json
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from deploy.homes import DIRECTORY, load_offices, node_row, replace_file
+from deploy.homes import DIRECTORY, load_offices, node_row
 from shared import clock
-from shared.crypto.keys import NodeKeys, load_keys, new_keys, renewed_keys, write_keys
+from shared.crypto.keys import NodeKeys, load_keys, new_keys, renewed_keys
 from shared.crypto.signing import Algorithm
-from shared.directory import Directory, open_directory
+from shared.directory import NEXT_KEYS, Directory, expect_own, open_directory, root_key
 from shared.errors import Denied, NotFound, OutOfStep, Refused
+from shared.files import replace_file, write_new
 
-KEYS, NEXT = "keys.json", "keys.next.json"
+KEYS = "keys.json"
 
 
 def make_keys(home: Path, code: str, algorithm: Algorithm) -> None:
@@ -24,22 +26,24 @@ def make_keys(home: Path, code: str, algorithm: Algorithm) -> None:
     except ValueError as error:
         raise Refused("node_malformed", f"节点代码应为六位数字,不是 {code!r}") from error
     home.mkdir(parents=True, exist_ok=True)
-    write_keys(home / KEYS, document)
+    write_new(home / KEYS, document)
 
 
 def renew_keys(home: Path, algorithm: Algorithm) -> None:
     """New keys beside those in force. OutOfStep while earlier new ones wait."""
-    if (home / NEXT).exists():
-        raise OutOfStep("keys_wait", f"{home / NEXT} 还没有启用:先 tongban keys use,或确认作废后自行删除")
-    write_keys(home / NEXT, renewed_keys(_document(home), algorithm=algorithm, issued_on=clock.today()))
+    if (home / NEXT_KEYS).exists():
+        raise OutOfStep(
+            "keys_wait", f"{home / NEXT_KEYS} 还没有启用:先 tongban keys use;新公钥从未交给根时,可删除后重做"
+        )
+    write_new(home / NEXT_KEYS, renewed_keys(_document(home), algorithm=algorithm, issued_on=clock.today()))
 
 
 def use_keys(home: Path) -> None:
     """Put the new keys into force. NotFound when there are none, OutOfStep while the directory here lacks them."""
-    if not (home / NEXT).exists():
+    if not (home / NEXT_KEYS).exists():
         raise NotFound("no_new_keys", "没有待启用的密钥,请先 tongban keys renew")
-    _expect_listed(checked_directory(home, (home / DIRECTORY).read_text("utf-8")), load_keys(home / NEXT))
-    (home / NEXT).replace(home / KEYS)
+    _expect_listed(checked_directory(home, (home / DIRECTORY).read_text("utf-8")), load_keys(home / NEXT_KEYS))
+    (home / NEXT_KEYS).replace(home / KEYS)
 
 
 def row_of(home: Path, name: str, divisions: Iterable[str], leaked: Container[str] = ()) -> dict[str, Any]:
@@ -55,20 +59,33 @@ def row_of(home: Path, name: str, divisions: Iterable[str], leaked: Container[st
     return row | {"keys": [key for key in row["keys"] if key["kid"] not in leaked]}
 
 
-def join(home: Path, roots: str, signed: str) -> Directory:
+def join(code: str, home: Path, roots: str, signed: str) -> Directory:
     """Lay the trusted roots and a directory that lists this node into its home; that directory.
 
     Nothing is written unless one of the roots signed it, it names our very keys (those that wait, when some do), and it
-    is not older than ours.
+    is not older than ours. Safe to run again, also when it was interrupted while the root changed.
     """
     directory = _opened(roots, signed)
-    _expect_listed(directory, _coming(home))
-    path = home / DIRECTORY
-    if path.exists() and checked_directory(home, path.read_text("utf-8")).version > directory.version:
+    keys = _coming(home)
+    expect_own(keys, code)
+    _expect_listed(directory, keys)
+    if _version_here(home, roots) > directory.version:
         raise OutOfStep("directory_older", "本节点已有更新的节点目录,未改动")
     replace_file(home / "roots.json", roots)
-    replace_file(path, signed)
+    replace_file(home / DIRECTORY, signed)
     return directory
+
+
+def _version_here(home: Path, roots: str) -> int:
+    """The version of the directory in this home, which the roots here or the coming ones signed; else 0.
+
+    Of a root change that was interrupted, the new roots are here and the directory is still the old one's.
+    """
+    for path in (home / "roots.json", None):
+        with suppress(FileNotFoundError, ValueError, Denied, Refused):
+            trusted = path.read_text("utf-8") if path else roots
+            return _opened(trusted, (home / DIRECTORY).read_text("utf-8")).version
+    return 0
 
 
 def checked_directory(home: Path, signed: str) -> Directory:
@@ -78,21 +95,14 @@ def checked_directory(home: Path, signed: str) -> Directory:
 
 def _opened(roots: str, signed: str) -> Directory:
     try:
-        return open_directory(signed, lambda kid: _root(roots, kid))
+        return open_directory(signed, lambda kid: root_key(roots, kid))
     except (ValueError, KeyError, TypeError) as error:
         raise Refused("directory_malformed", "不是节点目录或受信任的根的文件") from error
 
 
-def _root(roots: str, kid: str) -> Mapping[str, Any]:
-    for key in json.loads(roots):
-        if key["kid"] == kid:
-            return dict(key["jwk"])
-    raise Denied("signature_unknown_key", "目录不是由受信任的根签发")
-
-
 def _coming(home: Path) -> NodeKeys:
     """The keys that wait to be used, else those in force. NotFound."""
-    path = home / NEXT if (home / NEXT).exists() else home / KEYS
+    path = home / NEXT_KEYS if (home / NEXT_KEYS).exists() else home / KEYS
     if not path.exists():
         raise NotFound("no_keys", "没有密钥,请先 tongban keys new")
     return load_keys(path)

@@ -2,8 +2,9 @@
 
 import csv
 import datetime
+import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from contracts.matters import VERBS, every_matter
 from shared import identity, regions
@@ -21,10 +22,13 @@ Lines = Mapping[int, Row]
 
 
 def checked(content: bytes, on: datetime.date) -> tuple[str, Offices]:
-    """The table's text and its offices as of that day. Refused `offices_invalid` names all faults at once."""
+    """The table as it was checked, and its offices. Refused `offices_invalid` names all faults on that day at once."""
+    rows: Lines = {}
     try:
-        text = content.decode("utf-8-sig")
-        faults = sorted(_faults(text.splitlines(), on))
+        table = csv.DictReader(content.decode("utf-8-sig").splitlines(), restval="")
+        numbered = ((table.line_num, _trimmed(row)) for row in table)
+        rows = dict(numbered)
+        faults = sorted(_faults(table.fieldnames or (), rows, on))
     except UnicodeDecodeError:
         faults = [(HEADER_LINE, "文件不是 UTF-8 编码,请在表格软件中另存为“CSV UTF-8”")]
     except csv.Error:
@@ -32,16 +36,26 @@ def checked(content: bytes, on: datetime.date) -> tuple[str, Offices]:
     if faults:
         told = "\n".join(f"第{line}行: {words}" for line, words in faults)
         raise Refused("offices_invalid", f"办理机构表有误,未导入:\n{told}")
+    text = _written(rows.values())  # so that what comes into force is what was checked, blanks trimmed
     return text, read_offices(text.splitlines())
 
 
-def _faults(text: list[str], on: datetime.date) -> Iterator[tuple[int, str]]:
-    table = csv.DictReader(text, restval="")
-    if missing := [name for name in OFFICE_COLUMNS if name not in (table.fieldnames or ())]:
+def _trimmed(row: Row) -> Row:
+    return {name: row.get(name, "").strip() for name in OFFICE_COLUMNS}
+
+
+def _written(rows: Iterable[Row]) -> str:
+    text = io.StringIO()
+    table = csv.DictWriter(text, OFFICE_COLUMNS, lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return text.getvalue()
+
+
+def _faults(header: Collection[str], rows: Lines, on: datetime.date) -> Iterator[tuple[int, str]]:
+    if missing := [name for name in OFFICE_COLUMNS if name not in header]:
         yield HEADER_LINE, f"表头缺少列: {'、'.join(missing)}"
         return
-    numbered = ((table.line_num, row) for row in table)
-    rows = {line: {name: row[name].strip() for name in OFFICE_COLUMNS} for line, row in numbered}
     if not rows:
         yield HEADER_LINE, "表中没有任何机构"
     for line, row in rows.items():

@@ -23,6 +23,7 @@ from services.web.usecases.tokens import NewToken, create_token
 from shared import clock, metrics, topology
 from shared.bus import Doors
 from shared.directory import Node
+from shared.files import OWNER_ONLY, replace_file
 from shared.outbox import Works
 from shared.settings import Settings
 
@@ -116,10 +117,7 @@ def known_databases(folder: Path) -> dict[str, Any]:
 
 
 def _keep(folder: Path, urls: Mapping[str, Any]) -> None:
-    draft = folder / "databases.draft"  # a crash must not cost the passwords
-    draft.touch(mode=0o600)
-    draft.write_text(json.dumps(urls), "utf-8")
-    draft.replace(folder / "databases.json")
+    replace_file(folder / "databases.json", json.dumps(urls), mode=OWNER_ONLY)  # a crash must not cost the passwords
 
 
 def start(country: Country, processes: tuple[Process, ...] = FULL, seconds: float = 180) -> None:

@@ -71,12 +71,6 @@ def renewed_keys(
     }
 
 
-def write_keys(path: Path, document: Mapping[str, Any]) -> None:
-    """A new file that only its owner may read; FileExistsError rather than losing the keys of an older one."""
-    path.touch(mode=0o600, exist_ok=False)
-    path.write_text(json.dumps(document, indent=1), "utf-8")
-
-
 def load_keys(path: Path) -> NodeKeys:
     """The keys in a file; logs a warning when others than its owner may read it."""
     if path.stat().st_mode & 0o077:

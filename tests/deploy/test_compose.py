@@ -107,6 +107,15 @@ def test_cities_meet_only_at_the_hub() -> None:
     }
 
 
+@pytest.mark.parametrize("code", compose.CODES)
+def test_what_sits_at_the_hub_shows_its_figures_to_its_own_city_only(code: str) -> None:
+    row = SERVICES[f"exchange-{code}"]
+    host = row["environment"]["TONGBAN_METRICS_HOST"]
+    assert {name for name, way in row["networks"].items() if host in way.get("aliases", ())} == {f"city-{code}"}
+    shown_everywhere = [row for row in OURS.values() if "TONGBAN_METRICS_HOST" not in row.get("environment", {})]
+    assert not any("backbone" in row["networks"] for row in shown_everywhere)
+
+
 def test_each_service_logs_in_with_its_own_role_and_without_a_password_in_its_settings() -> None:
     logins = [row["environment"]["TONGBAN_DATABASE_URL"] for name, row in OURS.items() if name != "setup"]
     users = [url.split("//")[1].split("@")[0] for url in logins]

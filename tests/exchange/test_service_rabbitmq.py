@@ -5,7 +5,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +39,17 @@ def channel_and_url(rabbitmq: Broker) -> Iterator[tuple[pika.adapters.blocking_c
     url = rabbitmq.new_vhost()
     with closing(pika.BlockingConnection(pika.URLParameters(url))) as connection:
         yield connection.channel(), url
+
+
+def test_four_processes_of_a_city_reach_the_hub_while_it_still_counts_cut_connections(rabbitmq: Broker) -> None:
+    url = rabbitmq.new_hub([SANYA])[SANYA]
+    with ExitStack() as held:
+        for _ in range(4):  # as half-open links: the hub has not missed their heartbeats yet
+            held.enter_context(closing(pika.BlockingConnection(pika.URLParameters(url))))
+        for _ in range(4):
+            way = held.enter_context(closing(PikaHub(url, SANYA)))
+            assert way.fetch(1, 0) == []
+            way.rest_outward(0)
 
 
 def test_a_full_inbox_and_an_unbound_key_are_told_apart(channel_and_url) -> None:

@@ -223,3 +223,69 @@ def test_keys_are_never_made_over_older_ones(tongban: Tongban, home: Path) -> No
 def test_a_folder_that_is_not_the_roots_is_signed_by_nobody(tongban: Tongban, tmp_path: Path) -> None:
     assert "请核对文件夹" in tongban("directory", "sign", tmp_path / "typo", ends=1)
     assert not (tmp_path / "typo").exists()
+
+
+def test_a_root_without_its_keys_signs_nothing_and_makes_no_new_ones(
+    country: Country, tongban: Tongban, row: Path
+) -> None:
+    root = country.cities[SANYA].node.home.parent
+    tongban("directory", "add", root, row)
+    before = {path.name: path.read_bytes() for path in root.glob("*.json") if path.name != "root-keys.json"}
+    (root / "root-keys.json").unlink()
+    assert "离线备份" in tongban("directory", "sign", root, ends=1)
+    assert {path.name: path.read_bytes() for path in root.glob("*.json")} == before
+
+
+def test_a_draft_that_outlived_its_signature_is_not_signed_as_the_same_version(
+    country: Country, tongban: Tongban, row: Path
+) -> None:
+    root = country.cities[SANYA].node.home.parent
+    tongban("directory", "add", root, row)
+    left_behind = (root / "directory.draft.json").read_bytes()
+    [first, second] = [version_signed(tongban, root, left_behind) for _ in range(2)]
+    assert second == first + 1
+
+
+def version_signed(tongban: Tongban, root: Path, draft: bytes) -> int:
+    (root / "directory.draft.json").write_bytes(draft)
+    tongban("directory", "sign", root)
+    return int(json.loads(json.loads((root / "directory.json").read_text("utf-8"))["document"])["version"])
+
+
+def test_the_home_of_another_city_is_refused_before_anything_is_made(
+    country: Country, tongban: Tongban, row: Path, home: Path
+) -> None:
+    root = signed(tongban, country, row)
+    (home / "keys.json").write_bytes((root / SANYA / "keys.json").read_bytes())
+    for command in (("join", root / "roots.json", root / "directory.json"), ("relay",), ("http",)):
+        assert f"{SANYA} 的密钥" in tongban(*command, ends=1)
+    assert not (home / "directory.json").exists()
+
+
+@pytest.mark.parametrize("here", ["", "half a directo"])
+def test_joining_that_was_interrupted_while_the_root_changed_is_finished_by_running_it_again(
+    country: Country, tongban: Tongban, row: Path, home: Path, tmp_path: Path, here: str
+) -> None:
+    root = signed(tongban, country, row)
+    tongban("join", root / "roots.json", root / "directory.json")
+    other = tmp_path / "another-root"
+    tongban("directory", "add", other, row)
+    tongban("directory", "sign", other)
+    (home / "roots.json").write_bytes((other / "roots.json").read_bytes())  # and then the power went
+    if here:
+        (home / "directory.json").write_text(here, "utf-8")
+    tongban("join", other / "roots.json", other / "directory.json")
+    assert Node(BAISHAN, home).directory.version == 1
+
+
+def test_another_root_does_not_lay_in_an_older_directory(
+    country: Country, tongban: Tongban, row: Path, home: Path, tmp_path: Path
+) -> None:
+    root = signed(tongban, country, row)
+    tongban("join", root / "roots.json", root / "directory.json")
+    version = Node(BAISHAN, home).directory.version
+    tongban("directory", "add", tmp_path / "another-root", row)
+    tongban("directory", "sign", tmp_path / "another-root")
+    other = tmp_path / "another-root"
+    assert "更新的节点目录" in tongban("join", other / "roots.json", other / "directory.json", ends=1)
+    assert Node(BAISHAN, home).directory.version == version

@@ -123,6 +123,15 @@ def test_an_office_that_is_closed_may_stand_in_a_division_that_is_gone() -> None
     assert checked(f"{HEADER}\n{gone}".encode(), DAY)[1].by_code
 
 
+def test_a_table_comes_into_force_as_it_was_checked_with_blanks_trimmed_and_open_ends() -> None:
+    blanks = row(code=" 620102 ", tier=" county ", division=" 620102", valid_from=" 2025-01-02 ")
+    short = "620103,七里河区民政局,county,,620103,,,take_in:*"
+    text, offices = checked(f"{HEADER}\n{blanks}\n{short}".encode(), DAY)
+    assert offices.get("620102").valid_from == datetime.date(2025, 1, 2)
+    assert offices.get("620103").may("take_in", "anything", DAY)
+    assert checked(text.encode(), DAY)[0] == text
+
+
 @pytest.fixture
 def node(tmp_path: Path) -> Node:
     return make_node(tmp_path, LANZHOU)

@@ -14,9 +14,10 @@ from joserfc import jws as other_library
 from joserfc.jwk import OKPKey
 
 from shared.crypto import sm2
-from shared.crypto.keys import load_keys, new_keys, node_keys, public_keys, renewed_keys, write_keys
+from shared.crypto.keys import load_keys, new_keys, node_keys, public_keys, renewed_keys
 from shared.crypto.signing import from_base64url, sign_detached, signer_of, to_base64url, verify_detached
 from shared.errors import Denied
+from shared.files import write_new
 
 DAY = datetime.date(2026, 11, 3)
 BODY = '{"type":"intake.application_forwarded.v1","subject":"某件"}'.encode()
@@ -65,7 +66,7 @@ def judged(jws, body=BODY, find_key=JWKS.get):
 @pytest.mark.parametrize("document", [LANZHOU_DOCUMENT, SANYA_DOCUMENT])
 def test_keys_survive_their_file(document, tmp_path):
     path = tmp_path / "keys.json"
-    write_keys(path, document)
+    write_new(path, document)
     with structlog.testing.capture_logs() as logs:
         keys = load_keys(path)
     assert public_keys(keys) == public_keys(node_keys(document))
@@ -76,7 +77,7 @@ def test_keys_survive_their_file(document, tmp_path):
 
 def test_a_key_file_that_others_may_read_is_reported(tmp_path):
     path = tmp_path / "keys.json"
-    write_keys(path, LANZHOU_DOCUMENT)
+    write_new(path, LANZHOU_DOCUMENT)
     path.chmod(0o640)
     with structlog.testing.capture_logs() as logs:
         load_keys(path)
@@ -85,10 +86,11 @@ def test_a_key_file_that_others_may_read_is_reported(tmp_path):
 
 def test_a_key_file_is_never_overwritten(tmp_path):
     path = tmp_path / "keys.json"
-    write_keys(path, LANZHOU_DOCUMENT)
+    write_new(path, LANZHOU_DOCUMENT)
     with pytest.raises(FileExistsError):
-        write_keys(path, SANYA_DOCUMENT)
+        write_new(path, SANYA_DOCUMENT)
     assert load_keys(path).node == "620100"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_directory_gets_what_it_needs_and_no_secret():

@@ -167,3 +167,31 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         files.put(node, PDF, "application/pdf")
     assert kept_files(node) == []
+
+
+@pytest.mark.parametrize("moment", ["fdopen", "fsync"])
+def test_what_breaks_off_leaves_the_old_file_or_none(tmp_path, monkeypatch, moment):
+    """A disk that is full at that moment stands for a crash: neither an empty nor half a file under the name."""
+    old, new = tmp_path / "directory.json", tmp_path / "keys.json"
+    files.replace_file(old, "old")
+
+    def full(*_given):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.os, moment, full)
+    with pytest.raises(OSError, match="No space"):
+        files.replace_file(old, "new")
+    with pytest.raises(OSError, match="No space"):
+        files.write_new(new, {"secret": 1})
+    assert old.read_text() == "old"
+    assert not new.exists()
+
+
+def test_a_replaced_file_is_durable_before_and_after_it_has_its_name(tmp_path, monkeypatch):
+    path, synced = tmp_path / "roots.json", []
+    files.replace_file(path, "old")
+    monkeypatch.setattr(files.os, "fsync", lambda _descriptor: synced.append(path.read_text()))
+    files.replace_file(path, "new", mode=0o600)
+    assert synced == ["old", "new"]
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]

@@ -17,7 +17,7 @@ def test_two_variables_are_enough_for_the_embedded_default() -> None:
     assert (read.node, read.home) == ("620100", Path("homes/620100"))
     assert (read.database_url, read.amqp_url, read.hub_url) == ("", "", "")
     assert read.http_port == 8000
-    assert read.metrics_port == 0
+    assert (read.metrics_host, read.metrics_port) == ("127.0.0.1", 0)
     assert read.log_level == "INFO"
 
 
@@ -33,6 +33,12 @@ def test_every_variable_has_its_place() -> None:
     read = settings.read(LEAST | given)
     assert (read.database_url, read.amqp_url, read.hub_url) == ("postgresql+psycopg://a", "amqp://b", "amqp://c")
     assert (read.http_port, read.metrics_port, read.log_level) == (8620, 9620, "DEBUG")
+
+
+def test_the_figures_are_served_where_the_api_is_unless_they_have_a_place_of_their_own() -> None:
+    given = LEAST | {"TONGBAN_HTTP_HOST": "0.0.0.0"}
+    assert settings.read(given).metrics_host == "0.0.0.0"
+    assert settings.read(given | {"TONGBAN_METRICS_HOST": "10.1.2.3"}).metrics_host == "10.1.2.3"
 
 
 def test_no_host_inside_is_a_webhooks_unless_the_operator_names_it() -> None:

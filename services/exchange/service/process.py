@@ -73,7 +73,7 @@ def run(works: Works, settings: Settings, stop: threading.Event, process: str = 
     Threads that still wait for a dead peer are left behind: they end with the process, and all they hold comes again.
     """
     logging.getLogger("pika").setLevel(logging.WARNING)
-    metrics.serve(settings.http_host, settings.metrics_port)
+    metrics.serve(settings.metrics_host, settings.metrics_port)
     hub = PikaHub(settings.hub_url, works.node.code, stop, settings.home)
     holder = f"{process}-{clock.new_id()}"
     gateway = Gateway(works, hub, holder)

@@ -1,14 +1,12 @@
 """The node directory on its way in: only newer ones, only from a trusted root, all of them kept."""
 
-import os
-from pathlib import Path
-
 import structlog
 
 from contracts.exchange import DirectoryUpdatedV1
 from services.exchange.store import questions
 from shared.directory import open_directory
 from shared.errors import Denied
+from shared.files import replace_file
 from shared.outbox import Works
 
 log = structlog.get_logger()
@@ -31,18 +29,8 @@ def take_directory(works: Works, text: str) -> bool:
         new = questions.add_directory(work, version, text)
         if version > current:
             questions.add_directory(work, current, path.read_text("utf-8"))
-            _replace(path, text)
+            replace_file(path, text)
         if new:
             work.tell(DirectoryUpdatedV1, node.code, {"version": version})
     log.info("directory_seen", version=version, new=new)
     return version > current
-
-
-def _replace(path: Path, text: str) -> None:
-    """The old file or the new one, whatever happens in between."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

@@ -130,7 +130,7 @@ def _sealed_anew(node: Node, contract: type[Contract], message: Message) -> str 
         raise Unreadable("sealed part missing or not allowed")
     if message.sealed is None:
         return None
-    opened = open_sealed(node.keys, message.sealed)
+    opened = open_sealed(node.opening_keys, message.sealed)
     label = _label(message)
     if not opened.startswith(label):
         raise Denied("seal_moved", "密文不属于这条报文")
