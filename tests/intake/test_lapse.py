@@ -6,7 +6,7 @@ import pytest
 
 from contracts import intake, subsidy
 from contracts.matters import every_matter
-from services.intake.rules import Leg, State, ask_supplement, move, supplement_until
+from services.intake.rules.legs import Leg, State, ask_supplement, move, supplement_until
 from services.intake.store import tables
 from services.intake.usecases import clocks
 from shared import calendar, clock

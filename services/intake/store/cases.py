@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 
-from services.intake.rules import Clock, Leg, State
+from services.intake.rules.legs import Clock, Leg, State
 from services.intake.store.tables import cases, legs, materials, steps
 from shared.crypto.sealing import blind_index
 from shared.errors import NotFound, OutOfStep

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, insert, select, update
 
-from services.intake.rules import UNSENT, Sending
+from services.intake.rules.legs import UNSENT, Sending
 from services.intake.store.tables import notices, work_items
 from shared import clock
 from shared.errors import NotFound

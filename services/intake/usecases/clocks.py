@@ -2,8 +2,8 @@
 
 import datetime
 
-from services.intake import rules
-from services.intake.rules import Leg
+from services.intake.rules import legs as rules
+from services.intake.rules.legs import Leg
 from services.intake.store import cases as store
 from services.intake.store.cases import Case
 from services.intake.usecases import case, notices

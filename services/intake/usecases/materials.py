@@ -8,8 +8,8 @@ from typing import Any
 
 from contracts import intake as said
 from contracts.envelope import Json
-from services.intake import rules
-from services.intake.rules import Leg
+from services.intake.rules import legs as rules
+from services.intake.rules.legs import Leg
 from services.intake.store import cases as store
 from services.intake.store import files as arriving
 from services.intake.store.files import Awaited

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import structlog
 
 from contracts import intake as said
-from services.intake import rules
 from services.intake.ports import Notices, NumberRefused, Reply
-from services.intake.rules import Sending
+from services.intake.rules import legs as rules
+from services.intake.rules.legs import Sending
 from services.intake.store import cases, telling
 from services.intake.store.cases import Case
 from services.intake.store.telling import Item, Notice
