@@ -101,8 +101,8 @@ def _keep_time(entrance: Doors) -> None:
         clocks.recount_all(works, calendar.standard())
 
     @entrance.every(DAILY)
-    def list_unsupplemented(works: Works) -> None:
-        clocks.list_unsupplemented(works)
+    def list_lapsed_supplements(works: Works) -> None:
+        clocks.list_lapsed_supplements(works)
 
     @entrance.every(300)
     def chase_files(works: Works) -> None:

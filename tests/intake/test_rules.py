@@ -157,7 +157,7 @@ ALLOWED = {  # (role, verb): from which states, to which
     ("accepting", "ask_withdrawal"): ("forwarded in_progress supplement_required", "withdrawing"),
     ("accepting", "withdraw"): ("taken_in supplement_required needs_attention withdrawing", "withdrawn"),
     ("accepting", "decline"): ("forwarded withdrawing", "not_accepted"),
-    ("accepting", "need_attention"): ("forwarded in_progress withdrawing", "needs_attention"),
+    ("accepting", "need_attention"): ("forwarded in_progress supplement_required", "needs_attention"),
     ("accepting", "decide"): ("forwarded in_progress supplement_required withdrawing", "decided"),
     ("accepting", "tell"): ("decided", "told"),
     ("competent", "progress"): ("accepted", "accepted"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.calendar import ONE_DAY, Calendar
-from shared.errors import OutOfStep, Refused
+from shared.errors import Denied, OutOfStep, Refused
 
 MOST_REDIRECTS = 3
 
@@ -34,7 +34,7 @@ class State(enum.StrEnum):
 
 ENDED = frozenset({State.TOLD, State.NOT_ACCEPTED, State.WITHDRAWN, State.REDIRECTED, State.DECLINED, State.CLOSED})
 BEFORE_HANDING_OVER = (State.TAKEN_IN, State.SUPPLEMENT_REQUIRED)
-UNSUPPLEMENTED = (State.SUPPLEMENT_REQUIRED, State.WITHDRAWING, State.WITHDRAWN)  # what was asked for may be missing
+STILL_MISSING = (State.SUPPLEMENT_REQUIRED, State.WITHDRAWING, State.WITHDRAWN)  # what was asked for, perhaps
 FIRST_LEG = 1
 S = State
 # verb -> (role, from these states, to this state)
@@ -55,7 +55,10 @@ MOVES: Mapping[tuple[str, str], tuple[frozenset[State], State]] = {
         S.WITHDRAWN,
     ),
     ("accepting", "decline"): (frozenset({S.FORWARDED, S.WITHDRAWING}), S.NOT_ACCEPTED),
-    ("accepting", "need_attention"): (frozenset({S.FORWARDED, S.IN_PROGRESS, S.WITHDRAWING}), S.NEEDS_ATTENTION),
+    ("accepting", "need_attention"): (
+        frozenset({S.FORWARDED, S.IN_PROGRESS, S.SUPPLEMENT_REQUIRED}),
+        S.NEEDS_ATTENTION,
+    ),
     ("accepting", "decide"): (frozenset({S.FORWARDED, S.IN_PROGRESS, S.SUPPLEMENT_REQUIRED, S.WITHDRAWING}), S.DECIDED),
     ("accepting", "tell"): (frozenset({S.DECIDED}), S.TOLD),
     ("competent", "progress"): (frozenset({S.ACCEPTED}), S.ACCEPTED),
@@ -81,7 +84,7 @@ class Sending(enum.StrEnum):
 UNSENT = frozenset({Sending.WAITING, Sending.LATE})
 TELL_IN_PERSON = "tell_in_person"
 PARKED_TOO_LONG = "parked_too_long"
-SUPPLEMENT_LAPSED, NO_OFFICE = "supplement_lapsed", "no_competent_office"
+SUPPLEMENT_LAPSED = "supplement_lapsed"
 FILE_DAMAGED, FILE_INCOMPLETE, FILE_LOST = "file_damaged", "file_incomplete", "file_lost"
 # kinds of work items that hold no case up
 BESIDE_THE_CASE = frozenset({PARKED_TOO_LONG, FILE_DAMAGED, FILE_INCOMPLETE, FILE_LOST})
@@ -131,7 +134,7 @@ class Leg:
     peer_leg_no: int = 1
     peer_version: int = 0  # the last word of the peer's leg that was heard
     decider_version: int = 1  # the last word of the deciding service that was heard
-    supplement_since: datetime.date | None = None  # accepting: when the applicant was asked for what is still missing
+    supplement_until: datetime.date | None = None  # accepting: the last day for what the applicant was asked for
 
     @property
     def open(self) -> bool:
@@ -149,20 +152,35 @@ def move(leg: Leg, verb: str) -> Leg:
     allowed, to = MOVES[leg.role, verb]
     if leg.state not in allowed:
         raise OutOfStep("state_changed", f"办件当前状态为“{STATE_NAMES[leg.state]}”,不能执行此操作,请刷新后再办")
-    since = leg.supplement_since if to in UNSUPPLEMENTED else None
-    return dataclasses.replace(leg, state=to, version=leg.version + 1, supplement_since=since)
+    until = leg.supplement_until if to in STILL_MISSING else None
+    return dataclasses.replace(leg, state=to, version=leg.version + 1, supplement_until=until)
 
 
-def ask_supplement(leg: Leg, on: datetime.date) -> Leg:
-    """The accepting leg once the applicant was asked for what is missing. OutOfStep as `move`."""
-    return dataclasses.replace(move(leg, "require_supplement"), supplement_since=on)
+def ask_supplement(leg: Leg, until: datetime.date) -> Leg:
+    """The accepting leg once the applicant was asked for what is missing, to be brought `until` then.
+
+    OutOfStep as `move`.
+    """
+    return dataclasses.replace(move(leg, "require_supplement"), supplement_until=until)
 
 
-def supplement_until(leg: Leg, days: int, calendar: Calendar) -> datetime.date | None:
-    """The last day on which the applicant may supplement; None when nothing is awaited."""
-    if leg.supplement_since is None:
-        return None
-    return calendar.add_working_days(leg.supplement_since, days).date
+def has_lapsed(leg: Leg, on: datetime.date) -> bool:
+    """逾期未补正: whether the last day for a supplement is over that has not come."""
+    return leg.supplement_until is not None and leg.supplement_until < on
+
+
+def withdrawn_by(leg: Leg, kind: str, on: datetime.date, *, lapsed: bool) -> Leg:
+    """The leg that somebody of that kind of actor withdraws: the applicant's own wish, unless a supplement has `lapsed`.
+
+    Denied `act_not_allowed` when an applicant says so; Refused `supplement_not_lapsed` while that is not true.
+    """
+    if not lapsed:
+        return dataclasses.replace(leg, supplement_until=None)
+    if kind != "clerk":
+        raise Denied("act_not_allowed", "只有收件机构可以按逾期未补正撤回", field="supplement_lapsed")
+    if not has_lapsed(leg, on):
+        raise Refused("supplement_not_lapsed", "没有逾期的补正,不能按逾期未补正撤回", field="supplement_lapsed")
+    return leg
 
 
 STATE_NAMES: Mapping[State, str] = {
@@ -224,9 +242,17 @@ def expect_closable(kind: str, state: State | None) -> None:
 def start_clocks(
     leg: Leg, moment: str, specs: Iterable[Mapping[str, Any]], on: datetime.date, calendar: Calendar
 ) -> Leg:
-    """Start every clock of this leg's role that begins at `moment`."""
-    begun = tuple(_clock(spec, on, calendar) for spec in specs if spec["role"] == leg.role and spec["starts"] == moment)
+    """Start every clock of this leg's role that begins at `moment` and does not run yet."""
+    begun = tuple(
+        _clock(spec, on, calendar)
+        for spec in specs
+        if spec["role"] == leg.role and spec["starts"] == moment and not _is_under_way(leg, spec["name"])
+    )
     return dataclasses.replace(leg, clocks=leg.clocks + begun)
+
+
+def _is_under_way(leg: Leg, name: str) -> bool:
+    return any(clock.name == name and clock.ended_on is None for clock in leg.clocks)
 
 
 def _clock(spec: Mapping[str, Any], on: datetime.date, calendar: Calendar) -> Clock:

@@ -41,10 +41,10 @@ def take_in_application(work: Work) -> None:
     done = case.note(work, leg, "take_in", case.office_ref(work, office), actor=asked["actor"]["id"])
     missing = form.missing_materials(matter.materials, facts["materials"])
     if missing:
-        leg = case.change(work, leg, rules.ask_supplement(leg, work.today))
+        leg = case.change(work, leg, rules.ask_supplement(leg, clocks.supplement_until(work, kept)))
     _tell_taken_in(work, leg, kept, {"case": facts, "steps": [done], "missing": missing})
     if missing:
-        notices.send(work, kept, "supplement_required", clocks.supplement_until(leg, kept))
+        notices.send(work, kept, "supplement_required", leg.supplement_until)
     else:
         forward(work, leg, leg, kept, clock.legal_date(clock.instant(facts["taken_in_at"])))
 
@@ -192,15 +192,16 @@ def withdraw_application(work: Work) -> None:
     leg = store.get_leg(work, case.id_of(work), "accepting")
     rules.expect_version(leg, asked["expected_version"])
     kept = store.get_case(work, leg.case_id)
-    here, why = rules.is_held_here(leg), clocks.if_unsupplemented(work, leg, kept)
-    after = case.end(leg, work, "withdraw") if here else rules.move(leg, "ask_withdrawal")
-    leg = case.change(work, leg, after if why else dataclasses.replace(after, supplement_since=None))
+    here, lapsed = rules.is_held_here(leg), asked["supplement_lapsed"]
+    wished = rules.withdrawn_by(leg, asked["actor"]["kind"], work.today, lapsed=lapsed)
+    after = case.end(wished, work, "withdraw") if here else rules.move(wished, "ask_withdrawal")
+    leg, why = case.change(work, leg, after), f"{leg.supplement_until} 前未补正" if lapsed else ""
     done = case.note(work, leg, "withdraw", kept.facts["accepting_office"], actor=asked["actor"]["id"], why=why)
     notices.settle(work, leg.case_id)
     if here:
         store.set_outcome(work, leg.case_id, case.without_certificate("withdrawn"), [])
-        if why:  # the applicant did not ask for it
-            notices.send(work, kept, "unsupplemented")
+        if lapsed:  # the applicant did not ask for it
+            notices.send(work, kept, rules.SUPPLEMENT_LAPSED)
     data = {"leg": store.snapshot(leg), "step": done, "leg_no": NOBODY if here else leg.peer_leg_no}
     work.tell(said.ApplicationWithdrawnV1, leg.case_id, data, to="" if here else leg.peer_node)
 

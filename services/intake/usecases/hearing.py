@@ -47,9 +47,9 @@ def note_supplement_request(work: Work) -> None:
     if leg.state is State.WITHDRAWING:
         case.change(work, leg, leg)
         return
-    asked, kept = rules.ask_supplement(leg, work.today), store.get_case(work, leg.case_id)
-    case.change_aloud(work, leg, asked)
-    until = datetime.date.fromisoformat(told["due_on"]) if told["due_on"] else clocks.supplement_until(asked, kept)
+    kept = store.get_case(work, leg.case_id)
+    until = datetime.date.fromisoformat(told["due_on"]) if told["due_on"] else clocks.supplement_until(work, kept)
+    case.change_aloud(work, leg, rules.ask_supplement(leg, until))
     notices.send(work, kept, f"supplement_requested/{told['leg']['leg_no']}", until)
 
 
@@ -62,13 +62,22 @@ def note_declined(work: Work) -> None:
     kept, why = store.get_case(work, leg.case_id), told["reasons"][0]
     store.keep_peer_leg(work, leg.case_id, told["leg"])
     case.note(work, leg, "decline", told["ask_office"])
-    if why["code"] == rules.NO_OFFICE and leg.state is State.FORWARDED:  # a wrong division is no reason to refuse
-        _need_attention(work, leg, leg, rules.NO_OFFICE, f"{why['text']},请核对区划后转办;确实无处可办的,可以撤回")
+    if why["code"] == said.NO_OFFICE:
+        _hand_back(work, leg, why["text"])
         return
+    notices.settle(work, leg.case_id)
     outcome = case.without_certificate("not_accepted", case.matter_of(kept).remedies)
     store.set_outcome(work, leg.case_id, outcome, told["reasons"])
     case.change_aloud(work, leg, case.end(leg, work, "decline"))
     notices.send(work, kept, "not_accepted")
+
+
+def _hand_back(work: Work, leg: Leg, why: str) -> None:
+    """无办理机构: a wrong division is no reason to refuse."""
+    if leg.state is State.WITHDRAWING:
+        _end_withdrawn(work, leg)
+    else:
+        _need_attention(work, leg, leg, said.NO_OFFICE, f"{why},请核对区划后转办;确实无处可办的,可以撤回")
 
 
 def forward_again(work: Work) -> None:
@@ -78,6 +87,7 @@ def forward_again(work: Work) -> None:
     if leg is None:
         return
     case.note_told(work, leg.case_id, told["leg"], [told["step"]])
+    notices.settle(work, leg.case_id)
     again = dataclasses.replace(leg, redirects=leg.redirects + 1)
     if leg.state is State.WITHDRAWING:  # it is back here, and nobody wants it to go on
         _end_withdrawn(work, leg)
@@ -116,9 +126,11 @@ def _forward_to(work: Work, before: Leg, leg: Leg, division: str, refused_by: st
 
 def _need_attention(work: Work, before: Leg, after: Leg, kind: str, words: str) -> None:
     """No rule can go on alone: the leg waits for a clerk of the accepting office."""
-    case.change_aloud(work, before, rules.move(after, "need_attention"))
-    office = store.get_case(work, before.case_id).facts["accepting_office"]["code"]
-    notices.open_work_item(work, before.case_id, kind, words, office)
+    kept = store.get_case(work, before.case_id)
+    waits = rules.move(after, "need_attention")
+    specs = case.matter_of(kept).clocks  # the papers are complete, and the time to hand them over runs
+    case.change_aloud(work, before, rules.start_clocks(waits, "complete", specs, work.today, calendar.standard()))
+    notices.open_work_item(work, before.case_id, kind, words, kept.facts["accepting_office"]["code"])
 
 
 def note_closed(work: Work) -> None:
@@ -137,6 +149,7 @@ def note_closed(work: Work) -> None:
 def _begin_telling(work: Work, leg: Leg, told: Json) -> None:
     outcome = {name: told[name] for name in ("result", "remedies", "certificate_id", "certificate_name")}
     store.set_outcome(work, leg.case_id, outcome, work.personal(said.ApplicationClosedV1)["reasons"])
+    notices.settle(work, leg.case_id)
     kept = store.get_case(work, leg.case_id)
     decided = rules.move(leg, "decide")
     specs = case.matter_of(kept).clocks
@@ -152,4 +165,4 @@ def _end_withdrawn(work: Work, leg: Leg, to: str = "") -> None:
     done = case.note(work, leg, "end_withdrawn", kept.facts["accepting_office"])
     data = {"leg": store.snapshot(leg), "step": done, "leg_no": NOBODY}
     work.tell(said.ApplicationWithdrawnV1, leg.case_id, data, to=to)
-    notices.send(work, kept, "unsupplemented" if leg.supplement_since else "withdrawn")
+    notices.send(work, kept, rules.SUPPLEMENT_LAPSED if leg.supplement_until else "withdrawn")
