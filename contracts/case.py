@@ -81,11 +81,11 @@ class Step(Part):
     `note` is the house's own words or a certificate's number, never what a person typed.
     """
 
-    verb = fields.String(required=True)
+    verb = fields.String(required=True, validate=validate.Length(max=40))
     office = fields.Nested(OfficeRef, required=True)
-    at = fields.String(required=True)
+    at = fields.String(required=True, validate=validate.Length(max=27))
     leg_no = fields.Integer(required=True)
-    note = fields.String(load_default="")
+    note = fields.String(load_default="", validate=validate.Length(max=400))
 
 
 class Pause(Part):

@@ -1,6 +1,7 @@
 """What every message wears: CloudEvents 1.0 in structured JSON, and the classes that say what a message holds."""
 
 import builtins
+import datetime
 import json
 import uuid
 from dataclasses import dataclass
@@ -188,3 +189,13 @@ def every_contract(*modules: Any) -> dict[str, type[Contract]]:
 
 
 CODE6 = validate.Regexp(r"^\d{6}$")  # a node
+
+
+def expect_day(text: str) -> None:
+    """ValidationError unless it is a day of the calendar as YYYY-MM-DD, or empty."""
+    try:
+        good = not text or datetime.date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        good = False
+    if not good:
+        raise ValidationError("no day")

@@ -16,9 +16,11 @@ from contracts.case import (
     Step,
     Why,
 )
-from contracts.envelope import Contract
+from contracts.envelope import Contract, expect_day
 
+NO_OFFICE = "no_competent_office"  # the reason of a decline that refuses nobody: a clerk gives the division anew
 RESULTS = ("granted", "refused", "not_accepted", "withdrawn")
+FILE_ID = validate.Length(max=36)
 
 
 class ActRefusedV1(Contract):
@@ -67,6 +69,7 @@ class WithdrawApplicationV1(Contract):
     Personal = Why
     expected_version = fields.Integer(required=True)
     actor = fields.Nested(Actor, required=True)
+    supplement_lapsed = fields.Boolean(load_default=False)  # a clerk ends it: nothing was brought in time
 
 
 class ForwardApplicationV1(Contract):
@@ -198,7 +201,7 @@ class SupplementRequestedV1(Contract):
     Personal = Missing
     leg = fields.Nested(Leg, required=True)
     step = fields.Nested(Step, required=True)
-    due_on = fields.String(load_default="")  # until when the office waits
+    due_on = fields.String(load_default="", validate=expect_day)  # until when the office waits
 
 
 class ApplicationSupplementedV1(Contract):
@@ -281,7 +284,7 @@ class FileChunkSentV1(Contract):
 
         chunk = fields.String(required=True)  # base64
 
-    file_id = fields.String(required=True)
+    file_id = fields.String(required=True, validate=FILE_ID)
     sha256 = fields.String(required=True)
     size = fields.Integer(required=True)
     media_type = fields.String(required=True)
@@ -295,7 +298,7 @@ class FileRequestedV1(Contract):
     type = "intake.file_requested.v1"
     consumers = ("intake",)
     crosses = "competent"
-    file_id = fields.String(required=True)
+    file_id = fields.String(required=True, validate=FILE_ID)
 
 
 class LegChangedV1(Contract):

@@ -27,7 +27,7 @@ from services.certificate import service as certificate_service
 from services.certificate import store as certificate_store
 from services.intake import service as intake_service
 from services.intake.ports import SimulatedNotices
-from services.intake.rules import Leg
+from services.intake.rules.legs import Leg
 from services.intake.store import cases as intake_store
 from services.intake.store import tables as intake_tables
 from services.subsidy import service as subsidy_service

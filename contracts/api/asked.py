@@ -129,6 +129,7 @@ class Act(Asked):
     shown = fields.Nested(NewShown, load_default=None, allow_none=True)
     to_division = fields.String(load_default="", validate=DIVISION)
     reason = _words(400)
+    supplement_lapsed = fields.Boolean(load_default=False)  # withdraw, by a clerk: nothing was brought in time
 
 
 class CaseFilter(Asked):

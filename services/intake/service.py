@@ -7,7 +7,7 @@ from contracts import certificate, exchange, intake, subsidy
 from contracts.envelope import Contract, Message, read_data
 from services.intake.ports import Notices, Reply
 from services.intake.store import telling
-from services.intake.usecases import accepting, clocks, competent, materials, notices
+from services.intake.usecases import accepting, clocks, competent, hearing, materials, notices
 from shared import calendar
 from shared.bus import PARKED_TOO_LONG, Doors
 from shared.outbox import Work, Works
@@ -21,14 +21,14 @@ ACCEPTING = {
     intake.TellApplicantV1: accepting.tell_applicant,
     intake.TellRefusalV1: notices.tell_refusal,
     intake.CloseWorkItemV1: notices.close_work_item,
-    intake.ApplicationTakenOverV1: accepting.note_taken_over,
-    intake.ApplicationProgressedV1: accepting.note_progress,
-    intake.SupplementRequestedV1: accepting.note_supplement_request,
-    intake.ApplicationDeclinedV1: accepting.note_declined,
-    intake.ApplicationRedirectedV1: accepting.forward_again,
-    intake.ApplicationClosedV1: accepting.note_closed,
+    intake.ApplicationTakenOverV1: hearing.note_taken_over,
+    intake.ApplicationProgressedV1: hearing.note_progress,
+    intake.SupplementRequestedV1: hearing.note_supplement_request,
+    intake.ApplicationDeclinedV1: hearing.note_declined,
+    intake.ApplicationRedirectedV1: hearing.forward_again,
+    intake.ApplicationClosedV1: hearing.note_closed,
     intake.FileRequestedV1: materials.send_again,
-    exchange.MessageMisdirectedV1: accepting.note_misdirected,
+    exchange.MessageMisdirectedV1: hearing.note_misdirected,
 }
 COMPETENT = {
     intake.ApplicationForwardedV1: competent.take_over_application,
@@ -101,8 +101,8 @@ def _keep_time(entrance: Doors) -> None:
         clocks.recount_all(works, calendar.standard())
 
     @entrance.every(DAILY)
-    def list_unsupplemented(works: Works) -> None:
-        clocks.list_unsupplemented(works)
+    def list_lapsed_supplements(works: Works) -> None:
+        clocks.list_lapsed_supplements(works)
 
     @entrance.every(300)
     def chase_files(works: Works) -> None:

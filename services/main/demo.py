@@ -9,7 +9,7 @@ import click
 
 from deploy.children import is_free
 from deploy.homes import CITIES
-from services.intake.rules import STEP_NAMES
+from services.intake.rules.legs import STEP_NAMES
 from services.main.city import Country
 from services.main.journey import CLERKS, Counter, JourneyFailed, run
 from services.web.usecases.tokens import NewToken, create_token

@@ -8,7 +8,7 @@ from sqlalchemy.sql import Select
 
 from contracts.matters import matter_version
 from services.exchange.usecases.proofs import Exhibit, evidence, verify_log
-from services.intake import rules
+from services.intake.rules import legs as rules
 from services.intake.store import cases as store
 from services.main.operate import DeadLetters
 from services.main.real import every_queue

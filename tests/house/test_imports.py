@@ -28,7 +28,7 @@ SEEDS = [  # rule, file, the one line too many
     ("rooms", "services/subsidy/ports.py", "from services.subsidy import store"),
     ("rooms", "services/subsidy/standards.py", "from services.subsidy import usecases"),
     ("rooms", "services/web/usecases/viewing.py", "import services.web.api"),
-    ("law", "services/intake/rules.py", "from shared import clock"),
+    ("law", "services/intake/rules/legs.py", "from shared import clock"),
     ("law", "services/certificate/rules.py", "from contracts import intake"),
     ("law", "services/subsidy/rules/facts.py", "import structlog"),
     ("nameko", "services/intake/usecases/case.py", "import nameko"),
@@ -126,7 +126,10 @@ def test_the_law_imports_the_standard_library_only() -> None:
 
 @pytest.mark.parametrize(
     "seeded",
-    [("services/intake/rules.py", "import yaml"), ("services/subsidy/rules/facts.py", "from shared.crypto import sm2")],
+    [
+        ("services/intake/rules/form.py", "import yaml"),
+        ("services/subsidy/rules/facts.py", "from shared.crypto import sm2"),
+    ],
     indirect=True,
 )
 def test_a_stranger_in_the_law_is_caught(seeded: Path) -> None:

@@ -3,8 +3,10 @@
 import pytest
 
 from contracts import intake, subsidy
+from contracts.envelope import Unreadable, read_data
 from services.intake.store import tables
-from tests.builders import LANZHOU, SANYA, Country
+from tests.builders import LANZHOU, SANYA, Country, stop_clock
+from tests.contracts.examples import example
 from tests.intake.cases import UNREGISTERED, calm, newest_shown, refusal, states, verbs, withdraw
 
 WINDOW = "460204001"
@@ -121,3 +123,64 @@ def test_the_desk_is_told_which_hand_over_came_to_nothing(country: Country) -> N
     case_id = stuck(country)
     (*_, told) = country[SANYA].told(intake.LegChangedV1, case_id)
     assert (told.data["leg"]["state"], told.data["peer_leg_no"]) == ("needs_attention", 2)
+
+
+def test_a_withdrawn_case_for_which_nobody_is_competent_is_withdrawn_not_refused(country: Country) -> None:
+    case_id = country.take_in(SANYA, UNREGISTERED | {"hukou_division": "620102999"})
+    country.work()
+    withdraw(country, SANYA, case_id)
+    country.settle()
+    assert states(country, SANYA, case_id) == [(1, "withdrawn"), (2, "declined")]
+    assert country[SANYA].story(case_id)["outcome"]["result"] == "withdrawn"
+    assert items(country) == []
+    assert "按您的申请撤回" in country[SANYA].notices()[-1]["text"]
+    assert calm(country)
+
+
+def hand_over_clocks(country: Country, case_id: str) -> list[tuple[str, str, bool]]:
+    clocks = country[SANYA].leg(case_id).clocks
+    return [(str(it.started_on), str(it.due_on), it.running) for it in clocks if it.name == "forward"]
+
+
+def test_a_case_that_waits_for_a_clerk_has_a_last_day_until_it_is_sent_on(
+    country: Country, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand = stop_clock(monkeypatch, "2025-10-13T09:00:00+08:00")
+    case_id = stuck(country)
+    first, waits = hand_over_clocks(country, case_id)
+    assert not first[2]
+    assert waits == ("2025-10-13", "2025-10-16", True)
+    assert dict(newest_clocks(country, case_id))["2025-10-16"] == ""  # the screens hear of it
+    hand.set("2025-10-20T09:00:00+08:00")
+    forward(country, case_id, "620103")
+    assert hand_over_clocks(country, case_id) == [first, ("2025-10-13", "2025-10-16", False)]
+
+
+def newest_clocks(country: Country, case_id: str) -> list[tuple[str, str]]:
+    told = country[SANYA].told(intake.LegChangedV1, case_id)[-1]
+    return [(clock["due_on"], clock["ended_on"]) for clock in told.data["leg"]["clocks"]]
+
+
+def test_reasons_of_any_length_from_another_city_are_cut_to_what_a_work_item_holds(country: Country) -> None:
+    case_id = country.take_in(SANYA)
+    country.work()
+    country.mail.clear()
+    leg = {"leg_no": 2, "role": "competent", "node": LANZHOU, "state": "declined", "version": 1, "clocks": []}
+    why = {"code": "no_competent_office", "text": "没有" * 1000, "basis": ""}
+    office = {"code": "620102001", "name": "某窗口", "node": LANZHOU}
+    country.say(SANYA, intake.ApplicationDeclinedV1, case_id, {"leg": leg, "reasons": [why], "ask_office": office})
+    country.settle()
+    (item,) = country[SANYA].rows("intake", tables.work_items)
+    assert len(item.text) == 400
+
+
+@pytest.mark.parametrize(("name", "longest"), [("note", 400), ("verb", 40)])
+def test_a_step_that_no_timeline_can_hold_is_refused_when_it_is_read(name: str, longest: int) -> None:
+    data = example(intake.ApplicationTakenOverV1)["data"]
+    for length in (longest, longest + 1):
+        data["step"][name] = "长" * length
+        if length == longest:
+            assert read_data(intake.ApplicationTakenOverV1, data)["step"][name] == "长" * length
+        else:
+            with pytest.raises(Unreadable, match="step"):
+                read_data(intake.ApplicationTakenOverV1, data)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from contracts import intake
 from contracts.matters import matter_version
-from services.intake import rules
-from services.intake.rules import Clock, Leg, State
+from services.intake.rules import legs as rules
+from services.intake.rules.legs import Clock, Leg, State
 from services.intake.store import cases as store
 from services.intake.usecases import clocks
 from shared import calendar

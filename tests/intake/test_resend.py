@@ -7,12 +7,12 @@ import pytest
 from contracts import intake
 from contracts.envelope import Json, decode
 from services.intake.store import tables
-from services.intake.usecases import materials
+from services.intake.usecases import materials, notices
 from services.intake.usecases.materials import CHUNK_BYTES
 from shared import clock, files
 from shared.errors import NotFound
 from tests.builders import LANZHOU, SANYA, WEIHAI, Country, HandClock, stop_clock
-from tests.intake.cases import UNREGISTERED, calm
+from tests.intake.cases import UNREGISTERED, calm, withdraw
 from tests.intake.test_materials import a_file, altered, chunks
 from tests.replay import record
 
@@ -161,3 +161,17 @@ def test_pieces_of_a_case_that_is_over_are_thrown_away(country: Country, hand: H
     for table in (tables.chunks, tables.awaited_files):
         assert country[LANZHOU].rows("intake", table) == []
     assert items(country) == []
+
+
+@pytest.mark.parametrize("kind", ["file_incomplete", "file_damaged"])
+def test_when_the_case_is_over_nobody_is_asked_for_its_file_any_more(
+    country: Country, hand: HandClock, kind: str
+) -> None:
+    case_id, item, _ = arrives(country, 1)
+    with country[LANZHOU].works["intake"].begin() as work:
+        notices.open_work_item(work, case_id, kind, "材料", about=item["file_id"])
+    withdraw(country, SANYA, case_id)
+    country.settle()
+    hand.set("2025-10-09T11:00:00+08:00")
+    assert chase(country) == []
+    assert [row.closed_by for row in country[LANZHOU].rows("intake", tables.work_items)] == ["system"]

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.matters import find_matter
-from services.intake import rules
-from services.intake.rules import Clock, Leg, State
+from services.intake.rules import form
+from services.intake.rules import legs as rules
+from services.intake.rules.legs import Clock, Leg, State
 from shared import calendar
 from shared.errors import Denied, OutOfStep, Refused
 
@@ -156,7 +157,7 @@ ALLOWED = {  # (role, verb): from which states, to which
     ("accepting", "ask_withdrawal"): ("forwarded in_progress supplement_required", "withdrawing"),
     ("accepting", "withdraw"): ("taken_in supplement_required needs_attention withdrawing", "withdrawn"),
     ("accepting", "decline"): ("forwarded withdrawing", "not_accepted"),
-    ("accepting", "need_attention"): ("forwarded in_progress withdrawing", "needs_attention"),
+    ("accepting", "need_attention"): ("forwarded in_progress supplement_required", "needs_attention"),
     ("accepting", "decide"): ("forwarded in_progress supplement_required withdrawing", "decided"),
     ("accepting", "tell"): ("decided", "told"),
     ("competent", "progress"): ("accepted", "accepted"),
@@ -221,25 +222,25 @@ def brought(code: str, source: str = "applicant") -> dict[str, str]:
 
 
 def test_nothing_need_be_uploaded_for_disability_subsidies() -> None:
-    assert rules.missing_materials(matter().materials, []) == []
+    assert form.missing_materials(matter().materials, []) == []
 
 
 def test_what_a_registry_or_a_certificate_holds_is_never_asked_for() -> None:
     materials = [{"code": source, "sources": [source, "applicant"]} for source in ("registry", "e-certificate")]
     materials.append({"code": "letter", "sources": ["applicant", "promise"]})
-    assert rules.missing_materials(materials, []) == ["letter"]
+    assert form.missing_materials(materials, []) == ["letter"]
 
 
 @pytest.mark.parametrize("source", ["applicant", "promise"])
 def test_a_material_is_there_when_it_was_brought_or_promised(source: str) -> None:
     orphan = matter("orphan-recognition").materials
-    assert rules.missing_materials(orphan, []) == ["parents-circumstances"]
-    assert rules.missing_materials(orphan, [brought("parents-circumstances", source)]) == []
+    assert form.missing_materials(orphan, []) == ["parents-circumstances"]
+    assert form.missing_materials(orphan, [brought("parents-circumstances", source)]) == []
 
 
 def test_a_material_brought_in_a_way_that_does_not_count_is_missing() -> None:
     materials = [{"code": "letter", "sources": ["applicant"]}]
-    assert rules.missing_materials(materials, [brought("letter", "promise")]) == ["letter"]
+    assert form.missing_materials(materials, [brought("letter", "promise")]) == ["letter"]
 
 
 @pytest.mark.parametrize(
@@ -247,7 +248,7 @@ def test_a_material_brought_in_a_way_that_does_not_count_is_missing() -> None:
 )
 def test_what_the_matter_does_not_ask_for_may_not_be_collected(item: dict[str, str]) -> None:
     with pytest.raises(Refused) as refused:
-        rules.expect_known_materials(matter().materials, [brought("identity"), item])
+        form.expect_known_materials(matter().materials, [brought("identity"), item])
     assert (refused.value.code, refused.value.field) == ("material_not_asked", "materials")
 
 
@@ -269,7 +270,7 @@ PLACES = {"office_division": "460204", "hukou": "620102", "residence": "371082",
 )
 def test_the_matter_says_whose_county_decides(competence: str, without: tuple[str, ...], division: str) -> None:
     places = PLACES | dict.fromkeys(without, "")
-    assert rules.competent_division(competence, **places) == division
+    assert form.competent_division(competence, **places) == division
 
 
 @pytest.mark.parametrize(
@@ -284,7 +285,7 @@ def test_a_person_is_asked_for_the_division_that_is_missing(
     competence: str, without: tuple[str, ...], asked_for: str
 ) -> None:
     with pytest.raises(Refused, match="division_missing") as refused:
-        rules.competent_division(competence, **PLACES | dict.fromkeys(without, ""))
+        form.competent_division(competence, **PLACES | dict.fromkeys(without, ""))
     assert asked_for in refused.value.message
 
 
@@ -299,10 +300,10 @@ def test_a_person_is_asked_for_the_division_that_is_missing(
 def test_a_matter_reaches_as_far_as_it_says(reach: str, within: set[str]) -> None:
     for city in ("620100", "620300", "460200"):
         if city in within:
-            rules.expect_reach(reach, city, "620100")
+            form.expect_reach(reach, city, "620100")
         else:
             with pytest.raises(Refused, match="out_of_reach"):
-                rules.expect_reach(reach, city, "620100")
+                form.expect_reach(reach, city, "620100")
 
 
 # --- parties and consents --------------------------------------------------------------------------------------------
@@ -314,11 +315,11 @@ def party(role: str, **more: str) -> dict[str, str]:
 
 def test_the_subject_is_the_one_party_in_the_matter_s_role() -> None:
     child, guardian = party("beneficiary"), party("guardian")
-    assert rules.find_subject([guardian, child], "beneficiary") is child
+    assert form.find_subject([guardian, child], "beneficiary") is child
     with pytest.raises(Refused, match="party_missing"):
-        rules.find_subject([guardian], "beneficiary")
+        form.find_subject([guardian], "beneficiary")
     with pytest.raises(Refused, match="party_twice"):
-        rules.find_subject([child, guardian, child], "beneficiary")
+        form.find_subject([child, guardian, child], "beneficiary")
 
 
 @pytest.mark.parametrize("role", ["agent", "guardian"])
@@ -335,33 +336,33 @@ def test_the_subject_is_the_one_party_in_the_matter_s_role() -> None:
 )
 def test_an_agent_needs_a_basis_that_has_not_run_out(role: str, authority: dict[str, str], valid: bool) -> None:
     if valid:
-        rules.expect_agency([party("applicant"), party(role, **authority)], TODAY)
+        form.expect_agency([party("applicant"), party(role, **authority)], TODAY)
     else:
         with pytest.raises(Denied, match="agency_invalid"):
-            rules.expect_agency([party("applicant"), party(role, **authority)], TODAY)
+            form.expect_agency([party("applicant"), party(role, **authority)], TODAY)
 
 
 def test_a_good_agent_does_not_hide_one_without_authority() -> None:
     good, bad = party("agent", basis="委托书"), party("agent")
     for parties in itertools.permutations([good, bad]):
         with pytest.raises(Denied, match="agency_invalid"):
-            rules.expect_agency(parties, TODAY)
+            form.expect_agency(parties, TODAY)
 
 
 def test_an_applicant_needs_no_authority() -> None:
-    rules.expect_agency([party("applicant"), party("beneficiary"), party("spouse")], TODAY)
+    form.expect_agency([party("applicant"), party("beneficiary"), party("spouse")], TODAY)
 
 
 def test_the_notice_must_have_been_shown() -> None:
-    rules.expect_consents(["notice_shown"], child=False)
+    form.expect_consents(["notice_shown"], child=False)
     with pytest.raises(Refused, match="notice_not_shown"):
-        rules.expect_consents(["checks", "guardian"], child=False)
+        form.expect_consents(["checks", "guardian"], child=False)
 
 
 def test_a_guardian_consents_for_a_child() -> None:
-    rules.expect_consents(["notice_shown", "guardian"], child=True)
+    form.expect_consents(["notice_shown", "guardian"], child=True)
     with pytest.raises(Refused, match="guardian_consent_missing"):
-        rules.expect_consents(["notice_shown"], child=True)
+        form.expect_consents(["notice_shown"], child=True)
 
 
 def test_a_clock_says_on_which_clause_it_rests() -> None:

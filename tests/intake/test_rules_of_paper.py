@@ -2,8 +2,9 @@
 
 import pytest
 
-from services.intake import rules
-from services.intake.rules import State
+from services.intake.rules import form
+from services.intake.rules import legs as rules
+from services.intake.rules.legs import State
 from shared.errors import Refused
 
 
@@ -21,7 +22,7 @@ def shown(**more: str) -> dict[str, str]:
     ],
 )
 def test_what_is_a_file_or_was_seen_at_the_counter_is_shown(item: dict[str, str], by_clerk: bool) -> None:
-    rules.expect_shown([item], by_clerk)
+    form.expect_shown([item], by_clerk)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ def test_what_is_a_file_or_was_seen_at_the_counter_is_shown(item: dict[str, str]
 )
 def test_what_nobody_can_look_at_is_not_brought(item: dict[str, str], by_clerk: bool) -> None:
     with pytest.raises(Refused) as refused:
-        rules.expect_shown([shown(file_id="f"), item], by_clerk)
+        form.expect_shown([shown(file_id="f"), item], by_clerk)
     assert (refused.value.code, refused.value.field) == ("material_not_shown", "materials")
 
 

@@ -68,7 +68,7 @@ def test_the_timers_look_for_what_waits_too_long_and_find_nothing(country: Count
         "intake.send_again": 60,
         "intake.chase_files": 300,
         "intake.recount_clocks": 86400,
-        "intake.list_unsupplemented": 86400,
+        "intake.list_lapsed_supplements": 86400,
     }
     for timer in timers.values():
         timer.act(country[SANYA].works["intake"])

@@ -1,5 +1,7 @@
 """Under real parallel transactions: one case per person, one answer per version, and no word lost between two."""
 
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,12 +13,13 @@ from contracts.envelope import Json, decode
 from services.intake import service
 from services.intake.ports import SimulatedNotices
 from services.intake.store import cases as store
-from services.intake.store import tables
+from services.intake.store import tables, telling
+from services.intake.usecases import notices
 from shared import clock
 from shared.bus import Doors, Outcome
 from shared.outbox import Works, outbox, parked
 from tests.builders import ANSWERS, HE_SHOUTIAN, LANZHOU, SANYA, WEIHAI, City, Country, clerk, make_nodes
-from tests.replay import a_message, handled_at_once, record, works_on_postgres
+from tests.replay import a_message, at_once, handled_at_once, record, works_on_postgres
 from tests.servers import Database
 
 PARTIES: Json = {"parties": [HE_SHOUTIAN], "answers": ANSWERS}
@@ -151,3 +154,31 @@ def test_words_that_arrive_at_the_same_moment_are_all_heard_in_their_order(
 
 
 LATER = {intake.SendNoticeV1.type, intake.ApplicantToldV1.type}  # what intake says to itself, and after the end
+
+
+def test_a_clerk_who_closes_an_item_while_its_case_goes_on_is_too_late_and_nobody_is_stuck(
+    works: Works, doors: Doors
+) -> None:
+    body = taking_in(works, 1)
+    doors.handle(works, body)
+    case_id = decode(body).subject
+    with works.begin() as work:
+        notices.open_work_item(work, case_id, "supplement_lapsed", "请联系申请人", "620102001")
+        (item,) = telling.list_open_items(work, case_id)
+    data = {"item_id": item.item_id, "actor": clerk("c", "620102001")}
+    closing = a_message(works.node, intake.CloseWorkItemV1, case_id, data, {"reason": ""})
+
+    def go_on() -> None:
+        with works.begin() as work:
+            store.get_leg(work, case_id, "accepting")
+            held.set()
+            time.sleep(0.5)  # the clerk has begun meanwhile
+            notices.settle(work, case_id)
+
+    def close() -> Outcome:
+        held.wait(10)
+        return doors.handle(works, closing)
+
+    held = threading.Event()
+    assert at_once([go_on, close]) == [None, Outcome.STALE]
+    assert said(works).count("work_item_closed") == 1

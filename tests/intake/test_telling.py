@@ -1,11 +1,12 @@
 """告知: nobody counts as told who was not; what the message house cannot do a person does."""
 
 import pytest
+from sqlalchemy import select
 
 from contracts import intake
 from services.intake import service
 from services.intake.ports import NumberRefused
-from services.intake.store import tables
+from services.intake.store import tables, telling
 from services.intake.usecases import notices
 from tests.builders import HE_SHOUTIAN, LANZHOU, SANYA, Country, HandClock, stop_clock
 from tests.intake.cases import ORPHAN as ORPHAN_PARTIES
@@ -278,3 +279,40 @@ def test_the_record_says_who_did_what_to_a_told_case(country: Country) -> None:
     assert verbs(country, SANYA, case_id)[-1] == "tell"
     (row,) = [row for row in country[SANYA].rows("intake", tables.steps) if row.verb == "tell"]
     assert row.actor == "system"
+
+
+@pytest.mark.parametrize("fails", [NumberRefused, OSError])
+def test_a_refusal_that_no_message_can_tell_is_the_office_of_the_receipts(
+    hand: HandClock, country: Country, fails: type[Exception]
+) -> None:
+    with_house(country, House(fails))
+    case_id = country.take_in(SANYA, HE_SHOUTIAN | {"hukou_division": ""})
+    country.settle()
+    said = {"case_no": "x", "office": WINDOW}
+    country.say(SANYA, intake.TellRefusalV1, case_id, said, {"phone": HE_SHOUTIAN["phone"]})
+    country.settle()
+    hand.set("2025-09-26T08:00:00+08:00")
+    try_again(country)
+    assert items(country) == [("tell_in_person", WINDOW, "")]
+
+
+def test_a_work_item_is_said_once_as_long_as_it_is_open_whatever_its_words(country: Country) -> None:
+    with country[SANYA].works["intake"].begin() as work:
+        for about, words in (("one", "甲"), ("one", "乙"), ("two", "甲 one")):
+            notices.open_work_item(work, "a-case", "file_incomplete", words, about=about)
+        notices.settle_file(work, "a-case", "one")
+        notices.open_work_item(work, "a-case", "file_incomplete", "甲", about="one")
+    country.settle()
+    rows = [(row.about, bool(row.closed_at)) for row in country[SANYA].rows("intake", tables.work_items)]
+    assert sorted(rows) == [("one", False), ("one", True), ("two", False)]
+    assert len(country[SANYA].told(intake.WorkItemOpenedV1)) == 3
+
+
+def test_who_was_faster_closes_an_item_and_it_is_said_once(country: Country) -> None:
+    with country[SANYA].works["intake"].begin() as work:
+        notices.open_work_item(work, "a-case", "file_incomplete", "甲", about="one")
+        (item,) = telling.list_open_items(work, "a-case")
+        assert telling.close_item(work, item.item_id, "clerk-9", "")
+        assert not telling.close_item(work, item.item_id, "system", "")
+        (row,) = work.execute(select(tables.work_items))
+        assert row.closed_by == "clerk-9"

@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from contracts.matters import matter_version
-from services.intake import rules
-from services.intake.rules import Leg, State
+from services.intake.rules import legs as rules
+from services.intake.rules.legs import Leg, State
 from services.intake.store import cases
 from services.main import city
 from services.main.cli import cli

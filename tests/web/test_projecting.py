@@ -267,3 +267,37 @@ def test_every_projection_is_of_an_event_that_names_web(scene):
     assert all("web" in contract.consumers for contract in projecting.PROJECTIONS)
     with scene.works.engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM cases")).scalar() == 0
+
+
+def no_office(scene) -> None:
+    scene.hear(TAKEN_IN, CASE, taken_in(), people())
+    why = REASON | {"code": "no_competent_office"}
+    declined = {"leg": a_leg(2, 1, "declined"), "reasons": [why], "ask_office": office(COUNTY)}
+    scene.hear(intake.ApplicationDeclinedV1, CASE, declined)
+
+
+def test_a_case_for_which_nobody_is_competent_is_not_announced_as_refused(scene):
+    told = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("services.web.usecases.webhooks.plan", lambda _work, _ids, _case, state: told.append(state))
+        no_office(scene)
+        assert (seen(scene)["state"], seen(scene)["result"]) == ("redirected", None)
+        changed = {"leg": a_leg(1, 3, "needs_attention"), "peer_leg_no": 2}
+        scene.hear(intake.LegChangedV1, CASE, changed)
+        assert seen(scene)["state"] == "needs_attention"
+    assert told == ["taken_in", "redirected", "needs_attention"]
+
+
+def test_after_its_withdrawal_such_a_case_has_no_refusal_for_a_result(scene):
+    no_office(scene)
+    gone = {"leg": a_leg(1, 4, "withdrawn"), "step": a_step("withdraw"), "leg_no": 0}
+    scene.hear(intake.ApplicationWithdrawnV1, CASE, gone)
+    assert (seen(scene)["state"], seen(scene)["result"]) == ("withdrawn", None)
+
+
+def test_a_case_that_waits_for_a_clerk_too_long_is_seen_as_overdue(scene):
+    no_office(scene)
+    clock = {"name": "forward", "started_on": "2025-10-13", "due_on": "2025-10-16", "days": 3, "basis": "x"}
+    leg = a_leg(1, 3, "needs_attention") | {"clocks": [clock]}
+    scene.hear(intake.LegChangedV1, CASE, {"leg": leg, "peer_leg_no": 2})
+    assert (seen(scene)["due_on"], seen(scene)["overdue"]) == ("2025-10-16", True)

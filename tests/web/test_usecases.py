@@ -53,7 +53,7 @@ SHOWN |= {"hukou_division": "", "area": ""}
 
 def an_act(act, **more):
     empty = {"approve": None, "reasons": [], "missing": [], "materials": [], "to_division": "", "reason": ""}
-    empty |= {"answers": {}, "shown": None}
+    empty |= {"answers": {}, "shown": None, "supplement_lapsed": False}
     return empty | {"act": act, "expected_version": 1} | more
 
 
@@ -321,6 +321,7 @@ PROMISE = {"code": "disability-card", "source": "promise", "file_id": "", "seen"
             {"reason": "迁走"},
         ),
         (TOWNSHIP, an_act("withdraw", reason="不办了"), intake.WithdrawApplicationV1, {"reason": "不办了"}),
+        (TOWNSHIP, an_act("withdraw", supplement_lapsed=True), intake.WithdrawApplicationV1, {"reason": ""}),
         (TOWNSHIP, an_act("supplement", materials=[PROMISE]), intake.SupplementApplicationV1, {"answers": {}}),
         (
             TOWNSHIP,
@@ -340,6 +341,7 @@ def test_an_act_is_one_command_to_the_service_that_owns_it(scene, office, act, c
     [_, command] = scene.told()
     assert (command.type, command.subject) == (contract.type, case_id)
     assert command.data["expected_version"] == 1
+    assert command.data.get("supplement_lapsed", False) == act["supplement_lapsed"]
     assert command.data["actor"] == {"id": "k", "kind": "clerk", "office": office}
     assert (open_personal(scene.node, contract, command) if personal else command.sealed) == personal
 

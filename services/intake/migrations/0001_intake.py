@@ -47,7 +47,7 @@ def upgrade() -> None:
         sa.Column("peer_leg_no", sa.Integer(), nullable=False),
         sa.Column("peer_version", sa.Integer(), nullable=False),
         sa.Column("decider_version", sa.Integer(), nullable=False),
-        sa.Column("supplement_since", sa.Date(), nullable=True),
+        sa.Column("supplement_until", sa.Date(), nullable=True),
         sa.Column("ours", sa.Boolean(), nullable=False),
         sa.Column("open", sa.Boolean(), nullable=False),
         sa.Column("provisional", sa.Boolean(), nullable=False),
@@ -77,6 +77,7 @@ def upgrade() -> None:
         sa.Column("event", sa.String(length=40), nullable=False),
         sa.Column("phone", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("office", sa.String(length=60), nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("created_at", sa.String(length=27), nullable=False),
         sa.Column("tried_at", sa.String(length=27), nullable=False),
@@ -104,6 +105,7 @@ def upgrade() -> None:
         sa.Column("item_id", sa.String(length=36), nullable=False),
         sa.Column("case_id", sa.String(length=36), nullable=False),
         sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("about", sa.String(length=40), nullable=False),
         sa.Column("office", sa.String(length=60), nullable=False),
         sa.Column("text", sa.String(length=400), nullable=False),
         sa.Column("opened_at", sa.String(length=27), nullable=False),
@@ -111,5 +113,13 @@ def upgrade() -> None:
         sa.Column("closed_by", sa.String(length=80), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("item_id"),
+    )
+    op.create_index(
+        "work_items_one_open",
+        "work_items",
+        ["case_id", "kind", "about"],
+        unique=True,
+        postgresql_where=sa.text("closed_at = ''"),
+        sqlite_where=sa.text("closed_at = ''"),
     )
     op.create_index(op.f("ix_work_items_case_id"), "work_items", ["case_id"], unique=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 
-from services.intake.rules import Clock, Leg, State
+from services.intake.rules.legs import Clock, Leg, State
 from services.intake.store.tables import cases, legs, materials, steps
 from shared.crypto.sealing import blind_index
 from shared.errors import NotFound, OutOfStep
@@ -181,10 +181,11 @@ def list_provisional(work: Work) -> list[Leg]:
     return [_leg(row) for row in work.execute(select(legs).where(legs.c.ours, legs.c.open, legs.c.provisional))]
 
 
-def list_waiting_for_supplement(work: Work) -> list[Leg]:
-    """This node's accepting legs whose applicants were asked for something and have not brought it."""
+def list_lapsed_supplements(work: Work, on: datetime.date) -> list[str]:
+    """The cases of this node's accepting legs whose applicants were to supplement before that day and have not."""
     waiting = (legs.c.role == "accepting") & (legs.c.state == str(State.SUPPLEMENT_REQUIRED))
-    return [_leg(row) for row in work.execute(select(legs).where(legs.c.ours, legs.c.open, waiting))]
+    late = select(legs.c.case_id).where(legs.c.ours, legs.c.open, waiting, legs.c.supplement_until < on)
+    return list(work.execute(late).scalars())
 
 
 def find_open_case(work: Work, role: str, matter: str, index: str) -> Mapping[str, Any] | None:
@@ -200,12 +201,6 @@ def get_case(work: Work, case_id: str) -> Case:
     if row is None:
         raise NotFound("case_unknown", "没有这个办件,请核对办件编号")
     return Case(**row._mapping)
-
-
-def find_office(work: Work, case_id: str) -> str:
-    """The code of the office that took the case in; "" when this node keeps no such case."""
-    facts = work.execute(select(cases.c.facts).where(cases.c.case_id == case_id)).scalar()
-    return str(facts["accepting_office"]["code"]) if facts else ""
 
 
 def change_case(work: Work, case_id: str, **values: Any) -> None:

@@ -45,7 +45,7 @@ legs = Table(
     Column("peer_leg_no", Integer, nullable=False),
     Column("peer_version", Integer, nullable=False),
     Column("decider_version", Integer, nullable=False),
-    Column("supplement_since", Date),
+    Column("supplement_until", Date),
     Column("ours", Boolean, nullable=False),  # else: what another city's node last said of its leg
     Column("open", Boolean, nullable=False),
     Column("provisional", Boolean, nullable=False),  # some clock must be counted again with a longer calendar
@@ -90,7 +90,8 @@ notices = Table(
     Column("event", String(40), nullable=False),
     Column("phone", Sealed("intake.notices.phone"), nullable=False),
     Column("text", Text, nullable=False),
-    Column("state", String(12), nullable=False),  # services.intake.rules.Sending
+    Column("office", String(60), nullable=False),  # who tells in person when no message can
+    Column("state", String(12), nullable=False),  # services.intake.rules.legs.Sending
     Column("created_at", String(27), nullable=False),
     Column("tried_at", String(27), nullable=False),  # the last time in vain; as created_at until then
     Column("sent_at", String(27), nullable=False),
@@ -120,10 +121,21 @@ work_items = Table(
     Column("item_id", String(36), primary_key=True),
     Column("case_id", String(36), nullable=False, index=True),
     Column("kind", String(40), nullable=False),
+    Column("about", String(40), nullable=False),  # the file, message, notice or last day; "": the case as a whole
     Column("office", String(60), nullable=False),  # whose it is; "": any of this node
     Column("text", String(400), nullable=False),
     Column("opened_at", String(27), nullable=False),
     Column("closed_at", String(27), nullable=False),
     Column("closed_by", String(80), nullable=False),
     Column("note", Sealed("intake.work_items.note"), nullable=False),  # what the clerk wrote
+    # said once as long as it is open
+    Index(
+        "work_items_one_open",
+        "case_id",
+        "kind",
+        "about",
+        unique=True,
+        postgresql_where=text("closed_at = ''"),
+        sqlite_where=text("closed_at = ''"),
+    ),
 )

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import Row, bindparam, select, update
 
-from services.intake.rules import UNSENT, Sending
+from services.intake.rules.legs import UNSENT, Sending
 from services.intake.store.tables import notices, work_items
 from shared import clock
 from shared.errors import NotFound
@@ -25,6 +25,7 @@ class Notice:
     event: str
     phone: str
     text: str
+    office: str  # who tells in person when no message can
     state: Sending
     created_at: str
     tried_at: str
@@ -43,6 +44,7 @@ class Item:
     item_id: str
     case_id: str
     kind: str
+    about: str  # the file, message, notice or last day; "": the case as a whole
     office: str  # whose it is; "": any of this node
     text: str
     opened_at: str
@@ -65,7 +67,7 @@ def _notice(row: Row[Any]) -> Notice:
 
 
 def add_notice(work: Work, about: Mapping[str, str], state: Sending) -> str | None:
-    """A notice of `about` (case_id, event, phone, text); its id, or None when this event was told already."""
+    """A notice of `about` (case_id, event, phone, text, office); its id, None when this event was told already."""
     notice_id, now = clock.new_id(), clock.iso(work.now)
     times = {"created_at": now, "tried_at": now, "sent_at": ""}
     row = {"notice_id": notice_id, "state": str(state)} | times | dict(about)
@@ -107,17 +109,19 @@ def stop_notices(work: Work, case_id: str) -> None:
 
 def open_item(work: Work, item: Item) -> bool:
     """Keep something a person must look at; False when the same is open already."""
-    same = (work_items.c.case_id == item.case_id) & (work_items.c.kind == item.kind) & (work_items.c.text == item.text)
-    if work.execute(select(work_items.c.item_id).where(same, work_items.c.closed_at == "").limit(1)).first():
-        return False
     row = {name: getattr(item, name) for name in Item.__slots__}
-    work.write(insert(work_items).values(row | {"closed_by": "", "note": ""}))
-    return True
+    return work.insert_once(work_items, row | {"closed_by": "", "note": ""})
+
+
+def was_opened(work: Work, case_id: str, kind: str, about: str) -> bool:
+    """Whether a person was asked to look at this before, be it closed by now or not."""
+    same = (work_items.c.case_id == case_id) & (work_items.c.kind == kind) & (work_items.c.about == about)
+    return work.execute(select(work_items.c.item_id).where(same).limit(1)).first() is not None
 
 
 def get_item(work: Work, item_id: str) -> Item:
-    """A work item, locked until the transaction ends; NotFound without one."""
-    row = work.execute(select(*ITEM).where(work_items.c.item_id == item_id).with_for_update()).first()
+    """A work item; NotFound without one."""
+    row = work.execute(select(*ITEM).where(work_items.c.item_id == item_id)).first()
     if row is None:
         raise NotFound("work_item_unknown", "没有这个待处理事项")
     return Item(**row._mapping)
@@ -133,10 +137,10 @@ def list_open_items(work: Work, case_id: str = "", kind: str = "") -> list[Item]
     return [Item(**row._mapping) for row in work.execute(wanted)]
 
 
-def close_item(work: Work, item_id: str, actor: str, note: str) -> None:
-    """Nobody need look at it any more."""
+def close_item(work: Work, item_id: str, actor: str, note: str) -> bool:
+    """Nobody need look at it any more; False when that was so already."""
     closed = {"closed_at": clock.iso(work.now), "closed_by": actor, "note": note}
-    work.write(CLOSE_ITEM, {"of_item": item_id} | closed)
+    return work.change(CLOSE_ITEM, {"of_item": item_id} | closed) == 1
 
 
 def list_parked_too_long(work: Work, before: datetime.datetime) -> list[Waiting]:

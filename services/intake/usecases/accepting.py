@@ -1,15 +1,15 @@
-"""At the accepting office: take in, supplement, withdraw, forward, hear, tell."""
+"""At the accepting office, what clerks and applicants do: take in, supplement, withdraw, forward, tell."""
 
 import dataclasses
 import datetime
 
-from contracts import exchange
 from contracts import intake as said
 from contracts.envelope import Json
 from contracts.matters import AnswerFault, Matter, find_answer_fault, find_matter, promised
-from services.intake import rules
 from services.intake.ports import Reply
-from services.intake.rules import Leg, State
+from services.intake.rules import form
+from services.intake.rules import legs as rules
+from services.intake.rules.legs import Leg, State
 from services.intake.store import cases as store
 from services.intake.store import telling
 from services.intake.store.cases import Case
@@ -30,21 +30,21 @@ def take_in_application(work: Work) -> None:
     matter = _matter_of(facts)
     office = _expect_power(work, matter, facts["accepting_office"]["code"])
     subject = _expect_parties(matter, personal["parties"], facts, work.today)
-    rules.expect_known_materials(matter.materials, facts["materials"])
-    rules.expect_shown(facts["materials"], asked["actor"]["kind"] == "clerk")
+    form.expect_known_materials(matter.materials, facts["materials"])
+    form.expect_shown(facts["materials"], asked["actor"]["kind"] == "clerk")
     _expect_answers(find_answer_fault(matter, personal["answers"], promised(facts["materials"])))
     division = _competent_division(work, matter, office, subject, asked["place_division"])
     holder = work.node.directory.node_of(division)
-    rules.expect_reach(matter.reach, work.node.code, holder)
+    form.expect_reach(matter.reach, work.node.code, holder)
     leg = _open(work, matter, subject, holder)
     kept = store.keep_case(work, leg.case_id, facts, division, personal)
     done = case.note(work, leg, "take_in", case.office_ref(work, office), actor=asked["actor"]["id"])
-    missing = rules.missing_materials(matter.materials, facts["materials"])
+    missing = form.missing_materials(matter.materials, facts["materials"])
     if missing:
-        leg = case.change(work, leg, rules.ask_supplement(leg, work.today))
+        leg = case.change(work, leg, rules.ask_supplement(leg, clocks.supplement_until(work, kept)))
     _tell_taken_in(work, leg, kept, {"case": facts, "steps": [done], "missing": missing})
     if missing:
-        notices.send(work, kept, "supplement_required", clocks.supplement_until(leg, kept))
+        notices.send(work, kept, "supplement_required", leg.supplement_until)
     else:
         forward(work, leg, leg, kept, clock.legal_date(clock.instant(facts["taken_in_at"])))
 
@@ -75,9 +75,9 @@ def _expect_parties(matter: Matter, parties: list[Json], facts: Json, on: dateti
     """Every party well-formed, the subject there, the consents given; the subject."""
     ages = [_normalised(party, on) for party in parties]
     child = any(age is not None and age < CHILD_BELOW for age in ages)
-    rules.expect_consents(facts["consents"], child)
-    rules.expect_agency(parties, on)
-    return dict(rules.find_subject(parties, matter.subject_role))
+    form.expect_consents(facts["consents"], child)
+    form.expect_agency(parties, on)
+    return dict(form.find_subject(parties, matter.subject_role))
 
 
 def _expect_answers(fault: AnswerFault | None) -> None:
@@ -106,7 +106,7 @@ def _other_number(text: str) -> str:
 
 
 def _competent_division(work: Work, matter: Matter, office: Office, subject: Json, place: str) -> str:
-    division = rules.competent_division(
+    division = form.competent_division(
         matter.competence,
         office_division=office.division,
         hukou=subject["hukou_division"],
@@ -157,15 +157,15 @@ def supplement_application(work: Work) -> None:
         raise OutOfStep("state_changed", "此办件现在不需要补正,请刷新后再办")
     kept = store.get_case(work, leg.case_id)
     wanted = case.matter_of(kept).materials
-    rules.expect_known_materials(wanted, asked["materials"])
-    rules.expect_shown(asked["materials"], asked["actor"]["kind"] == "clerk")
+    form.expect_known_materials(wanted, asked["materials"])
+    form.expect_shown(asked["materials"], asked["actor"]["kind"] == "clerk")
     answers = work.personal(said.SupplementApplicationV1)["answers"]
     kept = _with_answers(work, kept, answers, [*store.list_materials(work, leg.case_id), *asked["materials"]])
     store.add_materials(work, leg.case_id, asked["materials"])
     done = case.note(work, leg, "supplement", kept.facts["accepting_office"], actor=asked["actor"]["id"])
     if not rules.is_held_here(leg):
         _pass_on(work, leg, done, asked["materials"], answers)
-    elif not rules.missing_materials(wanted, store.list_materials(work, leg.case_id)):
+    elif not form.missing_materials(wanted, store.list_materials(work, leg.case_id)):
         forward(work, leg, leg, kept, work.today)
     else:
         raise Refused("material_missing", "材料仍不齐全,请对照一次性告知清单补齐后提交", field="materials")
@@ -192,120 +192,18 @@ def withdraw_application(work: Work) -> None:
     leg = store.get_leg(work, case.id_of(work), "accepting")
     rules.expect_version(leg, asked["expected_version"])
     kept = store.get_case(work, leg.case_id)
-    here, why = rules.is_held_here(leg), clocks.if_unsupplemented(work, leg, kept)
-    after = case.end(leg, work, "withdraw") if here else rules.move(leg, "ask_withdrawal")
-    leg = case.change(work, leg, after if why else dataclasses.replace(after, supplement_since=None))
+    here, lapsed = rules.is_held_here(leg), asked["supplement_lapsed"]
+    wished = rules.withdrawn_by(leg, asked["actor"]["kind"], work.today, lapsed=lapsed)
+    after = case.end(wished, work, "withdraw") if here else rules.move(wished, "ask_withdrawal")
+    leg, why = case.change(work, leg, after), f"{leg.supplement_until} 前未补正" if lapsed else ""
     done = case.note(work, leg, "withdraw", kept.facts["accepting_office"], actor=asked["actor"]["id"], why=why)
     notices.settle(work, leg.case_id)
     if here:
         store.set_outcome(work, leg.case_id, case.without_certificate("withdrawn"), [])
-        if why:  # the applicant did not ask for it
-            notices.send(work, kept, "unsupplemented")
+        if lapsed:  # the applicant did not ask for it
+            notices.send(work, kept, rules.SUPPLEMENT_LAPSED)
     data = {"leg": store.snapshot(leg), "step": done, "leg_no": NOBODY if here else leg.peer_leg_no}
     work.tell(said.ApplicationWithdrawnV1, leg.case_id, data, to="" if here else leg.peer_node)
-
-
-def _end_withdrawn(work: Work, leg: Leg, to: str = "") -> None:
-    """The withdrawal that was asked for came in time."""
-    kept = store.get_case(work, leg.case_id)
-    leg = case.change(work, leg, case.end(leg, work, "withdraw"))
-    store.set_outcome(work, leg.case_id, case.without_certificate("withdrawn"), [])
-    done = case.note(work, leg, "end_withdrawn", kept.facts["accepting_office"])
-    data = {"leg": store.snapshot(leg), "step": done, "leg_no": NOBODY}
-    work.tell(said.ApplicationWithdrawnV1, leg.case_id, data, to=to)
-    notices.send(work, kept, "unsupplemented" if leg.supplement_since else "withdrawn")
-
-
-def note_taken_over(work: Work) -> None:
-    """接办回执: the competent city holds the case now."""
-    told = work.data(said.ApplicationTakenOverV1)
-    leg = case.heard(work, told["leg"])
-    if leg is not None:
-        if leg.state is State.FORWARDED:
-            case.change_aloud(work, leg, rules.move(leg, "note_taken_over"))
-        else:
-            case.change(work, leg, leg)
-        case.note_told(work, leg.case_id, told["leg"], [told["step"]])
-
-
-def note_progress(work: Work) -> None:
-    """办理进展: a step was done where the case is."""
-    told = work.data(said.ApplicationProgressedV1)
-    leg = case.heard(work, told["leg"])
-    if leg is not None:
-        case.change(work, leg, leg)
-        case.note_told(work, leg.case_id, told["leg"], [told["step"]])
-
-
-def note_supplement_request(work: Work) -> None:
-    """补正告知: tell the applicant, once, all that is missing."""
-    told = work.data(said.SupplementRequestedV1)
-    leg = case.heard(work, told["leg"])
-    if leg is None:
-        return
-    case.note_told(work, leg.case_id, told["leg"], [told["step"]])
-    if leg.state is State.WITHDRAWING:
-        case.change(work, leg, leg)
-        return
-    asked, kept = rules.ask_supplement(leg, work.today), store.get_case(work, leg.case_id)
-    case.change_aloud(work, leg, asked)
-    until = datetime.date.fromisoformat(told["due_on"]) if told["due_on"] else clocks.supplement_until(asked, kept)
-    notices.send(work, kept, f"supplement_requested/{told['leg']['leg_no']}", until)
-
-
-def note_declined(work: Work) -> None:
-    """未能接办: close here with the reasons of the competent city; where it has no office, a person must look."""
-    told = work.data(said.ApplicationDeclinedV1)
-    leg = store.get_leg(work, case.id_of(work), "accepting")
-    if leg.peer_leg_no != told["leg"]["leg_no"] or not leg.open:
-        raise OutOfStep("stale", "过时的消息")
-    kept, why = store.get_case(work, leg.case_id), told["reasons"][0]
-    store.keep_peer_leg(work, leg.case_id, told["leg"])
-    case.note(work, leg, "decline", told["ask_office"])
-    if why["code"] == rules.NO_OFFICE and leg.state is State.FORWARDED:  # a wrong division is no reason to refuse
-        _need_attention(work, leg, leg, rules.NO_OFFICE, f"{why['text']},请核对区划后转办;确实无处可办的,可以撤回")
-        return
-    outcome = case.without_certificate("not_accepted", case.matter_of(kept).remedies)
-    store.set_outcome(work, leg.case_id, outcome, told["reasons"])
-    case.change_aloud(work, leg, case.end(leg, work, "decline"))
-    notices.send(work, kept, "not_accepted")
-
-
-def forward_again(work: Work) -> None:
-    """退回转办: send the case to where the hukou is now; after three times a person must look."""
-    told = work.data(said.ApplicationRedirectedV1)
-    leg = case.heard(work, told["leg"])
-    if leg is None:
-        return
-    case.note_told(work, leg.case_id, told["leg"], [told["step"]])
-    again = dataclasses.replace(leg, redirects=leg.redirects + 1)
-    if leg.state is State.WITHDRAWING:  # it is back here, and nobody wants it to go on
-        _end_withdrawn(work, leg)
-    elif again.redirects > rules.MOST_REDIRECTS:
-        _need_attention(work, leg, again, "redirected_too_often", "已退回转办三次以上,请与各地核实户籍后处理")
-    else:
-        _forward_to(work, leg, again, told["to_division"])
-
-
-def _forward_to(work: Work, before: Leg, leg: Leg, division: str, refused_by: str = "") -> None:
-    try:
-        regions.standard().resolve(division, work.today)
-        holder = work.node.directory.node_of(division)
-        if holder == refused_by:
-            raise Refused("misdirected", f"{holder} 不受理 {division} 的办件,请核对节点目录")
-    except Refused as error:
-        _need_attention(work, before, leg, error.code, error.message)
-        return
-    store.change_case(work, leg.case_id, division=division)
-    kept = store.get_case(work, leg.case_id)
-    forward(work, before, dataclasses.replace(leg, peer_node=holder), kept, work.today)
-
-
-def _need_attention(work: Work, before: Leg, after: Leg, kind: str, words: str) -> None:
-    """No rule can go on alone: the leg waits for a clerk of the accepting office."""
-    case.change_aloud(work, before, rules.move(after, "need_attention"))
-    office = store.get_case(work, before.case_id).facts["accepting_office"]["code"]
-    notices.open_work_item(work, before.case_id, kind, words, office)
 
 
 def forward_application(work: Work) -> None:
@@ -317,7 +215,7 @@ def forward_application(work: Work) -> None:
     matter, division = case.matter_of(kept), asked["to_division"]
     _expect_narrow(work, matter, division)
     holder = work.node.directory.node_of(division)
-    rules.expect_reach(matter.reach, work.node.code, holder)
+    form.expect_reach(matter.reach, work.node.code, holder)
     store.change_case(work, leg.case_id, division=division)
     kept = dataclasses.replace(kept, division=division)
     forward(work, leg, dataclasses.replace(leg, peer_node=holder), kept, work.today, asked["actor"]["id"])
@@ -332,42 +230,6 @@ def _acted_on(work: Work, asked: Json) -> tuple[Leg, Case]:
     if asked["actor"]["office"] != kept.facts["accepting_office"]["code"]:
         raise Denied("office_not_accepting", "只有收件机构可以执行此操作", field="act")
     return leg, kept
-
-
-def note_misdirected(work: Work) -> None:
-    """送错: that city does not answer for the division; try the one of our directory by now, else a person must look."""
-    told = work.data(exchange.MessageMisdirectedV1)
-    leg = store.get_leg(work, case.id_of(work), "accepting")
-    refuser = work.cause.source if work.cause else ""
-    if told["message_type"] != said.ApplicationForwardedV1.type or leg.peer_node != refuser or not leg.open:
-        raise OutOfStep("stale", "过时的消息")
-    if leg.state is State.WITHDRAWING:
-        _end_withdrawn(work, leg)
-    else:
-        _forward_to(work, leg, leg, told["division"], refuser)
-
-
-def note_closed(work: Work) -> None:
-    """办结: keep the result and the certificate, start the clock of telling, tell the applicant."""
-    told = work.data(said.ApplicationClosedV1)
-    leg = case.heard(work, told["leg"])
-    if leg is None:
-        return
-    case.note_told(work, leg.case_id, told["leg"], told["steps"])
-    if told["result"] == "withdrawn":
-        _end_withdrawn(work, leg, leg.peer_node)
-    else:
-        _begin_telling(work, leg, told)
-
-
-def _begin_telling(work: Work, leg: Leg, told: Json) -> None:
-    outcome = {name: told[name] for name in ("result", "remedies", "certificate_id", "certificate_name")}
-    store.set_outcome(work, leg.case_id, outcome, work.personal(said.ApplicationClosedV1)["reasons"])
-    kept = store.get_case(work, leg.case_id)
-    decided = rules.move(leg, "decide")
-    specs = case.matter_of(kept).clocks
-    case.change_aloud(work, leg, rules.start_clocks(decided, "closed", specs, work.today, calendar.standard()))
-    notices.send(work, kept, notices.RESULT)
 
 
 def tell_applicant(work: Work) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 from contracts import intake as said
 from contracts.envelope import Json
 from contracts.matters import Matter, matter_version
-from services.intake import rules
-from services.intake.rules import Leg, State
+from services.intake.rules import legs as rules
+from services.intake.rules.legs import Leg, State
 from services.intake.store import cases as store
 from services.intake.store.cases import Case
 from shared import clock

@@ -2,9 +2,10 @@
 
 import datetime
 
-from services.intake import rules
-from services.intake.rules import Leg
+from services.intake.rules import legs as rules
+from services.intake.rules.legs import Leg, State
 from services.intake.store import cases as store
+from services.intake.store import telling
 from services.intake.store.cases import Case
 from services.intake.usecases import case, notices
 from shared import calendar
@@ -40,24 +41,28 @@ def count_provisional(work: Work) -> int:
     return sum(clock.to_recount for leg in store.list_provisional(work) for clock in leg.clocks)
 
 
-def supplement_until(leg: Leg, kept: Case) -> datetime.date | None:
-    """The last day for the supplement that this leg awaits; None without one."""
-    return rules.supplement_until(leg, case.matter_of(kept).supplement_days, calendar.standard())
+def supplement_until(work: Work, kept: Case) -> datetime.date:
+    """The last day for a supplement that is asked for today."""
+    return calendar.standard().add_working_days(work.today, case.matter_of(kept).supplement_days).date
 
 
-def if_unsupplemented(work: Work, leg: Leg, kept: Case) -> str:
-    """What the timeline says of an end that comes because nobody supplemented in time; "" when that is not so."""
-    until = supplement_until(leg, kept)
-    return f"{until} 前未补正" if until is not None and until < work.today else ""
+def list_lapsed_supplements(works: Works) -> None:
+    """A work item, once, for the accepting office of every case whose applicant has not supplemented in time.
 
-
-def list_unsupplemented(works: Works) -> None:
-    """A work item for the accepting office of every case whose applicant has not supplemented in time."""
+    Each leg in its own transaction: what comes meanwhile is not overlooked.
+    """
     with works.begin() as work:
-        for leg in store.list_waiting_for_supplement(work):
-            kept = store.get_case(work, leg.case_id)
-            if why := if_unsupplemented(work, leg, kept):
-                words = f"申请人在 {why},请联系申请人;不再补正的,由收件窗口按逾期未补正撤回"
-                notices.open_work_item(
-                    work, leg.case_id, rules.SUPPLEMENT_LAPSED, words, kept.facts["accepting_office"]["code"]
-                )
+        lapsed = store.list_lapsed_supplements(work, work.today)
+    for case_id in lapsed:
+        with works.begin() as work:
+            _ask_office(work, store.get_leg(work, case_id, "accepting"))
+
+
+def _ask_office(work: Work, leg: Leg) -> None:
+    day = str(leg.supplement_until)
+    waits = leg.state is State.SUPPLEMENT_REQUIRED and rules.has_lapsed(leg, work.today)
+    if not waits or telling.was_opened(work, leg.case_id, rules.SUPPLEMENT_LAPSED, day):
+        return
+    words = f"申请人在 {day} 前未补正,请联系申请人;不再补正的,由收件窗口按逾期未补正撤回"
+    office = store.get_case(work, leg.case_id).facts["accepting_office"]["code"]
+    notices.open_work_item(work, leg.case_id, rules.SUPPLEMENT_LAPSED, words, office, about=day)

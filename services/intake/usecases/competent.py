@@ -7,8 +7,9 @@ from contracts import intake as said
 from contracts import subsidy as subsidy_contracts
 from contracts.envelope import Json
 from contracts.matters import Matter, matter_version
-from services.intake import rules
-from services.intake.rules import Leg, State
+from services.intake.rules import form
+from services.intake.rules import legs as rules
+from services.intake.rules.legs import Leg, State
 from services.intake.store import cases as store
 from services.intake.store.cases import Case
 from services.intake.usecases import case, materials
@@ -25,7 +26,7 @@ def take_over_application(work: Work) -> None:
     work.lock(case.id_of(work))
     _expect_new(work, told["leg_no"])
     matter = matter_version(facts["matter"], facts["matter_version"])
-    index = store.person_index(work, dict(rules.find_subject(personal["parties"], matter.subject_role)))
+    index = store.person_index(work, dict(form.find_subject(personal["parties"], matter.subject_role)))
     leg = _competent_leg(work, told, matter)
     here = case.competent_offices(work, matter, told["division"])
     if not here:

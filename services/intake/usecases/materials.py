@@ -8,8 +8,8 @@ from typing import Any
 
 from contracts import intake as said
 from contracts.envelope import Json
-from services.intake import rules
-from services.intake.rules import Leg
+from services.intake.rules import legs as rules
+from services.intake.rules.legs import Leg
 from services.intake.store import cases as store
 from services.intake.store import files as arriving
 from services.intake.store.files import Awaited
@@ -51,7 +51,7 @@ def send_again(work: Work) -> None:
         send_files(work, leg, [known[asked["file_id"]]])
     except NotFound:
         words = f"接办地没有收到材料文件 {asked['file_id']},本地也已没有,请联系申请人重新提供"
-        notices.open_work_item(work, leg.case_id, rules.FILE_LOST, words)
+        notices.open_work_item(work, leg.case_id, rules.FILE_LOST, words, about=asked["file_id"])
 
 
 def expect_files(work: Work, leg: Leg, brought: Iterable[Mapping[str, Any]]) -> None:
@@ -85,7 +85,7 @@ def _assemble(work: Work, case_id: str, told: Json) -> None:
         _keep_file(work, told, arriving.take_chunks(work, told["file_id"]))
     except (ValueError, Refused, NotFound):  # no base64, or no file of ours: the case goes on, a person must look
         words = f"材料文件 {told['file_id']} 校验不符,未保存,系统会请收件地重新发送;仍收不到的,请联系收件地"
-        notices.open_work_item(work, case_id, rules.FILE_DAMAGED, words)
+        notices.open_work_item(work, case_id, rules.FILE_DAMAGED, words, about=told["file_id"])
         awaited = arriving.find_awaited(work, told["file_id"])
         if awaited and awaited.asked_at < clock.iso(
             work.now - SILENCE
@@ -125,9 +125,10 @@ def _chase(work: Work, file_id: str) -> None:
         return
     if _digest(work, file_id) is not None or not _ask_again(work, awaited):
         arriving.forget(work, file_id)
+        notices.settle_file(work, awaited.case_id, file_id)
         return
     words = f"材料文件 {file_id} 超过一小时没有传全,已请收件地重新发送;仍收不到的,请联系收件地"
-    notices.open_work_item(work, awaited.case_id, rules.FILE_INCOMPLETE, words)
+    notices.open_work_item(work, awaited.case_id, rules.FILE_INCOMPLETE, words, about=file_id)
 
 
 def _keep_file(work: Work, told: Json, chunks: Iterable[str]) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import structlog
 
 from contracts import intake as said
-from services.intake import rules
 from services.intake.ports import Notices, NumberRefused, Reply
-from services.intake.rules import Sending
+from services.intake.rules import legs as rules
+from services.intake.rules.legs import Sending
 from services.intake.store import cases, telling
 from services.intake.store.cases import Case
 from services.intake.store.telling import Item, Notice
@@ -23,7 +23,7 @@ RESULT = "closed"  # the event whose notice ends the case
 TEMPLATES: Mapping[str, str] = {  # event -> what the applicant reads: the case, never the person or the matter
     "supplement_required": "材料不齐,尚未转办,请{until}联系收件窗口或登录查看需要补充的材料",
     "supplement_requested": "需要补正材料,请{until}联系收件窗口或登录查看补正清单",
-    "unsupplemented": "因逾期未补正已终止办理,可以重新申请",
+    rules.SUPPLEMENT_LAPSED: "因逾期未补正已终止办理,可以重新申请",
     "not_taken_in": "未能收件,请联系收件窗口或登录查看原因",
     "withdrawn": "已按您的申请撤回",
     "not_accepted": "未予受理,原因和救济途径请联系收件窗口或登录查看",
@@ -32,6 +32,7 @@ TEMPLATES: Mapping[str, str] = {  # event -> what the applicant reads: the case,
 RETRY_AFTER = datetime.timedelta(minutes=1)
 LATE_AFTER = datetime.timedelta(days=1)
 AT_ONCE = 100  # notices tried in one round
+LONGEST = 400  # characters of a work item
 
 
 def send(work: Work, kept: Case, event: str, until: datetime.date | None = None) -> None:
@@ -51,14 +52,15 @@ def tell_refusal(work: Work) -> None:
 
 def _send(work: Work, case_id: str, event: str, phone: str, words: str, office: str) -> None:
     text = f"【通办】您的办件 {words}。"
-    about = {"case_id": case_id, "event": event, "phone": phone, "text": text}
+    about = {"case_id": case_id, "event": event, "phone": phone, "text": text, "office": office}
     notice_id = telling.add_notice(work, about, Sending.WAITING if phone else Sending.IN_PERSON)
     if notice_id is None:
         return
     if phone:
         work.tell(said.SendNoticeV1, case_id, {"notice_id": notice_id})
     else:
-        open_work_item(work, case_id, rules.TELL_IN_PERSON, f"申请人未留电话,请当面或书面告知:{text}", office)
+        words = f"申请人未留电话,请当面或书面告知:{text}"
+        open_work_item(work, case_id, rules.TELL_IN_PERSON, words, office, about=notice_id)
 
 
 def attempt(house: Notices, notice: Notice) -> Reply:
@@ -95,13 +97,13 @@ def _note_sent(work: Work, notice: Notice) -> None:
     telling.change_notice(work, notice.notice_id, state=str(Sending.SENT), sent_at=sent_at, phone="")
     if notice.state is Sending.LATE:
         for item in telling.list_open_items(work, notice.case_id, rules.TELL_IN_PERSON):
-            _close(work, item)
+            if item.about == notice.notice_id:
+                _close(work, item)
 
 
 def _ask_person(work: Work, notice: Notice, why: str) -> None:
-    office = cases.find_office(work, notice.case_id)
     words = f"{why},请当面或书面告知:{notice.text}"
-    open_work_item(work, notice.case_id, rules.TELL_IN_PERSON, words, office)
+    open_work_item(work, notice.case_id, rules.TELL_IN_PERSON, words, notice.office, about=notice.notice_id)
 
 
 def list_unsent(work: Work) -> list[Notice]:
@@ -114,9 +116,13 @@ def list_unsent(work: Work) -> list[Notice]:
 # --- work items ------------------------------------------------------------------------------------------------------
 
 
-def open_work_item(work: Work, case_id: str, kind: str, words: str, office: str = "") -> None:
-    """Something a person of `office` ("": any of this node) must look at; said once as long as it is open."""
-    item = Item(clock.new_id(), case_id, kind, office, words, clock.iso(work.now), "")
+def open_work_item(work: Work, case_id: str, kind: str, words: str, office: str = "", *, about: str = "") -> None:
+    """Something a person of `office` ("": any of this node) must look at; said once as long as it is open.
+
+    `about`: the file, message, notice or day, where a case may have several of a kind. Words that another city has put
+    into `words` may be of any length: they are cut.
+    """
+    item = Item(clock.new_id(), case_id, kind, about, office, words[:LONGEST], clock.iso(work.now), "")
     if telling.open_item(work, item):
         names = ("kind", "text", "item_id", "office", "opened_at")
         work.tell(said.WorkItemOpenedV1, case_id, {name: getattr(item, name) for name in names})
@@ -131,17 +137,20 @@ def settle(work: Work, case_id: str) -> None:
 
 
 def settle_file(work: Work, case_id: str, file_id: str) -> None:
-    """The file is whole: nobody need ask for it any more."""
+    """The file is whole, or its case is over: nobody need ask for it any more."""
     for item in telling.list_open_items(work, case_id):
-        if item.kind in (rules.FILE_DAMAGED, rules.FILE_INCOMPLETE) and file_id in item.text:
+        if item.kind in (rules.FILE_DAMAGED, rules.FILE_INCOMPLETE) and item.about == file_id:
             _close(work, item)
 
 
-def _close(work: Work, item: Item, actor: str = "system", note: str = "") -> None:
-    telling.close_item(work, item.item_id, actor, note)
+def _close(work: Work, item: Item, actor: str = "system", note: str = "") -> bool:
+    """Close it and say so; False, and nothing is said, when somebody else was faster."""
+    if not telling.close_item(work, item.item_id, actor, note):
+        return False
     names = ("item_id", "kind", "text", "office", "opened_at")
     data = {name: getattr(item, name) for name in names} | {"closed_at": clock.iso(work.now), "closed_by": actor}
     work.tell(said.WorkItemClosedV1, item.case_id, data)
+    return True
 
 
 def close_work_item(work: Work) -> None:
@@ -150,20 +159,20 @@ def close_work_item(work: Work) -> None:
     item = telling.get_item(work, asked["item_id"])
     if item.office not in ("", asked["actor"]["office"]):
         raise Denied("office_not_concerned", "这一事项由其他机构处理", field="act")
-    if item.closed_at:
-        raise OutOfStep("work_item_closed", "这一事项已处理,请刷新后再办")
-    leg = cases.find_leg(work, item.case_id, "accepting")
+    leg = cases.find_leg(work, item.case_id, "accepting")  # locked before its work items, as every act does
     rules.expect_closable(item.kind, leg.state if leg else None)
-    _close(work, item, asked["actor"]["id"], note)
+    if not _close(work, item, asked["actor"]["id"], note):
+        raise OutOfStep("work_item_closed", "这一事项已处理,请刷新后再办")
 
 
 def watch_parked(work: Work, longer_than: datetime.timedelta) -> None:
     """A work item for every message whose predecessor never came, until it has come."""
-    texts = set()
+    waited_for = set()
     for waiting in telling.list_parked_too_long(work, work.now - longer_than):
         words = f"消息 {waiting.message_id} 等待前序消息过久({waiting.awaits}),请检查死信和对方节点"
-        texts.add(words)
-        open_work_item(work, waiting.awaits.rsplit("/", 1)[-1], rules.PARKED_TOO_LONG, words)
+        waited_for.add(waiting.message_id)
+        case_id = waiting.awaits.rsplit("/", 1)[-1]
+        open_work_item(work, case_id, rules.PARKED_TOO_LONG, words, about=waiting.message_id)
     for item in telling.list_open_items(work, kind=rules.PARKED_TOO_LONG):
-        if item.text not in texts:
+        if item.about not in waited_for:
             _close(work, item)

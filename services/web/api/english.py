@@ -113,6 +113,7 @@ ENGLISH: Mapping[str, str] = {
     "source_mismatch": "Source, signing key, user and routing key name different cities; the sender must mend it.",
     "stale": "Something newer has been heard of the case; nothing needs to be done.",
     "state_changed": "The case is no longer in a state that allows this; read it again before you act.",
+    "supplement_not_lapsed": "No supplement is overdue, so nothing can be ended for the want of it; leave `supplement_lapsed` out.",
     "supplement_told_once": "What is missing may be told once only, and has been; go on with what there is.",
     "supplement_too_late": "Five working days have passed, so the application counts as accepted; go on with it.",
     "time_in_future": "The message is dated later than this node's time; compare the clocks.",

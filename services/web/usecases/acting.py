@@ -51,7 +51,7 @@ MAY_SAY: Mapping[str, tuple[str, ...]] = {
     "review": ("approve", "reasons", "shown"),
     "decide": ("approve", "reasons", "shown"),
     "supplement": ("materials", "answers"),
-    "withdraw": ("reason",),
+    "withdraw": ("reason", "supplement_lapsed"),
 }
 
 

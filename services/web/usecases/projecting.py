@@ -161,8 +161,11 @@ def _withdrawn(work: Work, message: Message, data: Json) -> None:
 
 
 def _declined(work: Work, message: Message, data: Json) -> None:
-    """未能接办."""
+    """未能接办; where nobody is competent the case is back here, and nothing is decided."""
     writing.keep_leg(work, message.subject, data["leg"])
+    if any(reason["code"] == intake.NO_OFFICE for reason in data["reasons"]):
+        _mark(work, message.subject, "redirected", data["leg"])
+        return
     writing.keep_words(work, message.subject, "result", _at(data["leg"]), {"reasons": data["reasons"]})
     result = {"result": "not_accepted", "ask_office": data["ask_office"]}
     writing.keep_result(work, message.subject, _at(data["leg"]), result)

@@ -1,9 +1,9 @@
-"""受理的规矩: whose case it is, what is missing, which state follows, and until when each leg has time."""
+"""办理段: which state follows, what waits for a person, and until when each leg has time."""
 
 import dataclasses
 import datetime
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,6 @@ from shared.calendar import ONE_DAY, Calendar
 from shared.errors import Denied, OutOfStep, Refused
 
 MOST_REDIRECTS = 3
-ORIGINAL = "original"  # what a clerk has seen of a material
-PROVIDED_WITHOUT_APPLICANT = frozenset({"registry", "e-certificate"})
 
 
 class State(enum.StrEnum):
@@ -36,7 +34,7 @@ class State(enum.StrEnum):
 
 ENDED = frozenset({State.TOLD, State.NOT_ACCEPTED, State.WITHDRAWN, State.REDIRECTED, State.DECLINED, State.CLOSED})
 BEFORE_HANDING_OVER = (State.TAKEN_IN, State.SUPPLEMENT_REQUIRED)
-UNSUPPLEMENTED = (State.SUPPLEMENT_REQUIRED, State.WITHDRAWING, State.WITHDRAWN)  # what was asked for may be missing
+STILL_MISSING = (State.SUPPLEMENT_REQUIRED, State.WITHDRAWING, State.WITHDRAWN)  # what was asked for, perhaps
 FIRST_LEG = 1
 S = State
 # verb -> (role, from these states, to this state)
@@ -57,7 +55,10 @@ MOVES: Mapping[tuple[str, str], tuple[frozenset[State], State]] = {
         S.WITHDRAWN,
     ),
     ("accepting", "decline"): (frozenset({S.FORWARDED, S.WITHDRAWING}), S.NOT_ACCEPTED),
-    ("accepting", "need_attention"): (frozenset({S.FORWARDED, S.IN_PROGRESS, S.WITHDRAWING}), S.NEEDS_ATTENTION),
+    ("accepting", "need_attention"): (
+        frozenset({S.FORWARDED, S.IN_PROGRESS, S.SUPPLEMENT_REQUIRED}),
+        S.NEEDS_ATTENTION,
+    ),
     ("accepting", "decide"): (frozenset({S.FORWARDED, S.IN_PROGRESS, S.SUPPLEMENT_REQUIRED, S.WITHDRAWING}), S.DECIDED),
     ("accepting", "tell"): (frozenset({S.DECIDED}), S.TOLD),
     ("competent", "progress"): (frozenset({S.ACCEPTED}), S.ACCEPTED),
@@ -83,7 +84,7 @@ class Sending(enum.StrEnum):
 UNSENT = frozenset({Sending.WAITING, Sending.LATE})
 TELL_IN_PERSON = "tell_in_person"
 PARKED_TOO_LONG = "parked_too_long"
-SUPPLEMENT_LAPSED, NO_OFFICE = "supplement_lapsed", "no_competent_office"
+SUPPLEMENT_LAPSED = "supplement_lapsed"
 FILE_DAMAGED, FILE_INCOMPLETE, FILE_LOST = "file_damaged", "file_incomplete", "file_lost"
 # kinds of work items that hold no case up
 BESIDE_THE_CASE = frozenset({PARKED_TOO_LONG, FILE_DAMAGED, FILE_INCOMPLETE, FILE_LOST})
@@ -133,7 +134,7 @@ class Leg:
     peer_leg_no: int = 1
     peer_version: int = 0  # the last word of the peer's leg that was heard
     decider_version: int = 1  # the last word of the deciding service that was heard
-    supplement_since: datetime.date | None = None  # accepting: when the applicant was asked for what is still missing
+    supplement_until: datetime.date | None = None  # accepting: the last day for what the applicant was asked for
 
     @property
     def open(self) -> bool:
@@ -151,20 +152,35 @@ def move(leg: Leg, verb: str) -> Leg:
     allowed, to = MOVES[leg.role, verb]
     if leg.state not in allowed:
         raise OutOfStep("state_changed", f"办件当前状态为“{STATE_NAMES[leg.state]}”,不能执行此操作,请刷新后再办")
-    since = leg.supplement_since if to in UNSUPPLEMENTED else None
-    return dataclasses.replace(leg, state=to, version=leg.version + 1, supplement_since=since)
+    until = leg.supplement_until if to in STILL_MISSING else None
+    return dataclasses.replace(leg, state=to, version=leg.version + 1, supplement_until=until)
 
 
-def ask_supplement(leg: Leg, on: datetime.date) -> Leg:
-    """The accepting leg once the applicant was asked for what is missing. OutOfStep as `move`."""
-    return dataclasses.replace(move(leg, "require_supplement"), supplement_since=on)
+def ask_supplement(leg: Leg, until: datetime.date) -> Leg:
+    """The accepting leg once the applicant was asked for what is missing, to be brought `until` then.
+
+    OutOfStep as `move`.
+    """
+    return dataclasses.replace(move(leg, "require_supplement"), supplement_until=until)
 
 
-def supplement_until(leg: Leg, days: int, calendar: Calendar) -> datetime.date | None:
-    """The last day on which the applicant may supplement; None when nothing is awaited."""
-    if leg.supplement_since is None:
-        return None
-    return calendar.add_working_days(leg.supplement_since, days).date
+def has_lapsed(leg: Leg, on: datetime.date) -> bool:
+    """逾期未补正: whether the last day for a supplement is over that has not come."""
+    return leg.supplement_until is not None and leg.supplement_until < on
+
+
+def withdrawn_by(leg: Leg, kind: str, on: datetime.date, *, lapsed: bool) -> Leg:
+    """The leg that somebody of that kind of actor withdraws: the applicant's own wish, unless a supplement has `lapsed`.
+
+    Denied `act_not_allowed` when an applicant says so; Refused `supplement_not_lapsed` while that is not true.
+    """
+    if not lapsed:
+        return dataclasses.replace(leg, supplement_until=None)
+    if kind != "clerk":
+        raise Denied("act_not_allowed", "只有收件机构可以按逾期未补正撤回", field="supplement_lapsed")
+    if not has_lapsed(leg, on):
+        raise Refused("supplement_not_lapsed", "没有逾期的补正,不能按逾期未补正撤回", field="supplement_lapsed")
+    return leg
 
 
 STATE_NAMES: Mapping[State, str] = {
@@ -226,9 +242,17 @@ def expect_closable(kind: str, state: State | None) -> None:
 def start_clocks(
     leg: Leg, moment: str, specs: Iterable[Mapping[str, Any]], on: datetime.date, calendar: Calendar
 ) -> Leg:
-    """Start every clock of this leg's role that begins at `moment`."""
-    begun = tuple(_clock(spec, on, calendar) for spec in specs if spec["role"] == leg.role and spec["starts"] == moment)
+    """Start every clock of this leg's role that begins at `moment` and does not run yet."""
+    begun = tuple(
+        _clock(spec, on, calendar)
+        for spec in specs
+        if spec["role"] == leg.role and spec["starts"] == moment and not _is_under_way(leg, spec["name"])
+    )
     return dataclasses.replace(leg, clocks=leg.clocks + begun)
+
+
+def _is_under_way(leg: Leg, name: str) -> bool:
+    return any(clock.name == name and clock.ended_on is None for clock in leg.clocks)
 
 
 def _clock(spec: Mapping[str, Any], on: datetime.date, calendar: Calendar) -> Clock:
@@ -291,108 +315,3 @@ def _resumed(clock: Clock, on: datetime.date, calendar: Calendar) -> Clock:
         return clock
     pauses = (*clock.pauses, (clock.paused_on, on))
     return _counted(dataclasses.replace(clock, paused_on=None, pauses=pauses), calendar)
-
-
-def missing_materials(materials: Iterable[Mapping[str, Any]], provided: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Codes of materials that no registry holds and the applicant has not brought or promised.
-
-    What a registry holds may not be asked for (政务数据共享条例): it counts as provided.
-    """
-    brought = {(item["code"], item["source"]) for item in provided}
-    return [
-        spec["code"]
-        for spec in materials
-        if PROVIDED_WITHOUT_APPLICANT.isdisjoint(spec["sources"])
-        and not any((spec["code"], source) in brought for source in spec["sources"])
-    ]
-
-
-def expect_known_materials(materials: Sequence[Mapping[str, Any]], provided: Iterable[Mapping[str, Any]]) -> None:
-    """Refused for a material the matter does not ask for: what is not needed may not be collected (个保法 第六条)."""
-    sources = {spec["code"]: spec["sources"] for spec in materials}
-    for item in provided:
-        if item["source"] not in sources.get(item["code"], ()):
-            raise Refused(
-                "material_not_asked",
-                f"此事项不需要材料“{item['code']}”或不接受这种提供方式,请删除后重新提交",
-                basis="个人信息保护法 第六条",
-                field="materials",
-            )
-
-
-def expect_shown(provided: Iterable[Mapping[str, Any]], by_clerk: bool) -> None:
-    """Refused `material_not_shown` for what an applicant is said to have brought and nobody has seen.
-
-    It is a file, or a clerk says that the original was seen: what nobody can look at is not brought.
-    """
-    for item in provided:
-        seen = by_clerk and item["seen"] == ORIGINAL and item["seen_by"]
-        if item["source"] == "applicant" and not (item["file_id"] or seen):
-            raise Refused(
-                "material_not_shown",
-                f"材料“{item['code']}”没有文件;请上传,或由窗口工作人员注明已核验原件",
-                basis="行政许可法 第三十二条",
-                field="materials",
-            )
-
-
-def competent_division(competence: str, *, office_division: str, hukou: str, residence: str, place: str) -> str:
-    """The division whose county decides. Refused `division_missing` when the person has not said it."""
-    division = {
-        "accepting": office_division,
-        "hukou": hukou,
-        "hukou-or-residence": residence or hukou,
-        "place-of-event": place,
-    }[competence]
-    if not division:
-        missing = "急难发生地" if competence == "place-of-event" else "户籍所在地"
-        raise Refused("division_missing", f"请填写{missing}的行政区划", field="division")
-    return division
-
-
-def expect_reach(reach: str, accepting_node: str, competent_node: str) -> None:
-    """Refused when the matter may not be taken in so far from where it is decided (市内/省内/跨省通办)."""
-    near = {"city": accepting_node[:4] == competent_node[:4], "province": accepting_node[:2] == competent_node[:2]}
-    if not near.get(reach, True):
-        raise Refused("out_of_reach", "此事项暂不能在此地受理,请告知申请人到事项主管地办理")
-
-
-def find_subject(parties: Iterable[Mapping[str, Any]], role: str) -> Mapping[str, Any]:
-    """The one party the case is about. Refused `party_missing` or `party_twice`."""
-    subjects = [party for party in parties if party["role"] == role]
-    if not subjects:
-        raise Refused("party_missing", "缺少事项当事人信息,请补充后提交", field="parties")
-    if len(subjects) > 1:
-        raise Refused("party_twice", "一件申请只能有一名当事人,请分别提交", field="parties")
-    return subjects[0]
-
-
-def expect_agency(parties: Iterable[Mapping[str, Any]], on: datetime.date) -> None:
-    """Denied when an agent or guardian shows no basis, or one that has run out (民法典 第一百六十五、一百七十三条)."""
-    for party in parties:
-        if party["role"] in ("agent", "guardian") and not (party.get("basis") and _lasts(party, on)):
-            raise Denied("agency_invalid", "代办或监护关系缺少依据或已过期,请核对委托书或监护证明", field="parties")
-
-
-def _lasts(party: Mapping[str, Any], on: datetime.date) -> bool:
-    """Whether the authority holds on that day; one whose end cannot be read does not."""
-    try:
-        return not party.get("expires_on") or datetime.date.fromisoformat(party["expires_on"]) >= on
-    except ValueError:
-        return False
-
-
-def expect_consents(consents: Iterable[str], child: bool) -> None:
-    """The notice must have been shown; a guardian consents for a child under 14 (个人信息保护法 第十七、三十一条)."""
-    given = set(consents)
-    if "notice_shown" not in given:
-        raise Refused(
-            "notice_not_shown", "请先向申请人出示个人信息处理告知", basis="个人信息保护法 第十七条", field="consents"
-        )
-    if child and "guardian" not in given:
-        raise Refused(
-            "guardian_consent_missing",
-            "不满十四周岁的,须取得监护人同意",
-            basis="个人信息保护法 第三十一条",
-            field="consents",
-        )
