@@ -165,6 +165,17 @@ def test_many_handlers_at_once_make_the_same_case(scene):
     assert (seen(scene)["state"], len(seen(scene)["timeline"])) == ("closed", 9)
 
 
+def test_a_late_word_of_an_earlier_application_does_not_hide_the_task_of_the_next(scene):
+    scene.hear(TAKEN_IN, CASE, taken_in(), people())
+    opened = {"case": facts(), "division": COUNTY, "missing_facts": [], "leg_no": 3, "version": 1}
+    opened |= {"task": a_task("check", "township", COUNTY)}
+    scene.hear(subsidy.TaskOpenedV1, CASE, opened, {"findings": [FINDING]})
+    moved = {"leg_no": 2, "version": 2, "office": office(), "at": at(4), "to_division": COUNTY}
+    scene.hear(subsidy.HukouMovedV1, CASE, moved)
+    assert seen(scene)["task"]["verb"] == "check"
+    assert len(seen(scene)["tasks"]) == 1
+
+
 def test_a_message_heard_twice_is_a_duplicate(scene):
     event = the_story(scene)[0]
     assert scene.doors.handle(scene.works, event) is Outcome.DONE

@@ -83,7 +83,7 @@ def drop_application(work: Work) -> None:
 def _drop(work: Work, application: Application) -> None:
     after = rules.ended(application, State.DROPPED)
     store.save_application(work, after, application.version, ask_again=False)
-    work.tell(said.ApplicationDroppedV1, after.case_id, {"version": after.version, "at": clock.iso(work.now)})
+    work.tell(said.ApplicationDroppedV1, after.case_id, case.word(after) | {"at": clock.iso(work.now)})
 
 
 def note_answers(work: Work, kept: Kept, gathered: Gathered) -> None:

@@ -43,6 +43,11 @@ def office_ref(work: Work, office: Office) -> Json:
     return {"code": office.code, "name": office.name, "node": work.node.code, "phone": office.phone}
 
 
+def word(application: Application) -> Json:
+    """Of which application, and which of its words: the beginning of a contracts.subsidy.Word."""
+    return {"leg_no": application.leg_no, "version": application.version}
+
+
 def subject_of(matter: Matter, personal: Json) -> Json:
     """The party the matter is about."""
     return next(party for party in personal["parties"] if party["role"] == matter.subject_role)
@@ -97,7 +102,7 @@ def redirect(work: Work, kept: Kept, office: Office, to: str) -> None:
     """The case goes back, naming the division where the hukou is."""
     after = rules.ended(kept.application, State.REDIRECTED)
     store.save_application(work, after, kept.application.version, ask_again=False)
-    data = {"version": after.version, "office": office_ref(work, office), "at": clock.iso(work.now)}
+    data = word(after) | {"office": office_ref(work, office), "at": clock.iso(work.now)}
     work.tell(said.HukouMovedV1, after.case_id, data | {"to_division": to})
 
 
@@ -107,10 +112,9 @@ def open_task(work: Work, kept: Kept) -> None:
     if task is None:
         return
     outcomes = outcomes_of(kept)
-    data = {
+    data = word(kept.application) | {
         "case": dict(kept.case_facts),
         "division": kept.application.division,
-        "version": kept.application.version,
         "task": task,
         "missing_facts": sorted({fact for outcome in outcomes for fact in outcome.missing} | kept.unanswered),
     }

@@ -118,8 +118,7 @@ def _at(name: str) -> Iterator[None]:
 
 
 def _tell_done(work: Work, kept: Kept, verb: str, act: Act, office: Office) -> None:
-    data = {
-        "version": kept.application.version,
+    data = case.word(kept.application) | {
         "approve": act.approve,
         "office": case.office_ref(work, office),
         "at": act.at,
@@ -139,8 +138,7 @@ def _decide(work: Work, kept: Kept, read_version: int, office: Office) -> None:
         work, application, read_version, decision=inputs | {"result": result, "reasons": list(reasons)}
     )
     last = application.acts[-1]
-    data = {
-        "version": application.version,
+    data = case.word(application) | {
         "result": result,
         "office": case.office_ref(work, office),
         "at": last.at,

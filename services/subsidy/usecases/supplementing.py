@@ -21,7 +21,7 @@ def request_supplement(work: Work) -> None:
     unproven = any(outcome.missing for outcome in case.outcomes_of(kept))
     after = rules.asked_supplement(kept.application, work.today, calendar.standard(), days, unproven=unproven)
     store.save_application(work, after, kept.application.version)
-    data = {"version": after.version, "office": case.office_ref(work, office), "at": clock.iso(work.now)}
+    data = case.word(after) | {"office": case.office_ref(work, office), "at": clock.iso(work.now)}
     data["due_on"] = str(after.supplement_due_on)
     work.tell(said.SupplementNeededV1, after.case_id, data, work.personal(said.RequestSupplementV1))
 
@@ -61,6 +61,6 @@ def note_lapse(work: Work, case_id: str) -> None:
     after = rules.lapsed(kept.application, work.today)
     store.save_application(work, after, kept.application.version)
     now = dataclasses.replace(kept, application=after)
-    data = {"version": after.version, "office": case.office_ref(work, case.task_offices(work, now)[0])}
+    data = case.word(after) | {"office": case.office_ref(work, case.task_offices(work, now)[0])}
     work.tell(said.SupplementLapsedV1, case_id, data | {"at": clock.iso(work.now)})
     case.go_on(work, now)

@@ -121,6 +121,7 @@ tasks = Table(
     "tasks",
     metadata,
     Column("case_id", String(36), primary_key=True),
+    Column("leg_no", Integer, nullable=False),
     Column("version", Integer, nullable=False),  # the deciding service's, to be expected by the next act
     Column("task", JSON, nullable=False),  # contracts.subsidy.Task; {} when nothing is to be done
     Column("findings", Sealed("web.tasks.findings"), nullable=True),  # contracts.subsidy.Finding
@@ -137,6 +138,7 @@ decisions = Table(
     "decisions",
     metadata,
     Column("case_id", String(36), primary_key=True),
+    Column("leg_no", Integer, nullable=False),
     Column("version", Integer, nullable=False),
     Column("decision", JSON, nullable=False),  # contracts.subsidy.ApplicationDecidedV1
 )

@@ -53,6 +53,10 @@ def _at(leg: Json) -> tuple[int, int]:
     return leg["leg_no"], leg["version"]
 
 
+def _spoken(message: Message, word: Json) -> tuple[int, int, str]:
+    return *_at(word), message.time
+
+
 def _mark(work: Work, case_id: str, name: str, leg: Json) -> None:
     writing.add_mark(work, case_id, Mark(name, leg["leg_no"], leg["version"]))
 
@@ -186,17 +190,17 @@ def _task_opened(work: Work, message: Message, data: Json) -> None:
     findings = work.personal(subsidy.TaskOpenedV1)["findings"]
     more = {"findings": findings, "missing_facts": data["missing_facts"]}
     writing.open_case(work, message.subject, data["case"], None)
-    writing.keep_task(work, message.subject, (data["version"], message.time), data["task"], more)
+    writing.keep_task(work, message.subject, _spoken(message, data), data["task"], more)
 
 
 def _step_done(work: Work, message: Message, data: Json) -> None:
     """已初审, 已审核."""
-    writing.keep_task(work, message.subject, (data["version"], message.time), data["next_task"] or {})
+    writing.keep_task(work, message.subject, _spoken(message, data), data["next_task"] or {})
 
 
 def _nothing_to_do(work: Work, message: Message, data: Json) -> None:
     """待补正, 逾期未补正, 已终止: nothing is to be done (until a task is opened again)."""
-    writing.keep_task(work, message.subject, (data["version"], message.time), {})
+    writing.keep_task(work, message.subject, _spoken(message, data), {})
 
 
 def _hukou_moved(work: Work, message: Message, data: Json) -> None:
@@ -208,7 +212,7 @@ def _hukou_moved(work: Work, message: Message, data: Json) -> None:
 def _decided(work: Work, message: Message, data: Json) -> None:
     """已审定."""
     words = work.personal(subsidy.ApplicationDecidedV1)
-    writing.keep_words(work, message.subject, "decision", (0, data["version"]), words)
+    writing.keep_words(work, message.subject, "decision", _at(data), words)
     writing.keep_decision(work, message.subject, data)
     _nothing_to_do(work, message, data)
 
