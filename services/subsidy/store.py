@@ -136,9 +136,10 @@ def list_to_ask_again(work: Work, limit: int) -> list[str]:
 
 
 def list_lapsed(work: Work, today: datetime.date, limit: int) -> list[str]:
-    """Cases that wait for a supplement whose time is over."""
+    """Cases that wait for a supplement whose time is over; any of them, so that none waits behind one that fails."""
     late = (applications.c.state == State.SUPPLEMENTING) & (applications.c.supplement_due_on < today)
-    return list(work.execute(select(applications.c.case_id).where(late).limit(limit)).scalars())
+    due = select(applications.c.case_id).where(late)
+    return list(work.execute(due.order_by(func.random()).limit(limit)).scalars())
 
 
 def keep_withdrawal(work: Work, case_id: str, leg_no: int) -> None:

@@ -250,6 +250,21 @@ def test_what_a_person_must_know_of_is_a_notice(scene, contract, data):
     assert (notice["kind"], notice["data"]) == (contract.type, data)
 
 
+def test_a_task_that_no_office_may_do_is_a_notice(scene):
+    opened = {"case": facts(), "division": COUNTY, "missing_facts": [], "leg_no": 2, "version": 1}
+    nobodys = a_task("check", "township", TOWNSHIP) | {"offices": []}
+    scene.hear(subsidy.TaskOpenedV1, CASE, opened | {"task": nobodys}, {"findings": [FINDING]})
+    done = {"leg_no": 2, "version": 2, "approve": True, "office": office(), "at": at(4), "next_task": nobodys}
+    scene.hear(subsidy.ApplicationCheckedV1, CASE, done)
+    with scene.works.begin() as work:
+        notices = viewing.list_notices(work, {"cursor": "", "limit": 50})["notices"]
+    assert [(notice["kind"], notice["case_id"]) for notice in notices] == [
+        (subsidy.ApplicationCheckedV1.type, CASE),
+        (subsidy.TaskOpenedV1.type, CASE),
+    ]
+    assert [notice["data"] for notice in notices] == [{"verb": "check", "tier": "township", "offices": []}] * 2
+
+
 def test_the_limit_that_runs_out_first_is_the_cases(scene):
     clocks = [
         a_clock("2025-10-15"),

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from itertools import chain
 
 from contracts import subsidy as said
 from contracts.envelope import Json
@@ -93,16 +94,15 @@ def _redirected(work: Work, kept: Kept) -> bool:
         return False
     if hukou.value[:6] == kept.application.division[:6]:
         return False
-    office = task_offices(work, kept)[0]
-    redirect(work, kept, office, hukou.value)
+    redirect(work, kept, speaker(work, kept), hukou.value)
     return True
 
 
-def redirect(work: Work, kept: Kept, office: Office, to: str) -> None:
-    """The case goes back, naming the division where the hukou is."""
+def redirect(work: Work, kept: Kept, office: Json, to: str) -> None:
+    """The case goes back, naming the division where the hukou is; `office`: contracts.case.OfficeRef."""
     after = rules.ended(kept.application, State.REDIRECTED)
     store.save_application(work, after, kept.application.version, ask_again=False)
-    data = word(after) | {"office": office_ref(work, office), "at": clock.iso(work.now)}
+    data = word(after) | {"office": office, "at": clock.iso(work.now)}
     work.tell(said.HukouMovedV1, after.case_id, data | {"to_division": to})
 
 
@@ -137,6 +137,19 @@ def task_offices(work: Work, kept: Kept) -> list[Office]:
         raise OutOfStep("application_ended", "此办件已办结或终止,不能再办")
     found = work.node.offices.competent(step["verb"], kept.application.matter, kept.application.division, work.today)
     return [office for office in found if office.tier == step["tier"]]
+
+
+def speaker(work: Work, kept: Kept) -> Json:
+    """Who speaks where no clerk did, as contracts.case.OfficeRef.
+
+    One of the offices of the task; when the table has lost them all, one that decides there, or the city itself.
+    """
+    matter, division = kept.application.matter, kept.application.division
+    deciders = work.node.offices.competent("decide", matter, division, work.today)
+    found = next(chain(task_offices(work, kept), deciders), None)
+    if found is not None:
+        return office_ref(work, found)
+    return {"code": work.node.code, "name": work.node.directory.name_of(work.node.code), "node": work.node.code}
 
 
 def outcomes_of(kept: Kept) -> Sequence[Outcome]:

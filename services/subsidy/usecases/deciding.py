@@ -189,4 +189,4 @@ def redirect_application(work: Work) -> None:
     office = case.expect_turn(work, kept, asked)
     rules.expect_elsewhere(kept.application, asked["to_division"])
     regions.standard().resolve(asked["to_division"], work.today)
-    case.redirect(work, kept, office, asked["to_division"])
+    case.redirect(work, kept, case.office_ref(work, office), asked["to_division"])

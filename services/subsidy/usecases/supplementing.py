@@ -61,6 +61,6 @@ def note_lapse(work: Work, case_id: str) -> None:
     after = rules.lapsed(kept.application, work.today)
     store.save_application(work, after, kept.application.version)
     now = dataclasses.replace(kept, application=after)
-    data = case.word(after) | {"office": case.office_ref(work, case.task_offices(work, now)[0])}
+    data = case.word(after) | {"office": case.speaker(work, now)}
     work.tell(said.SupplementLapsedV1, case_id, data | {"at": clock.iso(work.now)})
     case.go_on(work, now)

@@ -191,11 +191,19 @@ def _task_opened(work: Work, message: Message, data: Json) -> None:
     more = {"findings": findings, "missing_facts": data["missing_facts"]}
     writing.open_case(work, message.subject, data["case"], None)
     writing.keep_task(work, message.subject, _spoken(message, data), data["task"], more)
+    _note_if_nobodys(work, message, data["task"])
 
 
 def _step_done(work: Work, message: Message, data: Json) -> None:
     """已初审, 已审核."""
     writing.keep_task(work, message.subject, _spoken(message, data), data["next_task"] or {})
+    _note_if_nobodys(work, message, data["next_task"])
+
+
+def _note_if_nobodys(work: Work, message: Message, task: Json | None) -> None:
+    """A task that no office of this city may do stands in nobody's list: whoever keeps the table of offices must know."""
+    if task and not task["offices"]:
+        _noticed(work, message, {"verb": task["verb"], "tier": task["tier"], "offices": []})
 
 
 def _nothing_to_do(work: Work, message: Message, data: Json) -> None:
