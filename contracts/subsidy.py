@@ -207,6 +207,16 @@ class SupplementLapsedV1(Word):
     at = fields.String(required=True)
 
 
+class SupplementArrivedLateV1(Word):
+    """补正迟到: what was brought arrived when the case was decided; whoever decided looks whether it was in time."""
+
+    type = "subsidy.supplement_arrived_late.v1"
+    consumers = ("web",)
+    office = fields.Nested(OfficeRef, required=True)  # which decided
+    brought_at = fields.String(required=True)
+    due_on = fields.String(required=True)  # the last day for it
+
+
 class RedirectApplicationV1(Contract):
     """退回转办: a clerk found that the hukou is in another county now."""
 

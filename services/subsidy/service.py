@@ -9,6 +9,7 @@ from contracts.envelope import Message, read_data
 from contracts.matters import matter_version
 from services.subsidy import store
 from services.subsidy.ports import Gathered, Registries, gather
+from services.subsidy.rules.application import TRANSIT
 from services.subsidy.store import Kept
 from services.subsidy.usecases import beginning, case, deciding, supplementing
 from shared.bus import Doors
@@ -66,9 +67,9 @@ def doors(registries: Registries) -> Doors:
 
 
 def end_supplements(works: Works) -> None:
-    """Go on with every case whose supplement did not come in time."""
+    """Go on with every case whose supplement did not come in time, nor in the days it may have been under way."""
     with works.begin() as work:
-        lapsed = store.list_lapsed(work, work.today, LAPSE_BATCH)
+        lapsed = store.list_lapsed(work, work.today - TRANSIT, LAPSE_BATCH)
     _each(lapsed, lambda case_id: _end_supplement(works, case_id))
 
 

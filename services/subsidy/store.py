@@ -47,6 +47,7 @@ applications = Table(
     Column("acts", Sealed("subsidy.applications.acts"), nullable=False),
     Column("supplement_told", Boolean, nullable=False),
     Column("supplement_due_on", Date, nullable=True),
+    Column("asked_for", JSON, nullable=False),
     Column("case_facts", JSON, nullable=False),  # contracts.case.CaseFacts
     Column("personal", Sealed("subsidy.applications.personal"), nullable=False),  # contracts.case.Parties
     Column("facts", Sealed("subsidy.applications.facts"), nullable=False),
@@ -79,13 +80,15 @@ class Kept:
 def _kept(row: Row[Any]) -> Kept:
     values = {name: getattr(row, name) for name in RULE_FIELDS}
     acts = tuple(Act(**act | {"reasons": tuple(act["reasons"])}) for act in row.acts)
-    application = Application(**values | {"state": State(row.state), "acts": acts})
+    read = {"state": State(row.state), "acts": acts, "asked_for": tuple(row.asked_for)}
+    application = Application(**values | read)
     return Kept(application, row.case_facts, row.personal, from_json(row.facts), frozenset(row.unanswered))
 
 
 def _values(application: Application) -> dict[str, Any]:
     values = {name: getattr(application, name) for name in RULE_FIELDS}
-    return values | {"state": str(application.state), "acts": [dataclasses.asdict(act) for act in application.acts]}
+    acts = [dataclasses.asdict(act) for act in application.acts]
+    return values | {"state": str(application.state), "acts": acts, "asked_for": list(application.asked_for)}
 
 
 def open_application(work: Work, kept: Kept) -> bool:
@@ -135,9 +138,9 @@ def list_to_ask_again(work: Work, limit: int) -> list[str]:
     return list(work.execute(due.order_by(func.random()).limit(limit)).scalars())
 
 
-def list_lapsed(work: Work, today: datetime.date, limit: int) -> list[str]:
-    """Cases that wait for a supplement whose time is over; any of them, so that none waits behind one that fails."""
-    late = (applications.c.state == State.SUPPLEMENTING) & (applications.c.supplement_due_on < today)
+def list_lapsed(work: Work, due_before: datetime.date, limit: int) -> list[str]:
+    """Cases that wait for a supplement whose last day was `due_before` that day; any of them, so that none waits behind one that fails."""
+    late = (applications.c.state == State.SUPPLEMENTING) & (applications.c.supplement_due_on < due_before)
     due = select(applications.c.case_id).where(late)
     return list(work.execute(due.order_by(func.random()).limit(limit)).scalars())
 

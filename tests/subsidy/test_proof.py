@@ -105,7 +105,10 @@ def test_when_no_supplement_comes_in_time_the_case_goes_on_and_can_be_refused(
     hand.set("2025-11-19T10:00:00Z")
     end_supplements(country)
     assert answer(country, CHECK, case_id, TOWNSHIP) == ("OutOfStep", "awaiting_supplement")
-    hand.set("2025-11-20T01:00:00Z")
+    hand.set("2025-11-24T10:00:00Z")  # it may have been brought on the last day, and be under way
+    end_supplements(country)
+    assert answer(country, CHECK, case_id, TOWNSHIP) == ("OutOfStep", "awaiting_supplement")
+    hand.set("2025-11-25T01:00:00Z")
     for _ in range(2):
         end_supplements(country)
     assert [step["verb"] for step in country[SANYA].story(case_id)["steps"]].count("supplement_lapsed") == 1

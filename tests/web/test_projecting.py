@@ -233,6 +233,10 @@ def test_a_withdrawal_is_at_once_here_and_asked_for_elsewhere(scene):
     ("contract", "data"),
     [
         (subsidy.PromiseCheckedV1, {"fact": "low_income", "kept": False, "source": "promise"}),
+        (
+            subsidy.SupplementArrivedLateV1,
+            {"leg_no": 2, "version": 5, "office": office(COUNTY), "brought_at": at(1), "due_on": "2025-11-19"},
+        ),
         (exchange.MessageQuarantinedV1, {"code": "signature_wrong", "peer": "460200", "message_id": "m"}),
         (exchange.DirectoryUpdatedV1, {"version": 7}),
         (

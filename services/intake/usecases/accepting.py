@@ -250,7 +250,7 @@ def note_supplement_request(work: Work) -> None:
     asked, kept = rules.ask_supplement(leg, work.today), store.get_case(work, leg.case_id)
     case.change_aloud(work, leg, asked)
     until = datetime.date.fromisoformat(told["due_on"]) if told["due_on"] else clocks.supplement_until(asked, kept)
-    notices.send(work, kept, f"supplement_requested/{told['leg']['leg_no']}", until)
+    notices.send(work, kept, f"supplement_requested/{told['leg']['leg_no']}.{told['leg']['version']}", until)
 
 
 def note_declined(work: Work) -> None:

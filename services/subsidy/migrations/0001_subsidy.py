@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("acts", sa.Text(), nullable=False),
         sa.Column("supplement_told", sa.Boolean(), nullable=False),
         sa.Column("supplement_due_on", sa.Date(), nullable=True),
+        sa.Column("asked_for", sa.JSON(), nullable=False),
         sa.Column("case_facts", sa.JSON(), nullable=False),
         sa.Column("personal", sa.Text(), nullable=False),
         sa.Column("facts", sa.Text(), nullable=False),

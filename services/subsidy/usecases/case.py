@@ -146,9 +146,17 @@ def speaker(work: Work, kept: Kept) -> Json:
     """
     matter, division = kept.application.matter, kept.application.division
     deciders = work.node.offices.competent("decide", matter, division, work.today)
-    found = next(chain(task_offices(work, kept), deciders), None)
-    if found is not None:
-        return office_ref(work, found)
+    return _ref_or_city(work, next(chain(task_offices(work, kept), deciders), None))
+
+
+def decider_ref(work: Work, kept: Kept) -> Json:
+    """The office that decided, as contracts.case.OfficeRef; the city itself when the table has lost it."""
+    return _ref_or_city(work, work.node.offices.by_code.get(kept.application.acts[-1].office))
+
+
+def _ref_or_city(work: Work, office: Office | None) -> Json:
+    if office is not None:
+        return office_ref(work, office)
     return {"code": work.node.code, "name": work.node.directory.name_of(work.node.code), "node": work.node.code}
 
 

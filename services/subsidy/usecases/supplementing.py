@@ -4,10 +4,12 @@ import dataclasses
 
 from contracts import intake as intake_contracts
 from contracts import subsidy as said
+from contracts.envelope import Json
 from services.subsidy import store
 from services.subsidy.ports import Gathered
 from services.subsidy.rules import application as rules
 from services.subsidy.rules import facts as fact_rules
+from services.subsidy.rules.application import State
 from services.subsidy.store import Kept
 from services.subsidy.usecases import beginning, case
 from shared import calendar, clock
@@ -15,21 +17,33 @@ from shared.outbox import Work
 
 
 def request_supplement(work: Work) -> None:
-    """要求补正: by the office whose task it is, once, in time."""
+    """要求补正: by the office whose task it is, once, in time, with every fact that is missing."""
     asked, kept = work.data(said.RequestSupplementV1), case.get(work)
     office, days = case.expect_turn(work, kept, asked), case.matter_of(kept).supplement_days
-    unproven = any(outcome.missing for outcome in case.outcomes_of(kept))
-    after = rules.asked_supplement(kept.application, work.today, calendar.standard(), days, unproven=unproven)
+    unproven = frozenset(fact for outcome in case.outcomes_of(kept) for fact in outcome.missing)
+    after = rules.asked_supplement(kept.application, work.today, calendar.standard(), days, unproven)
     store.save_application(work, after, kept.application.version)
     data = case.word(after) | {"office": case.office_ref(work, office), "at": clock.iso(work.now)}
     data["due_on"] = str(after.supplement_due_on)
-    work.tell(said.SupplementNeededV1, after.case_id, data, work.personal(said.RequestSupplementV1))
+    named = work.personal(said.RequestSupplementV1)["missing"]
+    new = after.asked_for[len(kept.application.asked_for) :]
+    work.tell(said.SupplementNeededV1, after.case_id, data, {"missing": [*named, *map(_to_prove, new)]})
+
+
+def _to_prove(fact: str) -> Json:
+    """A missing fact as contracts.case.Reason: all that is missing is told, whatever the clerk thought of."""
+    name, _advice = said.MISSING_FACTS[fact]
+    text = f"{name}尚未核实,请提供材料、书面承诺或补充回答"
+    return {"code": rules.MISSING + fact, "text": text, "basis": rules.PROOF}
 
 
 def note_supplement(work: Work) -> None:
     """补正到件: go on where we stood, with what was brought, promised, answered, and what the registries now say."""
     kept = store.find_application(work, case.id_of(work))
     if kept is None:  # another service decides that matter
+        return
+    if kept.application.state is State.DECIDED and kept.application.supplement_due_on:
+        _tell_late(work, kept)
         return
     after = rules.supplemented(kept.application)
     store.save_application(work, after, kept.application.version)
@@ -41,6 +55,14 @@ def note_supplement(work: Work) -> None:
     store.save_facts(work, now)
     case.note_look(work, now, "registries_again")
     case.go_on(work, now)
+
+
+def _tell_late(work: Work, kept: Kept) -> None:
+    """补正迟到: nothing is decided anew by itself; whoever decided sees when it was brought, and whether in time."""
+    brought_at = work.data(intake_contracts.ApplicationSupplementedV1)["step"]["at"]
+    data = case.word(kept.application) | {"office": case.decider_ref(work, kept), "brought_at": brought_at}
+    data["due_on"] = str(kept.application.supplement_due_on)
+    work.tell(said.SupplementArrivedLateV1, kept.application.case_id, data)
 
 
 def _with_supplement(work: Work, kept: Kept) -> Kept:

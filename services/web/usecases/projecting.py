@@ -273,6 +273,7 @@ PROJECTIONS: Mapping[type[Contract], Project] = {
     subsidy.HukouMovedV1: _hukou_moved,
     subsidy.ApplicationDroppedV1: _nothing_to_do,
     subsidy.PromiseCheckedV1: _noticed,
+    subsidy.SupplementArrivedLateV1: _noticed,
     certificate.CertificateIssuedV1: _issued,
     exchange.MessageMisdirectedV1: _noticed,
     exchange.MessageQuarantinedV1: _noticed,
