@@ -45,13 +45,16 @@ def doors(registries: Registries) -> Doors:
         if told["decides"] != beginning.OURS:
             return Gathered()
         personal = open_personal(works.node, intake.ApplicationAcceptedV1, message)
+        with works.begin() as work:  # on record before anybody is asked, whatever becomes of the message
+            asked = beginning.begin_look(work, message.subject, told, personal)
         matter = matter_version(told["case"]["matter"], told["case"]["matter_version"])
-        return gather(registries, case.subject_of(matter, personal)["id_number"], case.registries_of(matter))
+        return gather(registries, case.subject_of(matter, personal)["id_number"], asked)
 
     def ask_of_known(works: Works, message: Message) -> Gathered:
         with works.begin() as work:
+            asked = supplementing.begin_look(work, message.subject)
             kept = store.find_application(work, message.subject)
-        return _gather(kept, registries) if kept else Gathered()
+        return _gather(kept, registries, asked) if kept else Gathered()
 
     entrance.listen(intake.ApplicationAcceptedV1, ask=ask)(beginning.begin_application)
     entrance.listen(intake.ApplicationSupplementedV1, ask=ask_of_known)(supplementing.note_supplement)
@@ -94,17 +97,21 @@ def ask_again(works: Works, case_id: str, registries: Registries) -> None:
     """Ask for one case what is still unknown, promised or read off a paper; never while a transaction is open."""
     with works.begin() as work:
         kept = store.find_application(work, case_id)
-    if kept is None:
+        asked = case.owed(kept) if kept else set()
+        if kept and asked and not kept.application.open:
+            store.note_asked(work, kept.application)
+    if kept is None or not asked:
         return
-    gathered = _gather(kept, registries)
-    if gathered.unavailable == case.registries_of(case.matter_of(kept)):
+    gathered = _gather(kept, registries, asked)
+    if gathered.unavailable == asked:
         return
+    with works.begin() as work:  # apart: what was seen is on record, whatever becomes of it
+        case.note_look(work, kept, asked, "registries_again")
     with works.begin() as work:
         kept = store.find_application(work, case_id)
         if kept is not None:
             beginning.note_answers(work, kept, gathered)
 
 
-def _gather(kept: Kept, registries: Registries) -> Gathered:
-    matter = case.matter_of(kept)
-    return gather(registries, case.subject_of(matter, dict(kept.personal))["id_number"], case.registries_of(matter))
+def _gather(kept: Kept, registries: Registries, asked: set[str]) -> Gathered:
+    return gather(registries, case.subject_of(case.matter_of(kept), dict(kept.personal))["id_number"], asked)

@@ -34,6 +34,7 @@ from tests.subsidy.cases import (
 
 CARD = {"code": "disability-card", "source": "applicant", "seen": "original", "seen_by": "w", "provided_at": ""}
 NUMBER = HE_SHOUTIAN["id_number"]
+MULTIPLE = HE_SHOUTIAN | {"name": "田一苇", "id_number": "990104199304210105"}
 SHOWN: Json = {"card_no": f"{NUMBER}41"}
 
 
@@ -147,6 +148,23 @@ def test_a_card_that_says_other_than_the_registry_shows_up_as_a_broken_promise_d
     ask_again(country)
     (told,) = country[LANZHOU].told(subsidy.PromiseCheckedV1)
     assert (told.data["kept"], told.data["source"]) == (False, "document")
+
+
+def test_the_components_of_a_multiple_disability_are_read_off_the_card_where_the_registry_has_none(
+    country: Country,
+) -> None:
+    path = country[LANZHOU].node.home / "registries.yaml"
+    path.write_text(path.read_text("utf-8").replace('"620111"', '"620102"'), "utf-8")
+    case_id = begun(country, MULTIPLE, materials=[CARD])
+    assert last_task(country).data["missing_facts"] == ["card_components"]
+    card_no = f"{MULTIPLE['id_number']}73"
+    opinion = shown(card_no=card_no, card_components=[4])
+    assert answer(country, CHECK, case_id, TOWNSHIP, **opinion) == ("", "")
+    assert last_task(country).data["missing_facts"] == []
+    ask_again(country)
+    done(country, case_id, (REVIEW, DPF), (DECIDE, COUNTY))
+    assert country[LANZHOU].story(case_id)["outcome"]["result"] == "granted"
+    assert country[LANZHOU].told(subsidy.PromiseCheckedV1) == []
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.Column("facts", sa.Text(), nullable=False),
         sa.Column("unanswered", sa.JSON(), nullable=False),
         sa.Column("decision", sa.Text(), nullable=True),
+        sa.Column("asked_on", sa.Date(), nullable=True),
         sa.Column("ask_again", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("case_id", "leg_no"),
     )

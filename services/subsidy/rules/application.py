@@ -147,9 +147,14 @@ def asked_supplement(
     )
 
 
+def awaits_supplement(application: Application) -> bool:
+    """Whether what the applicant brings still counts: after its time, too, as long as nothing is decided."""
+    return application.open and application.supplement_told
+
+
 def supplemented(application: Application) -> Application:
-    """The applicant brought what was missing; after its time, too, as long as nothing is decided."""
-    if not application.open or not application.supplement_told:
+    """The applicant brought what was missing. OutOfStep when nobody waits for it."""
+    if not awaits_supplement(application):
         raise OutOfStep("stale", "过时的消息")
     return dataclasses.replace(application, state=State.OPEN)
 

@@ -9,6 +9,7 @@ from contracts.envelope import Json
 from contracts.matters import Matter, matter_version
 from services.subsidy import store
 from services.subsidy.rules import application as rules
+from services.subsidy.rules import facts as fact_rules
 from services.subsidy.rules.application import Application, State
 from services.subsidy.rules.eligibility import Outcome, assess
 from services.subsidy.standards import standard_for
@@ -98,10 +99,13 @@ def _redirected(work: Work, kept: Kept) -> bool:
     return True
 
 
-def redirect(work: Work, kept: Kept, office: Json, to: str) -> None:
-    """The case goes back, naming the division where the hukou is; `office`: contracts.case.OfficeRef."""
+def redirect(work: Work, kept: Kept, office: Json, to: str, why: Json | None = None) -> None:
+    """The case goes back, naming the division where the hukou is.
+
+    `office`: contracts.case.OfficeRef; `why`: who sent it back and for what reason, kept sealed with the application.
+    """
     after = rules.ended(kept.application, State.REDIRECTED)
-    store.save_application(work, after, kept.application.version, ask_again=False)
+    store.save_application(work, after, kept.application.version, ask_again=False, decision=why)
     data = word(after) | {"office": office, "at": clock.iso(work.now)}
     work.tell(said.HukouMovedV1, after.case_id, data | {"to_division": to})
 
@@ -179,18 +183,33 @@ def finding_of(found: Outcome) -> Json:
     }
 
 
-def note_look(work: Work, kept: Kept, purpose: str) -> None:
-    """Asking a registry about a person is a look-up like any other."""
-    asked = registries_of(matter_of(kept))
+def owed(kept: Kept) -> set[str]:
+    """The registries to be asked again: those that have not answered, and those that can check a promise or paper.
+
+    After the decision only the checks are left; after any other end nothing is.
+    """
+    checks = {fact_rules.HELD_BY[name] for name in fact_rules.unchecked(kept.facts)}
+    if kept.application.state is State.DECIDED:
+        return checks
+    return checks | kept.unanswered if kept.application.open else set()
+
+
+def note_look(work: Work, kept: Kept, asked: set[str], purpose: str) -> None:
+    """Asking registries about a person is a look-up like any other."""
+    person, office = subject_of(matter_of(kept), dict(kept.personal)), kept.application.accepting_office
+    record_look(work, kept.application.case_id, office, person, asked, purpose)
+
+
+def record_look(work: Work, case_id: str, office: str, person: Json, asked: set[str], purpose: str) -> None:
+    """Put on record that registries are asked about a person; nothing when none is asked."""
     if asked:
-        person = subject_of(matter_of(kept), dict(kept.personal))
         audit.record(
             work,
             actor="system",
-            office=kept.application.accepting_office,
+            office=office,
             purpose=purpose,
             act="ask_registries",
-            subject=kept.application.case_id,
+            subject=case_id,
             person_index=blind_index(work.node.keys, "person", f"{person['id_type']}:{person['id_number']}"),
             fields=tuple(sorted(asked)),
         )

@@ -37,6 +37,16 @@ def _to_prove(fact: str) -> Json:
     return {"code": rules.MISSING + fact, "text": text, "basis": rules.PROOF}
 
 
+def begin_look(work: Work, case_id: str) -> set[str]:
+    """Which registries to ask once a supplement has come, on record; none when nobody waits for it any more."""
+    kept = store.find_application(work, case_id)
+    if kept is None or not rules.awaits_supplement(kept.application):
+        return set()
+    asked = case.registries_of(case.matter_of(kept))
+    case.note_look(work, kept, asked, "registries_again")
+    return asked
+
+
 def note_supplement(work: Work) -> None:
     """补正到件: go on where we stood, with what was brought, promised, answered, and what the registries now say."""
     kept = store.find_application(work, case.id_of(work))
@@ -53,7 +63,6 @@ def note_supplement(work: Work) -> None:
     beginning.tell_checked(work, after.case_id, brought.facts, known)
     now = dataclasses.replace(brought, facts=known, unanswered=kept.unanswered & gathered.unavailable)
     store.save_facts(work, now)
-    case.note_look(work, now, "registries_again")
     case.go_on(work, now)
 
 
@@ -71,7 +80,7 @@ def _with_supplement(work: Work, kept: Kept) -> Kept:
     facts = dict(kept.case_facts) | {"materials": [*kept.case_facts["materials"], *told["materials"]]}
     personal = dict(kept.personal) | {"answers": kept.personal["answers"] | answers}
     said_now = beginning.declared_facts(facts, personal, kept.application.division)
-    known = fact_rules.restated(kept.facts, said_now)
+    known = fact_rules.restated(kept.facts, said_now, kept.unanswered)
     return dataclasses.replace(kept, case_facts=facts, personal=personal, facts=known)
 
 
