@@ -247,11 +247,16 @@ class ApplicationDroppedV1(Word):
     at = fields.String(required=True)
 
 
-class PromiseCheckedV1(Contract):
-    """承诺、证件核查: what the registry said, once it could be asked, of what was promised or a paper showed."""
+class PromiseCheckedV1(Word):
+    """承诺、证件核查: a registry has said something of what was promised or a paper showed; what it said is sealed."""
 
     type = "subsidy.promise_checked.v1"
     consumers = ("web",)
-    fact = fields.String(required=True)
-    kept = fields.Boolean(required=True)
+
+    class Personal(Schema):
+        """Which fact, and whether it was borne out: whether somebody is poor is nobody's to read."""
+
+        fact = fields.String(required=True)  # of MISSING_FACTS
+        kept = fields.Boolean(required=True)
+
     source = fields.String(load_default="promise", validate=validate.OneOf(("promise", "document")))

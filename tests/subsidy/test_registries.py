@@ -78,7 +78,7 @@ def test_a_promise_lets_a_case_be_decided_and_is_checked_when_the_registry_is_ba
     assert country[LANZHOU].told(subsidy.PromiseCheckedV1) == []
     wait_a_day(country)
     ask_again(country)
-    checked = {told.data["fact"]: told.data["kept"] for told in country[LANZHOU].told(subsidy.PromiseCheckedV1)}
+    checked = {told.personal["fact"]: told.personal["kept"] for told in country[LANZHOU].told(subsidy.PromiseCheckedV1)}
     assert checked == dict.fromkeys(("card", "low_income", "special_support", "hukou", "area"), True)
     ask_again(country)
     assert len(country[LANZHOU].told(subsidy.PromiseCheckedV1)) == 5
@@ -108,8 +108,8 @@ def test_a_broken_promise_is_reported_after_the_decision(
         switch(country, registry, "up")
     ask_again(country)
     told = country[LANZHOU].told(subsidy.PromiseCheckedV1, case_id)
-    assert {one.data["fact"] for one in told if not one.data["kept"]} == broken
-    assert {one.data["fact"] for one in told} == {"card", "low_income", "special_support", "hukou", "area"}
+    assert {one.personal["fact"] for one in told if not one.personal["kept"]} == broken
+    assert {one.personal["fact"] for one in told} == {"card", "low_income", "special_support", "hukou", "area"}
     with country[LANZHOU].works["subsidy"].begin() as work:
         assert store.list_to_ask_again(work, 10) == []
 

@@ -232,7 +232,6 @@ def test_a_withdrawal_is_at_once_here_and_asked_for_elsewhere(scene):
 @pytest.mark.parametrize(
     ("contract", "data"),
     [
-        (subsidy.PromiseCheckedV1, {"fact": "low_income", "kept": False, "source": "promise"}),
         (
             subsidy.SupplementArrivedLateV1,
             {"leg_no": 2, "version": 5, "office": office(COUNTY), "brought_at": at(1), "due_on": "2025-11-19"},
@@ -252,6 +251,20 @@ def test_what_a_person_must_know_of_is_a_notice(scene, contract, data):
         [of_case] = reading.list_notices(work, CASE, "", 5)
     assert {name: of_case[name] for name in notice} == notice
     assert (notice["kind"], notice["data"]) == (contract.type, data)
+
+
+def test_that_a_promise_was_checked_is_a_notice_and_what_was_found_is_for_who_looks_into_the_case(scene):
+    scene.hear(TAKEN_IN, CASE, taken_in(), people())
+    for fact, kept in (("low_income", False), ("card", True)):
+        told = {"leg_no": 2, "version": 5, "source": "promise"}
+        scene.hear(subsidy.PromiseCheckedV1, CASE, told, {"fact": fact, "kept": kept})
+    with scene.works.begin() as work:
+        notices = viewing.list_notices(work, {"cursor": "", "limit": 50})["notices"]
+    assert [notice["data"] for notice in notices] == [told, told]
+    assert seen(scene)["personal"]["checked"] == [
+        {"fact": "card", "name": "残疾人证信息", "kept": True, "source": "promise"},
+        {"fact": "low_income", "name": "低保或低收入身份", "kept": False, "source": "promise"},
+    ]
 
 
 def test_a_task_that_no_office_may_do_is_a_notice(scene):

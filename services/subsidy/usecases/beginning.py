@@ -102,16 +102,16 @@ def note_answers(work: Work, kept: Kept, gathered: Gathered) -> None:
     unanswered = kept.unanswered & gathered.unavailable
     if (known, unanswered) == (kept.facts, kept.unanswered):
         return
-    tell_checked(work, kept.application.case_id, kept.facts, known)
+    tell_checked(work, kept.application, kept.facts, known)
     now = dataclasses.replace(kept, facts=known, unanswered=unanswered)
     store.save_facts(work, now)
     if kept.application.state is State.OPEN:
         case.go_on(work, now)
 
 
-def tell_checked(work: Work, case_id: str, said_before: Facts, known: Facts) -> None:
+def tell_checked(work: Work, application: Application, said_before: Facts, known: Facts) -> None:
     """Say of every promise and paper that a registry has answered by now whether it was borne out."""
     for name in sorted(fact_rules.unchecked(said_before) - fact_rules.unchecked(known)):
-        source = getattr(said_before, name).source
-        checked = {"fact": name, "kept": fact_rules.kept_word(name, said_before, known), "source": source}
-        work.tell(said.PromiseCheckedV1, case_id, checked)
+        data = case.word(application) | {"source": getattr(said_before, name).source}
+        checked = {"fact": name, "kept": fact_rules.kept_word(name, said_before, known)}
+        work.tell(said.PromiseCheckedV1, application.case_id, data, checked)

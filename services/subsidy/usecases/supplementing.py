@@ -60,7 +60,7 @@ def note_supplement(work: Work) -> None:
     gathered: Gathered = work.answer
     brought = _with_supplement(work, dataclasses.replace(kept, application=after))
     known = fact_rules.answered(brought.facts, gathered.found, gathered.denied)
-    beginning.tell_checked(work, after.case_id, brought.facts, known)
+    beginning.tell_checked(work, after, brought.facts, known)
     now = dataclasses.replace(brought, facts=known, unanswered=kept.unanswered & gathered.unavailable)
     store.save_facts(work, now)
     case.go_on(work, now)

@@ -203,7 +203,7 @@ def upgrade() -> None:
     op.create_table(
         "words",
         sa.Column("case_id", sa.String(length=36), nullable=False),
-        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
         sa.Column("leg_no", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("words", sa.Text(), nullable=False),

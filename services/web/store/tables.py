@@ -154,7 +154,7 @@ words = Table(  # reasons and statements: they tell of a person's health and mea
     "words",
     metadata,
     Column("case_id", String(36), primary_key=True),
-    Column("kind", String(12), primary_key=True),  # missing, result, decision, answers.<version>
+    Column("kind", String(40), primary_key=True),  # missing, result, decision, answers.<version>, checked.<fact>
     Column("leg_no", Integer, nullable=False),
     Column("version", Integer, nullable=False),
     Column("words", Sealed("web.words.words"), nullable=False),

@@ -225,6 +225,13 @@ def _decided(work: Work, message: Message, data: Json) -> None:
     _nothing_to_do(work, message, data)
 
 
+def _promise_checked(work: Work, message: Message, data: Json) -> None:
+    """承诺核查: everybody may read that there was one, and whoever looks into the case for a purpose what it said."""
+    checked = work.personal(subsidy.PromiseCheckedV1) | {"source": data["source"]}
+    writing.keep_words(work, message.subject, f"checked.{checked['fact']}", _at(data), checked)
+    _noticed(work, message, data)
+
+
 def _issued(work: Work, message: Message, data: Json) -> None:
     """已签发."""
     writing.keep_certificate(work, message.subject, data["certificate"])
@@ -272,7 +279,7 @@ PROJECTIONS: Mapping[type[Contract], Project] = {
     subsidy.SupplementLapsedV1: _nothing_to_do,
     subsidy.HukouMovedV1: _hukou_moved,
     subsidy.ApplicationDroppedV1: _nothing_to_do,
-    subsidy.PromiseCheckedV1: _noticed,
+    subsidy.PromiseCheckedV1: _promise_checked,
     subsidy.SupplementArrivedLateV1: _noticed,
     certificate.CertificateIssuedV1: _issued,
     exchange.MessageMisdirectedV1: _noticed,
