@@ -120,7 +120,14 @@ class Finding(Part):
     reasons = fields.List(fields.Nested(Reason), required=True)
 
 
-class TaskOpenedV1(Contract):
+class Word(Contract):
+    """What is said of one application: all words of a later leg's are newer than those of an earlier one's."""
+
+    leg_no = fields.Integer(load_default=0)  # the application's leg; 0: a release told it that did not say so
+    version = fields.Integer(required=True)
+
+
+class TaskOpenedV1(Word):
     """待办: a task waits for an office."""
 
     type = "subsidy.task_opened.v1"
@@ -133,16 +140,14 @@ class TaskOpenedV1(Contract):
 
     case = fields.Nested(CaseFacts, required=True)
     division = fields.String(required=True)
-    version = fields.Integer(required=True)
     task = fields.Nested(Task, required=True)
     missing_facts = fields.List(fields.String(), required=True)  # of MISSING_FACTS
 
 
-class StepDoneV1(Contract):
+class StepDoneV1(Word):
     """A task was done; shared shape of checked and reviewed."""
 
     consumers = ("intake", "web")
-    version = fields.Integer(required=True)
     approve = fields.Boolean(required=True)
     office = fields.Nested(OfficeRef, required=True)
     at = fields.String(required=True)
@@ -161,7 +166,7 @@ class ApplicationReviewedV1(StepDoneV1):
     type = "subsidy.application_reviewed.v1"
 
 
-class ApplicationDecidedV1(Contract):
+class ApplicationDecidedV1(Word):
     """已审定: the decision, its reasons, the rules and standards it rests on."""
 
     type = "subsidy.application_decided.v1"
@@ -174,7 +179,6 @@ class ApplicationDecidedV1(Contract):
         findings = fields.List(fields.Nested(Finding), required=True)
         reasons = fields.List(fields.Nested(Reason), required=True)
 
-    version = fields.Integer(required=True)
     result = fields.String(required=True, validate=validate.OneOf(("granted", "refused")))
     office = fields.Nested(OfficeRef, required=True)
     at = fields.String(required=True)
@@ -183,26 +187,34 @@ class ApplicationDecidedV1(Contract):
     first_month = fields.String(load_default="")  # YYYY-MM, the month of application
 
 
-class SupplementNeededV1(Contract):
+class SupplementNeededV1(Word):
     """需补正: what the deciding office misses; intake tells the applicant."""
 
     type = "subsidy.supplement_needed.v1"
     consumers = ("intake", "web")
-    version = fields.Integer(required=True)
     office = fields.Nested(OfficeRef, required=True)
     at = fields.String(required=True)
     due_on = fields.String(load_default="")  # until when the office waits
     Personal = Missing
 
 
-class SupplementLapsedV1(Contract):
+class SupplementLapsedV1(Word):
     """逾期未补正: nothing came in time; the deciding office goes on with what it has."""
 
     type = "subsidy.supplement_lapsed.v1"
     consumers = ("intake", "web")
-    version = fields.Integer(required=True)
     office = fields.Nested(OfficeRef, required=True)
     at = fields.String(required=True)
+
+
+class SupplementArrivedLateV1(Word):
+    """补正迟到: what was brought arrived when the case was decided; whoever decided looks whether it was in time."""
+
+    type = "subsidy.supplement_arrived_late.v1"
+    consumers = ("web",)
+    office = fields.Nested(OfficeRef, required=True)  # which decided
+    brought_at = fields.String(required=True)
+    due_on = fields.String(required=True)  # the last day for it
 
 
 class RedirectApplicationV1(Contract):
@@ -217,31 +229,34 @@ class RedirectApplicationV1(Contract):
     to_division = fields.String(required=True)
 
 
-class HukouMovedV1(Contract):
+class HukouMovedV1(Word):
     """户籍已迁: another county is competent; this application is over here."""
 
     type = "subsidy.hukou_moved.v1"
     consumers = ("intake", "web")
-    version = fields.Integer(required=True)
     office = fields.Nested(OfficeRef, required=True)
     at = fields.String(required=True)
     to_division = fields.String(required=True)
 
 
-class ApplicationDroppedV1(Contract):
+class ApplicationDroppedV1(Word):
     """已终止: the applicant's withdrawal came before the decision."""
 
     type = "subsidy.application_dropped.v1"
     consumers = ("intake", "web")
-    version = fields.Integer(required=True)
     at = fields.String(required=True)
 
 
-class PromiseCheckedV1(Contract):
-    """承诺、证件核查: what the registry said, once it could be asked, of what was promised or a paper showed."""
+class PromiseCheckedV1(Word):
+    """承诺、证件核查: a registry has said something of what was promised or a paper showed; what it said is sealed."""
 
     type = "subsidy.promise_checked.v1"
     consumers = ("web",)
-    fact = fields.String(required=True)
-    kept = fields.Boolean(required=True)
+
+    class Personal(Schema):
+        """Which fact, and whether it was borne out: whether somebody is poor is nobody's to read."""
+
+        fact = fields.String(required=True)  # of MISSING_FACTS
+        kept = fields.Boolean(required=True)
+
     source = fields.String(load_default="promise", validate=validate.OneOf(("promise", "document")))

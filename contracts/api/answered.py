@@ -154,6 +154,15 @@ class Versions(Schema):
     task = fields.Integer(required=True, allow_none=True)
 
 
+class Checked(Schema):
+    """Whether a registry bore out what was promised or what a paper showed."""
+
+    fact = fields.String(required=True)
+    name = fields.String(required=True)  # in plain words
+    kept = fields.Boolean(required=True)
+    source = fields.String(required=True)  # promise, document
+
+
 class Personal(Parties):
     """The persons of a case, and the reasons and findings that may only reach them."""
 
@@ -161,6 +170,7 @@ class Personal(Parties):
     reasons = fields.List(fields.Nested(Reason), required=True)
     missing = fields.List(fields.Nested(Reason), required=True)
     findings = fields.List(fields.Nested(Finding), required=True)
+    checked = fields.List(fields.Nested(Checked), required=True)  # for clerks only
 
 
 class CaseView(CaseOutline):

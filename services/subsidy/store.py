@@ -47,11 +47,13 @@ applications = Table(
     Column("acts", Sealed("subsidy.applications.acts"), nullable=False),
     Column("supplement_told", Boolean, nullable=False),
     Column("supplement_due_on", Date, nullable=True),
+    Column("asked_for", JSON, nullable=False),
     Column("case_facts", JSON, nullable=False),  # contracts.case.CaseFacts
     Column("personal", Sealed("subsidy.applications.personal"), nullable=False),  # contracts.case.Parties
     Column("facts", Sealed("subsidy.applications.facts"), nullable=False),
     Column("unanswered", JSON, nullable=False),  # registries that have not answered yet
-    Column("decision", Sealed("subsidy.applications.decision"), nullable=True),  # inputs, rules, result: replayable
+    Column("decision", Sealed("subsidy.applications.decision"), nullable=True),  # replayable; or why it was sent back
+    Column("asked_on", Date, nullable=True),  # when a registry was last asked after the decision
     Column("ask_again", Boolean, nullable=False),  # a registry owes an answer, or a promise or paper is to be checked
     Index("applications_ask_again", "ask_again"),
     Index("applications_state", "state", "supplement_due_on"),
@@ -79,13 +81,15 @@ class Kept:
 def _kept(row: Row[Any]) -> Kept:
     values = {name: getattr(row, name) for name in RULE_FIELDS}
     acts = tuple(Act(**act | {"reasons": tuple(act["reasons"])}) for act in row.acts)
-    application = Application(**values | {"state": State(row.state), "acts": acts})
+    read = {"state": State(row.state), "acts": acts, "asked_for": tuple(row.asked_for)}
+    application = Application(**values | read)
     return Kept(application, row.case_facts, row.personal, from_json(row.facts), frozenset(row.unanswered))
 
 
 def _values(application: Application) -> dict[str, Any]:
     values = {name: getattr(application, name) for name in RULE_FIELDS}
-    return values | {"state": str(application.state), "acts": [dataclasses.asdict(act) for act in application.acts]}
+    acts = [dataclasses.asdict(act) for act in application.acts]
+    return values | {"state": str(application.state), "acts": acts, "asked_for": list(application.asked_for)}
 
 
 def open_application(work: Work, kept: Kept) -> bool:
@@ -96,7 +100,8 @@ def open_application(work: Work, kept: Kept) -> bool:
         "facts": to_json(kept.facts),
         "unanswered": sorted(kept.unanswered),
         "decision": None,
-        "ask_again": _ask_again(kept),
+        "asked_on": None,
+        "ask_again": to_ask_again(kept),
     }
     return work.insert_once(applications, row)
 
@@ -121,24 +126,39 @@ def save_facts(work: Work, kept: Kept) -> None:
     mine = (applications.c.case_id == kept.application.case_id) & (applications.c.leg_no == kept.application.leg_no)
     values: dict[str, Any] = {"case_facts": dict(kept.case_facts), "personal": dict(kept.personal)}
     values |= {"facts": to_json(kept.facts)}
-    values |= {"unanswered": sorted(kept.unanswered), "ask_again": _ask_again(kept)}
+    values |= {"unanswered": sorted(kept.unanswered), "ask_again": to_ask_again(kept)}
     work.execute(update(applications).where(mine).values(values))
 
 
-def _ask_again(kept: Kept) -> bool:
-    return bool(kept.unanswered or unchecked(kept.facts))
+def to_ask_again(kept: Kept) -> bool:
+    """Whether a registry owes an answer, or, as also after the decision, a promise or paper is to be checked."""
+    if kept.application.state is State.DECIDED:
+        return bool(unchecked(kept.facts))
+    return kept.application.open and bool(kept.unanswered or unchecked(kept.facts))
 
 
 def list_to_ask_again(work: Work, limit: int) -> list[str]:
-    """Cases in which a registry still owes an answer; any of them, so that none waits behind a registry that is down."""
+    """Cases in which a registry still owes an answer; any of them, so that none waits behind a registry that is down.
+
+    What is left to be checked after a decision is asked for once a day.
+    """
+    daily = applications.c.asked_on.is_(None) | (applications.c.asked_on < work.today)
     due = select(applications.c.case_id).where(applications.c.ask_again)
+    due = due.where((applications.c.state != State.DECIDED) | daily)
     return list(work.execute(due.order_by(func.random()).limit(limit)).scalars())
 
 
-def list_lapsed(work: Work, today: datetime.date, limit: int) -> list[str]:
-    """Cases that wait for a supplement whose time is over."""
-    late = (applications.c.state == State.SUPPLEMENTING) & (applications.c.supplement_due_on < today)
-    return list(work.execute(select(applications.c.case_id).where(late).limit(limit)).scalars())
+def note_asked(work: Work, application: Application) -> None:
+    """A decided application about which registries are asked today is not asked about again before tomorrow."""
+    mine = (applications.c.case_id == application.case_id) & (applications.c.leg_no == application.leg_no)
+    work.write(update(applications).where(mine).values(asked_on=work.today))
+
+
+def list_lapsed(work: Work, due_before: datetime.date, limit: int) -> list[str]:
+    """Cases that wait for a supplement whose last day was `due_before` that day; any of them, so that none waits behind one that fails."""
+    late = (applications.c.state == State.SUPPLEMENTING) & (applications.c.supplement_due_on < due_before)
+    due = select(applications.c.case_id).where(late)
+    return list(work.execute(due.order_by(func.random()).limit(limit)).scalars())
 
 
 def keep_withdrawal(work: Work, case_id: str, leg_no: int) -> None:
@@ -146,7 +166,7 @@ def keep_withdrawal(work: Work, case_id: str, leg_no: int) -> None:
     work.insert_once(withdrawals, {"case_id": case_id, "leg_no": leg_no})
 
 
-def was_withdrawn(work: Work, application: Application) -> bool:
+def was_withdrawn(work: Work, case_id: str, leg_no: int) -> bool:
     """Whether its withdrawal came before the application itself."""
-    mine = (withdrawals.c.case_id == application.case_id) & (withdrawals.c.leg_no == application.leg_no)
+    mine = (withdrawals.c.case_id == case_id) & (withdrawals.c.leg_no == leg_no)
     return work.execute(select(withdrawals.c.leg_no).where(mine)).first() is not None

@@ -152,7 +152,7 @@ def test_a_clock_may_end_while_it_is_paused() -> None:
 ALLOWED = {  # (role, verb): from which states, to which
     ("accepting", "forward"): ("taken_in supplement_required forwarded in_progress needs_attention", "forwarded"),
     ("accepting", "note_taken_over"): ("forwarded", "in_progress"),
-    ("accepting", "require_supplement"): ("taken_in in_progress", "supplement_required"),
+    ("accepting", "require_supplement"): ("taken_in in_progress supplement_required", "supplement_required"),
     ("accepting", "supplement"): ("supplement_required", "in_progress"),
     ("accepting", "ask_withdrawal"): ("forwarded in_progress supplement_required", "withdrawing"),
     ("accepting", "withdraw"): ("taken_in supplement_required needs_attention withdrawing", "withdrawn"),

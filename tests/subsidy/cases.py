@@ -1,6 +1,9 @@
 """What tests of subsidy do again and again to a case, and ask of it."""
 
+import datetime
 from typing import Any
+
+from sqlalchemy import update
 
 from contracts import subsidy
 from contracts.envelope import Contract, Json
@@ -52,6 +55,12 @@ def switch(country: Country, registry: str, mode: str) -> None:
 def ask_again(country: Country) -> None:
     """What the timer does every minute."""
     _ring(country, "ask_registries_again")
+
+
+def wait_a_day(country: Country) -> None:
+    """What was asked today was asked yesterday."""
+    with country[LANZHOU].works["subsidy"].begin() as work:
+        work.execute(update(store.applications).values(asked_on=work.today - datetime.timedelta(days=1)))
 
 
 def end_supplements(country: Country) -> None:

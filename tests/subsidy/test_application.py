@@ -192,8 +192,17 @@ def test_what_is_missing_is_told_once() -> None:
 
 
 def test_what_was_never_proven_may_be_asked_for_after_five_days_too() -> None:
-    asked = rules.asked_supplement(application(), DAY("2025-10-09"), CALENDAR, 10, unproven=True)
-    assert asked.supplement_told
+    asked = rules.asked_supplement(application(), DAY("2025-10-09"), CALENDAR, 10, frozenset({"card"}))
+    assert (asked.supplement_told, asked.asked_for) == (True, ("card",))
+
+
+def test_a_fact_that_went_missing_later_may_be_asked_for_once_more() -> None:
+    asked = rules.asked_supplement(application(), ACCEPTED, CALENDAR, 10, frozenset({"card"}))
+    again, late = rules.supplemented(asked), DAY("2026-03-02")
+    with pytest.raises(Refused, match="supplement_told_once"):
+        rules.asked_supplement(again, late, CALENDAR, 10, frozenset({"card", "allowance_rule"}))
+    more = rules.asked_supplement(again, late, CALENDAR, 10, frozenset({"card", "hukou"}))
+    assert more.asked_for == ("card", "hukou")
 
 
 def test_when_its_time_is_over_the_case_goes_on_without_the_supplement_and_still_takes_it() -> None:
@@ -201,7 +210,9 @@ def test_when_its_time_is_over_the_case_goes_on_without_the_supplement_and_still
     assert asked.supplement_due_on
     with pytest.raises(OutOfStep, match="stale"):
         rules.lapsed(asked, asked.supplement_due_on)
-    late = rules.lapsed(asked, asked.supplement_due_on + datetime.timedelta(days=1))
+    with pytest.raises(OutOfStep, match="stale"):
+        rules.lapsed(asked, asked.supplement_due_on + rules.TRANSIT)
+    late = rules.lapsed(asked, asked.supplement_due_on + rules.TRANSIT + datetime.timedelta(days=1))
     assert (late.state, late.version) == (State.OPEN, 3)
     assert rules.supplemented(late) == late
     with pytest.raises(OutOfStep, match="stale"):
@@ -259,7 +270,7 @@ def test_nobody_grants_against_the_rules() -> None:
 
 
 UNKNOWN = finding(None, "missing_card")
-ASKED = application(supplement_told=True)
+ASKED = application(supplement_told=True, asked_for=("card",))
 
 
 @pytest.mark.parametrize("approve", [True, False])
@@ -274,6 +285,13 @@ def test_what_was_not_proven_after_a_supplement_is_refused_in_writing_with_its_b
     assert result == "refused"
     assert {reason["code"] for reason in reasons} == {"not_proven_card"}
     assert all("行政许可法" in reason["basis"] and "未得到证明" in reason["text"] for reason in reasons)
+
+
+@pytest.mark.parametrize("approve", [True, False])
+def test_nobody_is_refused_for_a_fact_they_were_not_asked_to_prove(approve: bool) -> None:
+    unasked = UNKNOWN | {"reasons": [*UNKNOWN["reasons"], {**REASON, "code": "missing_hukou"}]}
+    with pytest.raises(Refused, match="facts_missing"):
+        rules.decision(rules.settled([unasked, unasked], ASKED), acts(approve, REASON))
 
 
 def test_nobody_grants_on_missing_facts_however_often_they_were_asked_for() -> None:

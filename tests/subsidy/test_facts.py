@@ -99,13 +99,47 @@ def test_a_promise_is_held_to_what_it_said(name: str, promised: Any, answer: Any
 
 def test_an_answer_given_again_replaces_the_first_but_no_registry_and_no_paper() -> None:
     known = Facts(injury_care=fact(True, "applicant"), special_support=fact(True), card=fact(Card(4, 1), "document"))
-    again = rules.restated(known, declared(PROMISED | {"injury_care": "no"}, BOTH))
+    again = rules.restated(known, declared(PROMISED | {"injury_care": "no"}, BOTH), frozenset({"population"}))
     assert (again.injury_care, again.special_support, again.card) == (
         Fact(False, "applicant", DAY),
         known.special_support,
         known.card,
     )
     assert again.low_income == Fact("dibao_edge", "promise", DAY)
+
+
+def test_a_promise_that_the_register_denied_is_not_believed_again() -> None:
+    denied = rules.answered(declared(PROMISED, BOTH), Facts(), frozenset({"hukou"}))
+    again = rules.restated(denied, declared(PROMISED, BOTH), frozenset({"low-income"}))
+    assert (again.hukou, again.area, again.low_income) == (None, None, Fact("dibao_edge", "promise", DAY))
+
+
+@pytest.mark.parametrize(
+    ("told", "shown", "record", "known"),
+    [
+        (Card(7, 3), Card(7, 3, frozenset({4})), "", Card(7, 3, frozenset({4}))),
+        (Card(7, 3), Card(7, 3), "card", None),
+        (Card(7, 3), Card(7, 2, frozenset({4})), "card", None),
+        (Card(7, 3), Card(4, 3), "card", None),
+        (Card(7, 3, frozenset({1})), Card(7, 3, frozenset({4})), "card", None),
+        (None, Card(7, 3, frozenset({4})), "card", None),
+    ],
+)
+def test_a_card_shown_adds_to_its_record_nothing_but_the_components_that_are_not_there(
+    told: Any, shown: Card, record: str, known: Card | None
+) -> None:
+    held, seen = Facts(card=fact(told)), Facts(card=fact(shown, "document"))
+    assert rules.on_record(held, seen) == record
+    if known:
+        assert rules.noted(held, seen).card == fact(known)
+
+
+def test_components_that_a_card_showed_stay_when_its_registry_does_not_tell_them() -> None:
+    shown = Facts(card=fact(Card(7, 3, frozenset({4})), "document"))
+    known = rules.answered(shown, Facts(card=fact(Card(7, 3))), frozenset())
+    assert known.card == fact(Card(7, 3, frozenset({4})))
+    other = rules.answered(shown, Facts(card=fact(Card(7, 2))), frozenset())
+    assert other.card == fact(Card(7, 2))
 
 
 def test_a_paper_says_of_low_income_and_special_support_what_it_excludes() -> None:
@@ -123,7 +157,9 @@ def test_an_identity_card_shows_the_hukou_and_its_number_the_birth() -> None:
     seen = rules.documented(shown, None, datetime.date(1975, 3, 12), DAY)
     assert (seen.hukou, seen.area) == (Fact("620102", "document", DAY), Fact("urban", "document", DAY))
     assert seen.born_on == Fact(datetime.date(1975, 3, 12), "document", DAY)
-    assert rules.answered(seen, Facts(), frozenset({"hukou"})).hukou is None  # the register knows nobody of that number
+    denied = rules.answered(seen, Facts(), frozenset({"hukou"}))  # the register knows nobody of that number
+    assert (denied.hukou, denied.area, denied.born_on) == (None, None, None)
+    assert rules.unchecked(denied) == frozenset()
 
 
 CARDS = st.builds(Card, st.integers(1, 7), st.integers(1, 4), st.none() | st.frozensets(st.integers(1, 6), min_size=1))

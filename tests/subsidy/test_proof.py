@@ -34,6 +34,7 @@ from tests.subsidy.cases import (
 
 CARD = {"code": "disability-card", "source": "applicant", "seen": "original", "seen_by": "w", "provided_at": ""}
 NUMBER = HE_SHOUTIAN["id_number"]
+MULTIPLE = HE_SHOUTIAN | {"name": "田一苇", "id_number": "990104199304210105"}
 SHOWN: Json = {"card_no": f"{NUMBER}41"}
 
 
@@ -105,7 +106,10 @@ def test_when_no_supplement_comes_in_time_the_case_goes_on_and_can_be_refused(
     hand.set("2025-11-19T10:00:00Z")
     end_supplements(country)
     assert answer(country, CHECK, case_id, TOWNSHIP) == ("OutOfStep", "awaiting_supplement")
-    hand.set("2025-11-20T01:00:00Z")
+    hand.set("2025-11-24T10:00:00Z")  # it may have been brought on the last day, and be under way
+    end_supplements(country)
+    assert answer(country, CHECK, case_id, TOWNSHIP) == ("OutOfStep", "awaiting_supplement")
+    hand.set("2025-11-25T01:00:00Z")
     for _ in range(2):
         end_supplements(country)
     assert [step["verb"] for step in country[SANYA].story(case_id)["steps"]].count("supplement_lapsed") == 1
@@ -133,7 +137,8 @@ def test_a_card_that_was_brought_stands_in_for_a_registry_that_is_down_and_is_ch
     switch(country, "disability-card", "up")
     ask_again(country)
     (told,) = country[LANZHOU].told(subsidy.PromiseCheckedV1)
-    assert told.data == {"fact": "card", "kept": True, "source": "document"}
+    assert told.personal == {"fact": "card", "kept": True}
+    assert (told.data["source"], "fact" in told.data) == ("document", False)
 
 
 def test_a_card_that_says_other_than_the_registry_shows_up_as_a_broken_promise_does(country: Country) -> None:
@@ -143,7 +148,24 @@ def test_a_card_that_says_other_than_the_registry_shows_up_as_a_broken_promise_d
     switch(country, "disability-card", "up")
     ask_again(country)
     (told,) = country[LANZHOU].told(subsidy.PromiseCheckedV1)
-    assert (told.data["kept"], told.data["source"]) == (False, "document")
+    assert (told.personal["kept"], told.data["source"]) == (False, "document")
+
+
+def test_the_components_of_a_multiple_disability_are_read_off_the_card_where_the_registry_has_none(
+    country: Country,
+) -> None:
+    path = country[LANZHOU].node.home / "registries.yaml"
+    path.write_text(path.read_text("utf-8").replace('"620111"', '"620102"'), "utf-8")
+    case_id = begun(country, MULTIPLE, materials=[CARD])
+    assert last_task(country).data["missing_facts"] == ["card_components"]
+    card_no = f"{MULTIPLE['id_number']}73"
+    opinion = shown(card_no=card_no, card_components=[4])
+    assert answer(country, CHECK, case_id, TOWNSHIP, **opinion) == ("", "")
+    assert last_task(country).data["missing_facts"] == []
+    ask_again(country)
+    done(country, case_id, (REVIEW, DPF), (DECIDE, COUNTY))
+    assert country[LANZHOU].story(case_id)["outcome"]["result"] == "granted"
+    assert country[LANZHOU].told(subsidy.PromiseCheckedV1) == []
 
 
 @pytest.mark.parametrize(

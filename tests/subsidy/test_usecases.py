@@ -262,3 +262,14 @@ def test_a_hukou_that_proves_to_be_elsewhere_during_a_supplement_sends_the_case_
         (2, "redirected"),
         (3, "accepted"),
     ]
+
+
+def test_the_reason_for_which_a_clerk_sends_a_case_back_is_kept_sealed_with_it(country: Country) -> None:
+    case_id, reason = begun(country, city=SANYA), {"reason": "户口已随子女迁往三亚"}
+    back: Json = {"to_division": "460204", "personal": reason}
+    assert answer(country, subsidy.RedirectApplicationV1, case_id, TOWNSHIP, **back) == ("", "")
+    row, *_later = country[LANZHOU].rows("subsidy", store.applications)
+    assert row.state == "redirected"
+    assert (row.decision["reason"], row.decision["by"]["office"]) == (reason["reason"], TOWNSHIP)
+    moved, *_again = country[LANZHOU].told(subsidy.HukouMovedV1)
+    assert reason["reason"] not in str(moved.data)

@@ -165,6 +165,17 @@ def test_many_handlers_at_once_make_the_same_case(scene):
     assert (seen(scene)["state"], len(seen(scene)["timeline"])) == ("closed", 9)
 
 
+def test_a_late_word_of_an_earlier_application_does_not_hide_the_task_of_the_next(scene):
+    scene.hear(TAKEN_IN, CASE, taken_in(), people())
+    opened = {"case": facts(), "division": COUNTY, "missing_facts": [], "leg_no": 3, "version": 1}
+    opened |= {"task": a_task("check", "township", COUNTY)}
+    scene.hear(subsidy.TaskOpenedV1, CASE, opened, {"findings": [FINDING]})
+    moved = {"leg_no": 2, "version": 2, "office": office(), "at": at(4), "to_division": COUNTY}
+    scene.hear(subsidy.HukouMovedV1, CASE, moved)
+    assert seen(scene)["task"]["verb"] == "check"
+    assert len(seen(scene)["tasks"]) == 1
+
+
 def test_a_message_heard_twice_is_a_duplicate(scene):
     event = the_story(scene)[0]
     assert scene.doors.handle(scene.works, event) is Outcome.DONE
@@ -221,7 +232,10 @@ def test_a_withdrawal_is_at_once_here_and_asked_for_elsewhere(scene):
 @pytest.mark.parametrize(
     ("contract", "data"),
     [
-        (subsidy.PromiseCheckedV1, {"fact": "low_income", "kept": False, "source": "promise"}),
+        (
+            subsidy.SupplementArrivedLateV1,
+            {"leg_no": 2, "version": 5, "office": office(COUNTY), "brought_at": at(1), "due_on": "2025-11-19"},
+        ),
         (exchange.MessageQuarantinedV1, {"code": "signature_wrong", "peer": "460200", "message_id": "m"}),
         (exchange.DirectoryUpdatedV1, {"version": 7}),
         (
@@ -237,6 +251,35 @@ def test_what_a_person_must_know_of_is_a_notice(scene, contract, data):
         [of_case] = reading.list_notices(work, CASE, "", 5)
     assert {name: of_case[name] for name in notice} == notice
     assert (notice["kind"], notice["data"]) == (contract.type, data)
+
+
+def test_that_a_promise_was_checked_is_a_notice_and_what_was_found_is_for_who_looks_into_the_case(scene):
+    scene.hear(TAKEN_IN, CASE, taken_in(), people())
+    for fact, kept in (("low_income", False), ("card", True)):
+        told = {"leg_no": 2, "version": 5, "source": "promise"}
+        scene.hear(subsidy.PromiseCheckedV1, CASE, told, {"fact": fact, "kept": kept})
+    with scene.works.begin() as work:
+        notices = viewing.list_notices(work, {"cursor": "", "limit": 50})["notices"]
+    assert [notice["data"] for notice in notices] == [told, told]
+    assert seen(scene)["personal"]["checked"] == [
+        {"fact": "card", "name": "残疾人证信息", "kept": True, "source": "promise"},
+        {"fact": "low_income", "name": "低保或低收入身份", "kept": False, "source": "promise"},
+    ]
+
+
+def test_a_task_that_no_office_may_do_is_a_notice(scene):
+    opened = {"case": facts(), "division": COUNTY, "missing_facts": [], "leg_no": 2, "version": 1}
+    nobodys = a_task("check", "township", TOWNSHIP) | {"offices": []}
+    scene.hear(subsidy.TaskOpenedV1, CASE, opened | {"task": nobodys}, {"findings": [FINDING]})
+    done = {"leg_no": 2, "version": 2, "approve": True, "office": office(), "at": at(4), "next_task": nobodys}
+    scene.hear(subsidy.ApplicationCheckedV1, CASE, done)
+    with scene.works.begin() as work:
+        notices = viewing.list_notices(work, {"cursor": "", "limit": 50})["notices"]
+    assert [(notice["kind"], notice["case_id"]) for notice in notices] == [
+        (subsidy.ApplicationCheckedV1.type, CASE),
+        (subsidy.TaskOpenedV1.type, CASE),
+    ]
+    assert [notice["data"] for notice in notices] == [{"verb": "check", "tier": "township", "offices": []}] * 2
 
 
 def test_the_limit_that_runs_out_first_is_the_cases(scene):

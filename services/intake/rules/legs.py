@@ -44,7 +44,7 @@ MOVES: Mapping[tuple[str, str], tuple[frozenset[State], State]] = {
         S.FORWARDED,
     ),
     ("accepting", "note_taken_over"): (frozenset({S.FORWARDED}), S.IN_PROGRESS),
-    ("accepting", "require_supplement"): (frozenset({S.TAKEN_IN, S.IN_PROGRESS}), S.SUPPLEMENT_REQUIRED),
+    ("accepting", "require_supplement"): (frozenset({*BEFORE_HANDING_OVER, S.IN_PROGRESS}), S.SUPPLEMENT_REQUIRED),
     ("accepting", "supplement"): (frozenset({S.SUPPLEMENT_REQUIRED}), S.IN_PROGRESS),
     ("accepting", "ask_withdrawal"): (
         frozenset({S.FORWARDED, S.IN_PROGRESS, S.SUPPLEMENT_REQUIRED}),

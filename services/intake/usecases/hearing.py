@@ -50,7 +50,7 @@ def note_supplement_request(work: Work) -> None:
     kept = store.get_case(work, leg.case_id)
     until = datetime.date.fromisoformat(told["due_on"]) if told["due_on"] else clocks.supplement_until(work, kept)
     case.change_aloud(work, leg, rules.ask_supplement(leg, until))
-    notices.send(work, kept, f"supplement_requested/{told['leg']['leg_no']}", until)
+    notices.send(work, kept, f"supplement_requested/{told['leg']['leg_no']}.{told['leg']['version']}", until)
 
 
 def note_declined(work: Work) -> None:

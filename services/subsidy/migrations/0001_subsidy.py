@@ -24,11 +24,13 @@ def upgrade() -> None:
         sa.Column("acts", sa.Text(), nullable=False),
         sa.Column("supplement_told", sa.Boolean(), nullable=False),
         sa.Column("supplement_due_on", sa.Date(), nullable=True),
+        sa.Column("asked_for", sa.JSON(), nullable=False),
         sa.Column("case_facts", sa.JSON(), nullable=False),
         sa.Column("personal", sa.Text(), nullable=False),
         sa.Column("facts", sa.Text(), nullable=False),
         sa.Column("unanswered", sa.JSON(), nullable=False),
         sa.Column("decision", sa.Text(), nullable=True),
+        sa.Column("asked_on", sa.Date(), nullable=True),
         sa.Column("ask_again", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("case_id", "leg_no"),
     )

@@ -12,11 +12,13 @@ from shared.calendar import Calendar
 from shared.errors import Denied, OutOfStep, Refused
 
 MISSING = "missing_"  # how the rules begin the code of a fact that is not known
-NO_RULE = "missing_allowance_rule"  # ours to settle: no applicant can prove a rule
+RULE = "allowance_rule"  # ours to settle: no applicant can prove a rule
+NO_RULE = MISSING + RULE
 NOT_PROVEN = "not_proven_"
 PROOF = "行政许可法 第三十一条、第三十八条;社会救助法 第四十三条、第四十五条"
 EXAMINED = "国发〔2015〕52号 三"
 SEPARATION = "国办发〔2020〕35号 收受分离"
+TRANSIT = datetime.timedelta(days=5)  # ours: what was brought on the last day may be on its way over a long weekend
 TELL_MISSING_WITHIN = 5  # working days: what is not told by then counts as complete (行政许可法 第三十二条)
 
 
@@ -60,6 +62,7 @@ class Application:
     acts: tuple[Act, ...] = ()
     supplement_told: bool = False
     supplement_due_on: datetime.date | None = None
+    asked_for: tuple[str, ...] = ()  # the facts that the applicant was asked to prove
 
     @property
     def open(self) -> bool:
@@ -119,18 +122,20 @@ def done(application: Application, act: Act, last: bool) -> Application:
 
 
 def asked_supplement(
-    application: Application, on: datetime.date, calendar: Calendar, days: int, *, unproven: bool = False
+    application: Application, on: datetime.date, calendar: Calendar, days: int, missing: frozenset[str] = frozenset()
 ) -> Application:
     """补正 is told once, all at once, within five working days (行政许可法 第三十二条); Refused else.
 
-    `days`: working days to bring it. While facts are `unproven` it may be asked later, too: the five days bind what
-    papers lack, and nobody is refused for what they were never asked to prove.
+    `days`: working days to bring it. `missing` facts are asked for together; while one of them was never asked for it
+    may be later, and once more: the five days bind what papers lack, what a registry took away came to light since, and
+    nobody is refused for what they were never asked to prove.
     """
     basis = "行政许可法 第三十二条"
-    if application.supplement_told:
+    new = missing.difference(application.asked_for, {RULE})
+    if application.supplement_told and not new:
         raise Refused("supplement_told_once", "补正内容应当一次性告知,此办件已告知过,不得再次要求补正", basis=basis)
     late = calendar.working_days_between(application.accepted_on, on) > TELL_MISSING_WITHIN
-    if late and not unproven:
+    if late and not new:
         raise Refused("supplement_too_late", "超过五个工作日未一次性告知补正的,视为受理,请继续办理", basis=basis)
     return dataclasses.replace(
         application,
@@ -138,20 +143,29 @@ def asked_supplement(
         version=application.version + 1,
         supplement_told=True,
         supplement_due_on=calendar.add_working_days(on, days).date,
+        asked_for=(*application.asked_for, *sorted(new)),
     )
 
 
+def awaits_supplement(application: Application) -> bool:
+    """Whether what the applicant brings still counts: after its time, too, as long as nothing is decided."""
+    return application.open and application.supplement_told
+
+
 def supplemented(application: Application) -> Application:
-    """The applicant brought what was missing; after its time, too, as long as nothing is decided."""
-    if not application.open or not application.supplement_told:
+    """The applicant brought what was missing. OutOfStep when nobody waits for it."""
+    if not awaits_supplement(application):
         raise OutOfStep("stale", "过时的消息")
     return dataclasses.replace(application, state=State.OPEN)
 
 
 def lapsed(application: Application, on: datetime.date) -> Application:
-    """The time for the supplement is over: go on with what is known. OutOfStep while it runs, or when it came."""
+    """The time for the supplement is over, and for its way here: go on with what is known.
+
+    OutOfStep while it runs, or when the supplement came.
+    """
     due_on = application.supplement_due_on
-    if application.state is not State.SUPPLEMENTING or due_on is None or on <= due_on:
+    if application.state is not State.SUPPLEMENTING or due_on is None or on <= due_on + TRANSIT:
         raise OutOfStep("stale", "过时的消息")
     return dataclasses.replace(application, state=State.OPEN, version=application.version + 1)
 
@@ -192,13 +206,14 @@ def settled(findings: Sequence[Mapping[str, Any]], application: Application) -> 
     """The findings once the supplement is over: a benefit whose facts are still not proven is not due.
 
     The applicant answers for the papers (行政许可法 第三十一条) and helps to find the facts (社会救助法 第四十三条); who was
-    told once what is missing, and did not prove it, is refused in writing. Before that nothing is settled.
+    told what is missing, and did not prove it, is refused in writing. What was never asked for settles nothing.
     """
-    return [_settled(finding) if application.supplement_told else finding for finding in findings]
+    asked = {MISSING + fact for fact in application.asked_for}
+    return [_settled(finding, asked) for finding in findings]
 
 
-def _settled(finding: Mapping[str, Any]) -> Mapping[str, Any]:
-    if finding["eligible"] is not None or any(reason["code"] == NO_RULE for reason in finding["reasons"]):
+def _settled(finding: Mapping[str, Any], asked: set[str]) -> Mapping[str, Any]:
+    if finding["eligible"] is not None or not all(reason["code"] in asked for reason in finding["reasons"]):
         return finding
     return {**finding, "eligible": False, "reasons": [_not_proven(reason) for reason in finding["reasons"]]}
 

@@ -9,7 +9,16 @@ from services.subsidy.rules.eligibility import Allowance, Card, Fact, Facts, Sou
 
 YES_NO = {"yes": True, "no": False}
 DECLARABLE = ("special_support", "injury_care", "orphan_support", "serving_sentence", "long_term_care")
-HELD_BY_POPULATION = ("hukou", "area")  # a person it has no record of has neither, whatever was promised
+HELD_BY: Mapping[str, str] = {  # a fact that may rest on a promise or a paper -> the registry that holds it
+    "card": "disability-card",
+    "low_income": "low-income",
+    "special_support": "low-income",
+    "hukou": "population",
+    "area": "population",
+    "born_on": "population",
+}
+# a person it has no record of has none of these, whatever was promised or shown
+HELD_BY_POPULATION = tuple(name for name, registry in HELD_BY.items() if registry == "population")
 
 
 def declared(answers: Mapping[str, Any], promised: frozenset[str], division: str, on: datetime.date) -> Facts:
@@ -57,17 +66,27 @@ def _allowances(answers: Mapping[str, Any], on: datetime.date) -> Fact[tuple[All
 
 
 def answered(known: Facts, found: Facts, denied: frozenset[str]) -> Facts:
-    """What is known once registries have answered; `denied`: the facts of which they hold no record."""
+    """What is known once registries have answered; `denied`: the facts of which they hold no record.
+
+    A registry that does not tell the components of a card leaves those that a paper showed.
+    """
     now = merged(known, found)
+    if _adds_components(now.card, known.card):
+        now = dataclasses.replace(now, card=_with_components(now.card, known.card))
     if "hukou" not in denied:
         return now
     doubted = unchecked(now).intersection(HELD_BY_POPULATION)
     return dataclasses.replace(now, **dict.fromkeys(doubted))
 
 
-def restated(known: Facts, said: Facts) -> Facts:
-    """What the applicant says now in the place of what they said before; registries and papers are not talked over."""
-    held = {name: fact for name, fact in _known(known).items() if fact.source in ("registry", "document")}
+def restated(known: Facts, said: Facts, unanswered: frozenset[str]) -> Facts:
+    """What the applicant says now in the place of what they said before; registries and papers are not talked over.
+
+    Nor is a promise believed again that the population registry, if not `unanswered`, has found to be false.
+    """
+    held: dict[str, Any] = {n: fact for n, fact in _known(known).items() if fact.source in ("registry", "document")}
+    if "population" not in unanswered:
+        held |= {name: getattr(known, name) for name in HELD_BY_POPULATION}
     return dataclasses.replace(merged(known, said), **held)
 
 
@@ -83,9 +102,31 @@ def documented(shown: Mapping[str, Any], card: Card | None, born_on: datetime.da
 
 
 def on_record(known: Facts, shown: Facts) -> str:
-    """The first shown fact that a registry has told already; "" for none."""
-    told = _known(known)
-    return next((name for name in _known(shown) if name in told and told[name].source == "registry"), "")
+    """The first shown fact that a registry has told already; "" for none. It may leave the components of a card open."""
+    told = {name for name, fact in _known(known).items() if fact.source == "registry"}
+    if _adds_components(known.card, shown.card):
+        told.discard("card")
+    return next((name for name in _known(shown) if name in told), "")
+
+
+def noted(known: Facts, shown: Facts) -> Facts:
+    """What is known once papers were shown; to a card that its registry told they add nothing but its components."""
+    now = merged(known, shown)
+    if known.card and known.card.source == "registry" and _adds_components(known.card, shown.card):
+        return dataclasses.replace(now, card=_with_components(known.card, shown.card))
+    return now
+
+
+def _adds_components(told: Fact[Card | None] | None, other: Fact[Card | None] | None) -> bool:
+    """Whether `other` names the categories within the very card whose own `told` leaves open."""
+    if not (told and told.value and other and other.value) or _gist(told.value) != _gist(other.value):
+        return False
+    return told.value.components is None and other.value.components is not None
+
+
+def _with_components(told: Any, other: Any) -> Fact[Card | None]:
+    card = dataclasses.replace(told.value, components=other.value.components)
+    return dataclasses.replace(told, value=card)
 
 
 def kept_word(name: str, promised: Facts, known: Facts) -> bool:

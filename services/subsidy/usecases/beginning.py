@@ -35,11 +35,21 @@ def begin_application(work: Work) -> None:
     work.lock(application.case_id)
     if not store.open_application(work, kept):
         raise OutOfStep("stale", "过时的消息")
-    case.note_look(work, kept, "registries")
-    if store.was_withdrawn(work, application):
+    if store.was_withdrawn(work, application.case_id, application.leg_no):
         _drop(work, application)
     else:
         case.go_on(work, kept)
+
+
+def begin_look(work: Work, case_id: str, told: Json, personal: Json) -> set[str]:
+    """Which registries to ask about a new application, on record; none when it is known already, or withdrawn."""
+    kept, leg_no, facts = store.find_application(work, case_id), told["leg"]["leg_no"], told["case"]
+    if (kept and kept.application.leg_no >= leg_no) or store.was_withdrawn(work, case_id, leg_no):
+        return set()
+    matter = matter_version(facts["matter"], facts["matter_version"])
+    asked, person = case.registries_of(matter), case.subject_of(matter, personal)
+    case.record_look(work, case_id, facts["accepting_office"]["code"], person, asked, "registries")
+    return asked
 
 
 def _application(work: Work, told: Json) -> Application:
@@ -83,25 +93,25 @@ def drop_application(work: Work) -> None:
 def _drop(work: Work, application: Application) -> None:
     after = rules.ended(application, State.DROPPED)
     store.save_application(work, after, application.version, ask_again=False)
-    work.tell(said.ApplicationDroppedV1, after.case_id, {"version": after.version, "at": clock.iso(work.now)})
+    work.tell(said.ApplicationDroppedV1, after.case_id, case.word(after) | {"at": clock.iso(work.now)})
 
 
 def note_answers(work: Work, kept: Kept, gathered: Gathered) -> None:
     """A registry that was away has answered: what was unknown is known, promises and papers are checked."""
-    case.note_look(work, kept, "registries_again")
     known = fact_rules.answered(kept.facts, gathered.found, gathered.denied)
-    if (known, gathered.unavailable) == (kept.facts, kept.unanswered):
+    unanswered = kept.unanswered & gathered.unavailable
+    if (known, unanswered) == (kept.facts, kept.unanswered):
         return
-    tell_checked(work, kept.application.case_id, kept.facts, known)
-    now = dataclasses.replace(kept, facts=known, unanswered=gathered.unavailable)
+    tell_checked(work, kept.application, kept.facts, known)
+    now = dataclasses.replace(kept, facts=known, unanswered=unanswered)
     store.save_facts(work, now)
     if kept.application.state is State.OPEN:
         case.go_on(work, now)
 
 
-def tell_checked(work: Work, case_id: str, said_before: Facts, known: Facts) -> None:
+def tell_checked(work: Work, application: Application, said_before: Facts, known: Facts) -> None:
     """Say of every promise and paper that a registry has answered by now whether it was borne out."""
     for name in sorted(fact_rules.unchecked(said_before) - fact_rules.unchecked(known)):
-        source = getattr(said_before, name).source
-        checked = {"fact": name, "kept": fact_rules.kept_word(name, said_before, known), "source": source}
-        work.tell(said.PromiseCheckedV1, case_id, checked)
+        data = case.word(application) | {"source": getattr(said_before, name).source}
+        checked = {"fact": name, "kept": fact_rules.kept_word(name, said_before, known)}
+        work.tell(said.PromiseCheckedV1, application.case_id, data, checked)

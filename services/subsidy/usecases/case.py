@@ -2,12 +2,14 @@
 
 import dataclasses
 from collections.abc import Sequence
+from itertools import chain
 
 from contracts import subsidy as said
 from contracts.envelope import Json
 from contracts.matters import Matter, matter_version
 from services.subsidy import store
 from services.subsidy.rules import application as rules
+from services.subsidy.rules import facts as fact_rules
 from services.subsidy.rules.application import Application, State
 from services.subsidy.rules.eligibility import Outcome, assess
 from services.subsidy.standards import standard_for
@@ -41,6 +43,11 @@ def matter_of(kept: Kept) -> Matter:
 def office_ref(work: Work, office: Office) -> Json:
     """An office of ours as contracts.case.OfficeRef."""
     return {"code": office.code, "name": office.name, "node": work.node.code, "phone": office.phone}
+
+
+def word(application: Application) -> Json:
+    """Of which application, and which of its words: the beginning of a contracts.subsidy.Word."""
+    return {"leg_no": application.leg_no, "version": application.version}
 
 
 def subject_of(matter: Matter, personal: Json) -> Json:
@@ -88,16 +95,18 @@ def _redirected(work: Work, kept: Kept) -> bool:
         return False
     if hukou.value[:6] == kept.application.division[:6]:
         return False
-    office = task_offices(work, kept)[0]
-    redirect(work, kept, office, hukou.value)
+    redirect(work, kept, speaker(work, kept), hukou.value)
     return True
 
 
-def redirect(work: Work, kept: Kept, office: Office, to: str) -> None:
-    """The case goes back, naming the division where the hukou is."""
+def redirect(work: Work, kept: Kept, office: Json, to: str, why: Json | None = None) -> None:
+    """The case goes back, naming the division where the hukou is.
+
+    `office`: contracts.case.OfficeRef; `why`: who sent it back and for what reason, kept sealed with the application.
+    """
     after = rules.ended(kept.application, State.REDIRECTED)
-    store.save_application(work, after, kept.application.version, ask_again=False)
-    data = {"version": after.version, "office": office_ref(work, office), "at": clock.iso(work.now)}
+    store.save_application(work, after, kept.application.version, ask_again=False, decision=why)
+    data = word(after) | {"office": office, "at": clock.iso(work.now)}
     work.tell(said.HukouMovedV1, after.case_id, data | {"to_division": to})
 
 
@@ -107,10 +116,9 @@ def open_task(work: Work, kept: Kept) -> None:
     if task is None:
         return
     outcomes = outcomes_of(kept)
-    data = {
+    data = word(kept.application) | {
         "case": dict(kept.case_facts),
         "division": kept.application.division,
-        "version": kept.application.version,
         "task": task,
         "missing_facts": sorted({fact for outcome in outcomes for fact in outcome.missing} | kept.unanswered),
     }
@@ -135,6 +143,27 @@ def task_offices(work: Work, kept: Kept) -> list[Office]:
     return [office for office in found if office.tier == step["tier"]]
 
 
+def speaker(work: Work, kept: Kept) -> Json:
+    """Who speaks where no clerk did, as contracts.case.OfficeRef.
+
+    One of the offices of the task; when the table has lost them all, one that decides there, or the city itself.
+    """
+    matter, division = kept.application.matter, kept.application.division
+    deciders = work.node.offices.competent("decide", matter, division, work.today)
+    return _ref_or_city(work, next(chain(task_offices(work, kept), deciders), None))
+
+
+def decider_ref(work: Work, kept: Kept) -> Json:
+    """The office that decided, as contracts.case.OfficeRef; the city itself when the table has lost it."""
+    return _ref_or_city(work, work.node.offices.by_code.get(kept.application.acts[-1].office))
+
+
+def _ref_or_city(work: Work, office: Office | None) -> Json:
+    if office is not None:
+        return office_ref(work, office)
+    return {"code": work.node.code, "name": work.node.directory.name_of(work.node.code), "node": work.node.code}
+
+
 def outcomes_of(kept: Kept) -> Sequence[Outcome]:
     """The rules' answer on the facts at hand, as of the day of application; none for a clerk's matter."""
     application = kept.application
@@ -154,18 +183,33 @@ def finding_of(found: Outcome) -> Json:
     }
 
 
-def note_look(work: Work, kept: Kept, purpose: str) -> None:
-    """Asking a registry about a person is a look-up like any other."""
-    asked = registries_of(matter_of(kept))
+def owed(kept: Kept) -> set[str]:
+    """The registries to be asked again: those that have not answered, and those that can check a promise or paper.
+
+    After the decision only the checks are left; after any other end nothing is.
+    """
+    checks = {fact_rules.HELD_BY[name] for name in fact_rules.unchecked(kept.facts)}
+    if kept.application.state is State.DECIDED:
+        return checks
+    return checks | kept.unanswered if kept.application.open else set()
+
+
+def note_look(work: Work, kept: Kept, asked: set[str], purpose: str) -> None:
+    """Asking registries about a person is a look-up like any other."""
+    person, office = subject_of(matter_of(kept), dict(kept.personal)), kept.application.accepting_office
+    record_look(work, kept.application.case_id, office, person, asked, purpose)
+
+
+def record_look(work: Work, case_id: str, office: str, person: Json, asked: set[str], purpose: str) -> None:
+    """Put on record that registries are asked about a person; nothing when none is asked."""
     if asked:
-        person = subject_of(matter_of(kept), dict(kept.personal))
         audit.record(
             work,
             actor="system",
-            office=kept.application.accepting_office,
+            office=office,
             purpose=purpose,
             act="ask_registries",
-            subject=kept.application.case_id,
+            subject=case_id,
             person_index=blind_index(work.node.keys, "person", f"{person['id_type']}:{person['id_number']}"),
             fields=tuple(sorted(asked)),
         )

@@ -12,7 +12,7 @@ from services.subsidy import store
 from services.subsidy.rules import application as rules
 from services.subsidy.rules import facts as fact_rules
 from services.subsidy.rules.application import Act
-from services.subsidy.rules.eligibility import Card, Facts, first_month, merged
+from services.subsidy.rules.eligibility import Card, Facts, first_month
 from services.subsidy.rules.standard import CATEGORIES, MULTIPLE
 from services.subsidy.store import Kept
 from services.subsidy.usecases import case
@@ -69,8 +69,8 @@ def _act(work: Work, contract: type[Contract], verb: str) -> None:
 def _seen(work: Work, kept: Kept, shown: Json) -> Facts:
     """The facts, with those on the papers that the applicant brought. Refused, naming the field at fault.
 
-    A paper stands in for a registry that did not answer, no more: what the registry told is not written over, and what
-    the paper shows is checked later as a promise is.
+    A paper stands in for a registry that did not answer, no more: what the registry told is not written over (it may
+    leave the components of a card open), and what the paper shows is checked later as a promise is.
     """
     _expect_brought(kept, shown)
     person = case.subject_of(case.matter_of(kept), dict(kept.personal))
@@ -84,7 +84,7 @@ def _seen(work: Work, kept: Kept, shown: Json) -> Facts:
     if known:
         words = f"登记机构已有答复,以登记信息为准,不必按证件记录:{said.MISSING_FACTS[known][0]}"
         raise Refused("fact_on_record", words, basis=SHARED, field="shown")
-    return merged(kept.facts, seen)
+    return fact_rules.noted(kept.facts, seen)
 
 
 def _expect_brought(kept: Kept, shown: Json) -> None:
@@ -118,8 +118,7 @@ def _at(name: str) -> Iterator[None]:
 
 
 def _tell_done(work: Work, kept: Kept, verb: str, act: Act, office: Office) -> None:
-    data = {
-        "version": kept.application.version,
+    data = case.word(kept.application) | {
         "approve": act.approve,
         "office": case.office_ref(work, office),
         "at": act.at,
@@ -135,12 +134,10 @@ def _decide(work: Work, kept: Kept, read_version: int, office: Office) -> None:
     result, reasons = rules.decision(findings, application.acts)
     inputs = {"facts": fact_rules.to_json(kept.facts), "findings": findings, "rules": RULES_VERSION}
     inputs |= {"division": application.division, "applied_on": application.applied_on.isoformat()}
-    store.save_application(
-        work, application, read_version, decision=inputs | {"result": result, "reasons": list(reasons)}
-    )
+    inputs |= {"result": result, "reasons": list(reasons)}
+    store.save_application(work, application, read_version, decision=inputs, ask_again=store.to_ask_again(kept))
     last = application.acts[-1]
-    data = {
-        "version": application.version,
+    data = case.word(application) | {
         "result": result,
         "office": case.office_ref(work, office),
         "at": last.at,
@@ -191,4 +188,5 @@ def redirect_application(work: Work) -> None:
     office = case.expect_turn(work, kept, asked)
     rules.expect_elsewhere(kept.application, asked["to_division"])
     regions.standard().resolve(asked["to_division"], work.today)
-    case.redirect(work, kept, office, asked["to_division"])
+    why = {"result": "redirected", "by": asked["actor"], **work.personal(said.RedirectApplicationV1)}
+    case.redirect(work, kept, case.office_ref(work, office), asked["to_division"], why)

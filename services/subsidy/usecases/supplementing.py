@@ -4,10 +4,12 @@ import dataclasses
 
 from contracts import intake as intake_contracts
 from contracts import subsidy as said
+from contracts.envelope import Json
 from services.subsidy import store
 from services.subsidy.ports import Gathered
 from services.subsidy.rules import application as rules
 from services.subsidy.rules import facts as fact_rules
+from services.subsidy.rules.application import State
 from services.subsidy.store import Kept
 from services.subsidy.usecases import beginning, case
 from shared import calendar, clock
@@ -15,15 +17,34 @@ from shared.outbox import Work
 
 
 def request_supplement(work: Work) -> None:
-    """要求补正: by the office whose task it is, once, in time."""
+    """要求补正: by the office whose task it is, once, in time, with every fact that is missing."""
     asked, kept = work.data(said.RequestSupplementV1), case.get(work)
     office, days = case.expect_turn(work, kept, asked), case.matter_of(kept).supplement_days
-    unproven = any(outcome.missing for outcome in case.outcomes_of(kept))
-    after = rules.asked_supplement(kept.application, work.today, calendar.standard(), days, unproven=unproven)
+    unproven = frozenset(fact for outcome in case.outcomes_of(kept) for fact in outcome.missing)
+    after = rules.asked_supplement(kept.application, work.today, calendar.standard(), days, unproven)
     store.save_application(work, after, kept.application.version)
-    data = {"version": after.version, "office": case.office_ref(work, office), "at": clock.iso(work.now)}
+    data = case.word(after) | {"office": case.office_ref(work, office), "at": clock.iso(work.now)}
     data["due_on"] = str(after.supplement_due_on)
-    work.tell(said.SupplementNeededV1, after.case_id, data, work.personal(said.RequestSupplementV1))
+    named = work.personal(said.RequestSupplementV1)["missing"]
+    new = after.asked_for[len(kept.application.asked_for) :]
+    work.tell(said.SupplementNeededV1, after.case_id, data, {"missing": [*named, *map(_to_prove, new)]})
+
+
+def _to_prove(fact: str) -> Json:
+    """A missing fact as contracts.case.Reason: all that is missing is told, whatever the clerk thought of."""
+    name, _advice = said.MISSING_FACTS[fact]
+    text = f"{name}尚未核实,请提供材料、书面承诺或补充回答"
+    return {"code": rules.MISSING + fact, "text": text, "basis": rules.PROOF}
+
+
+def begin_look(work: Work, case_id: str) -> set[str]:
+    """Which registries to ask once a supplement has come, on record; none when nobody waits for it any more."""
+    kept = store.find_application(work, case_id)
+    if kept is None or not rules.awaits_supplement(kept.application):
+        return set()
+    asked = case.registries_of(case.matter_of(kept))
+    case.note_look(work, kept, asked, "registries_again")
+    return asked
 
 
 def note_supplement(work: Work) -> None:
@@ -31,16 +52,26 @@ def note_supplement(work: Work) -> None:
     kept = store.find_application(work, case.id_of(work))
     if kept is None:  # another service decides that matter
         return
+    if kept.application.state is State.DECIDED and kept.application.supplement_due_on:
+        _tell_late(work, kept)
+        return
     after = rules.supplemented(kept.application)
     store.save_application(work, after, kept.application.version)
     gathered: Gathered = work.answer
     brought = _with_supplement(work, dataclasses.replace(kept, application=after))
     known = fact_rules.answered(brought.facts, gathered.found, gathered.denied)
-    beginning.tell_checked(work, after.case_id, brought.facts, known)
+    beginning.tell_checked(work, after, brought.facts, known)
     now = dataclasses.replace(brought, facts=known, unanswered=kept.unanswered & gathered.unavailable)
     store.save_facts(work, now)
-    case.note_look(work, now, "registries_again")
     case.go_on(work, now)
+
+
+def _tell_late(work: Work, kept: Kept) -> None:
+    """补正迟到: nothing is decided anew by itself; whoever decided sees when it was brought, and whether in time."""
+    brought_at = work.data(intake_contracts.ApplicationSupplementedV1)["step"]["at"]
+    data = case.word(kept.application) | {"office": case.decider_ref(work, kept), "brought_at": brought_at}
+    data["due_on"] = str(kept.application.supplement_due_on)
+    work.tell(said.SupplementArrivedLateV1, kept.application.case_id, data)
 
 
 def _with_supplement(work: Work, kept: Kept) -> Kept:
@@ -49,7 +80,7 @@ def _with_supplement(work: Work, kept: Kept) -> Kept:
     facts = dict(kept.case_facts) | {"materials": [*kept.case_facts["materials"], *told["materials"]]}
     personal = dict(kept.personal) | {"answers": kept.personal["answers"] | answers}
     said_now = beginning.declared_facts(facts, personal, kept.application.division)
-    known = fact_rules.restated(kept.facts, said_now)
+    known = fact_rules.restated(kept.facts, said_now, kept.unanswered)
     return dataclasses.replace(kept, case_facts=facts, personal=personal, facts=known)
 
 
@@ -61,6 +92,6 @@ def note_lapse(work: Work, case_id: str) -> None:
     after = rules.lapsed(kept.application, work.today)
     store.save_application(work, after, kept.application.version)
     now = dataclasses.replace(kept, application=after)
-    data = {"version": after.version, "office": case.office_ref(work, case.task_offices(work, now)[0])}
+    data = case.word(after) | {"office": case.speaker(work, now)}
     work.tell(said.SupplementLapsedV1, case_id, data | {"at": clock.iso(work.now)})
     case.go_on(work, now)

@@ -68,6 +68,7 @@ def upgrade() -> None:
     op.create_table(
         "decisions",
         sa.Column("case_id", sa.String(length=36), nullable=False),
+        sa.Column("leg_no", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("decision", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("case_id"),
@@ -140,6 +141,7 @@ def upgrade() -> None:
     op.create_table(
         "tasks",
         sa.Column("case_id", sa.String(length=36), nullable=False),
+        sa.Column("leg_no", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("task", sa.JSON(), nullable=False),
         sa.Column("findings", sa.Text(), nullable=True),
@@ -201,7 +203,7 @@ def upgrade() -> None:
     op.create_table(
         "words",
         sa.Column("case_id", sa.String(length=36), nullable=False),
-        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
         sa.Column("leg_no", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("words", sa.Text(), nullable=False),

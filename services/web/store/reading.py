@@ -161,7 +161,7 @@ def find_decision(work: Work, case_id: str) -> Json | None:
 
 
 def find_words(work: Work, case_id: str) -> dict[str, Json]:
-    """The opened reasons and statements of a case, by kind: missing, result, decision, answers.<version>."""
+    """The opened reasons and statements of a case, by kind: see the table."""
     return {row.kind: row.words for row in work.execute(select(words).where(words.c.case_id == case_id))}
 
 

@@ -121,6 +121,7 @@ tasks = Table(
     "tasks",
     metadata,
     Column("case_id", String(36), primary_key=True),
+    Column("leg_no", Integer, nullable=False),
     Column("version", Integer, nullable=False),  # the deciding service's, to be expected by the next act
     Column("task", JSON, nullable=False),  # contracts.subsidy.Task; {} when nothing is to be done
     Column("findings", Sealed("web.tasks.findings"), nullable=True),  # contracts.subsidy.Finding
@@ -137,6 +138,7 @@ decisions = Table(
     "decisions",
     metadata,
     Column("case_id", String(36), primary_key=True),
+    Column("leg_no", Integer, nullable=False),
     Column("version", Integer, nullable=False),
     Column("decision", JSON, nullable=False),  # contracts.subsidy.ApplicationDecidedV1
 )
@@ -152,7 +154,7 @@ words = Table(  # reasons and statements: they tell of a person's health and mea
     "words",
     metadata,
     Column("case_id", String(36), primary_key=True),
-    Column("kind", String(12), primary_key=True),  # missing, result, decision, answers.<version>
+    Column("kind", String(40), primary_key=True),  # missing, result, decision, answers.<version>, checked.<fact>
     Column("leg_no", Integer, nullable=False),
     Column("version", Integer, nullable=False),
     Column("words", Sealed("web.words.words"), nullable=False),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, update
+from sqlalchemy import bindparam, delete, insert, tuple_, update
 
 from contracts.envelope import Json
 from services.web.rules import Mark
@@ -126,17 +126,18 @@ def add_mark(work: Work, case_id: str, mark: Mark) -> None:
     work.add_new(marks, [row])
 
 
-def keep_task(work: Work, case_id: str, at: tuple[int, str], task: Json, more: Json | None = None) -> None:
-    """What is to be done next, by the deciding service's newest word, spoken `at` (version, time).
+def keep_task(work: Work, case_id: str, at: tuple[int, int, str], task: Json, more: Json | None = None) -> None:
+    """What is to be done next, by the deciding service's newest word, spoken `at` (leg_no, version, time).
 
     `more`: findings and missing_facts of an opening; an opening at the same version knows better.
     """
-    version, time = at
-    row = {"version": version, "task": task, "opened_at": time} | (more or {})
+    leg_no, version, time = at
+    row = {"leg_no": leg_no, "version": version, "task": task, "opened_at": time} | (more or {})
     if not work.insert_once(tasks, {"case_id": case_id, "findings": None, "missing_facts": []} | row):
-        older = tasks.c.version < version
+        known = tuple_(tasks.c.leg_no, tasks.c.version)
+        older = known < tuple_(leg_no, version)
         if more is not None:
-            older = older | ((tasks.c.version == version) & (tasks.c.opened_at <= time))
+            older = older | ((known == tuple_(leg_no, version)) & (tasks.c.opened_at <= time))
         if not work.change(update(tasks).where(tasks.c.case_id == case_id, older).values(row)):
             return
     work.write(FORGET_OFFICES, {"of_case": case_id})
@@ -156,8 +157,9 @@ def keep_words(work: Work, case_id: str, kind: str, at: tuple[int, int], words: 
 
 
 def keep_decision(work: Work, case_id: str, decision: Json) -> None:
-    """What was decided."""
-    work.keep_newest(decisions, {"case_id": case_id, "version": decision["version"], "decision": decision})
+    """What was decided, by the newest application."""
+    row = {"case_id": case_id, "decision": decision} | {name: decision[name] for name in NEWER_WORD}
+    work.keep_newest(decisions, row, NEWER_WORD)
 
 
 def keep_certificate(work: Work, case_id: str, face: Json) -> None:

@@ -53,6 +53,10 @@ def _at(leg: Json) -> tuple[int, int]:
     return leg["leg_no"], leg["version"]
 
 
+def _spoken(message: Message, word: Json) -> tuple[int, int, str]:
+    return *_at(word), message.time
+
+
 def _mark(work: Work, case_id: str, name: str, leg: Json) -> None:
     writing.add_mark(work, case_id, Mark(name, leg["leg_no"], leg["version"]))
 
@@ -189,17 +193,25 @@ def _task_opened(work: Work, message: Message, data: Json) -> None:
     findings = work.personal(subsidy.TaskOpenedV1)["findings"]
     more = {"findings": findings, "missing_facts": data["missing_facts"]}
     writing.open_case(work, message.subject, data["case"], None)
-    writing.keep_task(work, message.subject, (data["version"], message.time), data["task"], more)
+    writing.keep_task(work, message.subject, _spoken(message, data), data["task"], more)
+    _note_if_nobodys(work, message, data["task"])
 
 
 def _step_done(work: Work, message: Message, data: Json) -> None:
     """已初审, 已审核."""
-    writing.keep_task(work, message.subject, (data["version"], message.time), data["next_task"] or {})
+    writing.keep_task(work, message.subject, _spoken(message, data), data["next_task"] or {})
+    _note_if_nobodys(work, message, data["next_task"])
+
+
+def _note_if_nobodys(work: Work, message: Message, task: Json | None) -> None:
+    """A task that no office of this city may do stands in nobody's list: whoever keeps the table of offices must know."""
+    if task and not task["offices"]:
+        _noticed(work, message, {"verb": task["verb"], "tier": task["tier"], "offices": []})
 
 
 def _nothing_to_do(work: Work, message: Message, data: Json) -> None:
     """待补正, 逾期未补正, 已终止: nothing is to be done (until a task is opened again)."""
-    writing.keep_task(work, message.subject, (data["version"], message.time), {})
+    writing.keep_task(work, message.subject, _spoken(message, data), {})
 
 
 def _hukou_moved(work: Work, message: Message, data: Json) -> None:
@@ -211,9 +223,16 @@ def _hukou_moved(work: Work, message: Message, data: Json) -> None:
 def _decided(work: Work, message: Message, data: Json) -> None:
     """已审定."""
     words = work.personal(subsidy.ApplicationDecidedV1)
-    writing.keep_words(work, message.subject, "decision", (0, data["version"]), words)
+    writing.keep_words(work, message.subject, "decision", _at(data), words)
     writing.keep_decision(work, message.subject, data)
     _nothing_to_do(work, message, data)
+
+
+def _promise_checked(work: Work, message: Message, data: Json) -> None:
+    """承诺核查: everybody may read that there was one, and whoever looks into the case for a purpose what it said."""
+    checked = work.personal(subsidy.PromiseCheckedV1) | {"source": data["source"]}
+    writing.keep_words(work, message.subject, f"checked.{checked['fact']}", _at(data), checked)
+    _noticed(work, message, data)
 
 
 def _issued(work: Work, message: Message, data: Json) -> None:
@@ -263,7 +282,8 @@ PROJECTIONS: Mapping[type[Contract], Project] = {
     subsidy.SupplementLapsedV1: _nothing_to_do,
     subsidy.HukouMovedV1: _hukou_moved,
     subsidy.ApplicationDroppedV1: _nothing_to_do,
-    subsidy.PromiseCheckedV1: _noticed,
+    subsidy.PromiseCheckedV1: _promise_checked,
+    subsidy.SupplementArrivedLateV1: _noticed,
     certificate.CertificateIssuedV1: _issued,
     exchange.MessageMisdirectedV1: _noticed,
     exchange.MessageQuarantinedV1: _noticed,

@@ -245,7 +245,13 @@ def _personal(work: Work, who: Principal, case: Case, purpose: str) -> Json | No
         found = _with_later_answers(found, words)
     else:
         found = {"parties": [_masked(party) for party in found["parties"]], "answers": {}}
-    return found | _words(work, case.case_id, words)
+    return found | _words(work, case.case_id, words) | {"checked": _checked(words) if who.kind == "clerk" else []}
+
+
+def _checked(words: Mapping[str, Json]) -> list[Json]:
+    """What registries said of promises and papers, in plain words."""
+    found = [words[kind] for kind in sorted(words) if kind.startswith("checked.")]
+    return [checked | {"name": _missing(checked["fact"])["name"]} for checked in found]
 
 
 def _with_later_answers(found: Json, words: Mapping[str, Json]) -> Json:
