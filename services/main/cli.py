@@ -216,7 +216,8 @@ def create_token(kind: str, actor: str, office: str, roles: tuple[str, ...], day
 
     number = sys.stdin.readline().strip() if kind == "citizen" else ""
     wanted = NewToken(kind, actor, label, office=office, roles=roles, days=days, id_number=number)
-    with open_service("web").begin() as work:
+    works = open_service("web")
+    with works.begin() as work:
         click.echo(create(work, wanted))
 
 
@@ -225,7 +226,8 @@ def list_tokens() -> None:
     """All tokens of this node, without the tokens themselves."""
     from services.web.usecases.tokens import list_tokens as list_all
 
-    with open_service("web").begin() as work:
+    works = open_service("web")
+    with works.begin() as work:
         for row in list_all(work):
             click.echo(json.dumps(row, ensure_ascii=False))
 
@@ -236,7 +238,8 @@ def revoke_token(token_id: str) -> None:
     """End a token now."""
     from services.web.usecases.tokens import revoke_token as revoke
 
-    with open_service("web").begin() as work:
+    works = open_service("web")
+    with works.begin() as work:
         revoke(work, token_id)
     click.echo("已吊销。")
 
