@@ -8,7 +8,7 @@ import click
 
 from services.main import cli_hub, cli_stuck
 from services.main.cli_hub import read_settings as _read
-from services.main.cli_stuck import open_service
+from services.main.cli_stuck import service_works
 from services.main.commands import Commands
 from shared.settings import Settings, before_imports
 
@@ -216,7 +216,7 @@ def create_token(kind: str, actor: str, office: str, roles: tuple[str, ...], day
 
     number = sys.stdin.readline().strip() if kind == "citizen" else ""
     wanted = NewToken(kind, actor, label, office=office, roles=roles, days=days, id_number=number)
-    works = open_service("web")
+    works = service_works("web")
     with works.begin() as work:
         click.echo(create(work, wanted))
 
@@ -226,7 +226,7 @@ def list_tokens() -> None:
     """All tokens of this node, without the tokens themselves."""
     from services.web.usecases.tokens import list_tokens as list_all
 
-    works = open_service("web")
+    works = service_works("web")
     with works.begin() as work:
         for row in list_all(work):
             click.echo(json.dumps(row, ensure_ascii=False))
@@ -238,7 +238,7 @@ def revoke_token(token_id: str) -> None:
     """End a token now."""
     from services.web.usecases.tokens import revoke_token as revoke
 
-    works = open_service("web")
+    works = service_works("web")
     with works.begin() as work:
         revoke(work, token_id)
     click.echo("已吊销。")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from shared.outbox import Works
 
 
-def open_service(service: str) -> "Works":
+def service_works(service: str) -> "Works":
     """A service's transactions, for one command."""
     from services.main.wiring import open_node, open_works
 
@@ -67,7 +67,7 @@ def list_quarantine() -> None:
     """What waits for a look."""
     from services.exchange.usecases.quarantine import list_quarantined
 
-    for row in list_quarantined(open_service("exchange")):
+    for row in list_quarantined(service_works("exchange")):
         click.echo(json.dumps(dataclasses.asdict(row), ensure_ascii=False))
 
 
@@ -77,7 +77,7 @@ def show_quarantine(row_id: str) -> None:
     """One message and how it came."""
     from services.exchange.usecases.quarantine import show_quarantined
 
-    row, headers, body = show_quarantined(open_service("exchange"), row_id)
+    row, headers, body = show_quarantined(service_works("exchange"), row_id)
     click.echo(json.dumps(dataclasses.asdict(row) | {"headers": headers}, ensure_ascii=False, indent=1))
     click.echo(body)
 
@@ -88,7 +88,7 @@ def release_quarantine(row_id: str) -> None:
     """Let one in after all, if it now passes every check; otherwise say which it fails, and nothing happens."""
     from services.exchange.usecases.receiving import release
 
-    let_in = release(open_service("exchange"), row_id)
+    let_in = release(service_works("exchange"), row_id)
     click.echo("已放行。" if let_in else "这条报文已从别的途径收到,无需再放行。")
 
 

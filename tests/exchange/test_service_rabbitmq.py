@@ -16,6 +16,7 @@ from prometheus_client import REGISTRY
 
 from contracts.envelope import decode, encode
 from deploy import broker
+from deploy.homes import make_root
 from deploy.root import sign
 from services.exchange import rules
 from services.exchange.service import process
@@ -129,7 +130,7 @@ def test_a_signed_directory_is_published_by_the_hubs_operator_and_a_forged_one_i
     root, home = sanya.works.node.home.parent, tmp_path / "operator"
     home.mkdir()
     shutil.copyfile(sanya.works.node.home / "roots.json", home / "roots.json")
-    (tmp_path / "forger").mkdir()
+    make_root(tmp_path / "forger")
     shutil.copyfile(root / "directory.json", tmp_path / "forger" / "directory.json")
     for folder in (root, tmp_path / "forger"):
         sign(folder)

@@ -113,8 +113,8 @@ def test_a_step_heard_of_twice_stands_once_and_in_its_order(work):
 
 def test_the_next_task_is_that_of_the_newest_version(work):
     writing.open_case(work, CASE, facts(), None)
-    writing.keep_task(work, CASE, (2, "b"), a_task("review", "620102-dpf"))
-    writing.keep_task(work, CASE, (1, "a"), a_task("check"), {"findings": [], "missing_facts": ["x"]})
+    writing.keep_task(work, CASE, (2, 2, "b"), a_task("review", "620102-dpf"))
+    writing.keep_task(work, CASE, (2, 1, "a"), a_task("check"), {"findings": [], "missing_facts": ["x"]})
     assert reading.find_task(work, CASE)["task"]["verb"] == "review"
     assert reading.list_tasks(work, "620102001", 10) == []
     [(case, task)] = reading.list_tasks(work, "620102-dpf", 10)
@@ -125,9 +125,9 @@ def test_an_opening_says_more_than_the_step_that_led_to_it(work):
     more = {"findings": [{"benefit": "living"}], "missing_facts": ["low_income"]}
     for order in ("step first", "opening first"):
         if order == "step first":
-            writing.keep_task(work, order, (2, "b"), a_task())
-        writing.keep_task(work, order, (2, "c"), a_task(), more)
-        writing.keep_task(work, order, (2, "b"), a_task())
+            writing.keep_task(work, order, (2, 2, "b"), a_task())
+        writing.keep_task(work, order, (2, 2, "c"), a_task(), more)
+        writing.keep_task(work, order, (2, 2, "b"), a_task())
         assert reading.find_task(work, order)["missing_facts"] == ["low_income"]
         assert reading.find_findings(work, order) == more["findings"]
 
@@ -135,13 +135,13 @@ def test_an_opening_says_more_than_the_step_that_led_to_it(work):
 def test_of_two_openings_at_one_version_the_later_knows_better(work):
     for case_id, order in (("in turn", "bc"), ("swapped", "cb")):
         for time in order:
-            writing.keep_task(work, case_id, (1, time), a_task(), {"findings": [], "missing_facts": [time]})
+            writing.keep_task(work, case_id, (2, 1, time), a_task(), {"findings": [], "missing_facts": [time]})
         assert reading.find_task(work, case_id)["missing_facts"] == ["c"]
 
 
 def test_nobody_has_a_task_on_a_case_that_has_ended(work):
     writing.open_case(work, CASE, facts(), None)
-    writing.keep_task(work, CASE, (1, "a"), a_task())
+    writing.keep_task(work, CASE, (2, 1, "a"), a_task())
     assert len(reading.list_tasks(work, "620102001", 10)) == 1
     writing.set_standing(work, CASE, "withdrawn", "")
     assert reading.list_tasks(work, "620102001", 10) == []
@@ -150,7 +150,7 @@ def test_nobody_has_a_task_on_a_case_that_has_ended(work):
 def test_the_most_urgent_task_comes_first(work):
     for case_id, due_on in (("none", ""), ("later", "2025-10-20"), ("soon", "2025-10-01")):
         writing.open_case(work, case_id, facts(), None)
-        writing.keep_task(work, case_id, (1, "a"), a_task())
+        writing.keep_task(work, case_id, (2, 1, "a"), a_task())
         writing.set_standing(work, case_id, "accepted", due_on)
     assert [case.case_id for case, _ in reading.list_tasks(work, "620102001", 10)] == ["soon", "later", "none"]
 
@@ -211,7 +211,7 @@ def test_nothing_of_a_person_can_be_read_in_the_database(works):
     with works.begin() as work:
         writing.open_case(work, CASE, facts(), people())
         writing.keep_words(work, CASE, "result", (2, 1), {"reasons": ["何守田 没有残疾人证"]})
-        writing.keep_task(work, CASE, (1, "a"), a_task(), {"findings": ["何守田"], "missing_facts": []})
+        writing.keep_task(work, CASE, (2, 1, "a"), a_task(), {"findings": ["何守田"], "missing_facts": []})
     with works.engine.connect() as connection:
         tables = [row[0] for row in connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'"))]
         dump = str([connection.execute(text(f'SELECT * FROM "{name}"')).all() for name in tables])
