@@ -11,6 +11,7 @@ from shared.outbox import is_away
 MIGRATE = "数据库结构不是本版本的,请 tongban migrate"
 DATABASE_AWAY = "数据库没有应答,请检查数据库服务器和 TONGBAN_DATABASE_URL"
 BROKER_AWAY = "消息服务器没有应答,请检查 RabbitMQ 和 TONGBAN_AMQP_URL"
+NO_TABLE = "看不到所需的表:请用角色 all(其地址在节点目录的 databases.json 中);仍然如此的,请 tongban migrate"
 QUEUE_MISSING = "消息服务器中还没有这个节点的队列,请先启动 relay"
 OTHER_ROLE = "这个数据库账号无权查看;请用角色 all,其地址在节点目录的 databases.json 中"
 
@@ -35,5 +36,5 @@ def _of_database(error: DBAPIError | psycopg.Error) -> str:
     if isinstance(said, errors.InsufficientPrivilege):
         return OTHER_ROLE
     if isinstance(said, errors.UndefinedTable | errors.UndefinedColumn) or "no such" in str(said):
-        return MIGRATE
+        return NO_TABLE
     return DATABASE_AWAY if is_away(error) else ""

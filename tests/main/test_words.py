@@ -15,7 +15,7 @@ from shared.errors import NotFound
         (OperationalError("", {}, psycopg.OperationalError("connection refused")), words.DATABASE_AWAY),
         (psycopg.OperationalError("connection refused"), words.DATABASE_AWAY),
         (ProgrammingError("", {}, psycopg.errors.InsufficientPrivilege("no")), words.OTHER_ROLE),
-        (ProgrammingError("", {}, psycopg.errors.UndefinedTable("no")), words.MIGRATE),
+        (ProgrammingError("", {}, psycopg.errors.UndefinedTable("no")), words.NO_TABLE),
         (ConnectionRefusedError(111, "refused"), words.BROKER_AWAY),
         (TimeoutError(), words.BROKER_AWAY),
     ],
