@@ -18,6 +18,7 @@ from tests.intake.cases import MISSING, UNREGISTERED, calm, material, orphan, re
 from tests.intake.cases import ask_supplement as asked_in_lanzhou
 
 ASKED_AT, LAST_DAY, TOO_LATE = "2025-10-09T09:00:00+08:00", "2025-11-19T23:00:00+08:00", "2025-11-20T09:00:00+08:00"
+NO_LONGER_UNDER_WAY = "2025-11-25T09:00:00+08:00"  # five days later
 
 
 @pytest.fixture
@@ -185,6 +186,7 @@ def goes_on_without(country: Country, hand: HandClock, *, party: Json | None = N
     asked_in_lanzhou(country, case_id)
     hand.set(TOO_LATE)
     a_day_passes(country)
+    hand.set(NO_LONGER_UNDER_WAY)
     end_supplements(country[LANZHOU].works["subsidy"])
     country.settle()
     assert country[LANZHOU].leg(case_id, "competent").state == "accepted"

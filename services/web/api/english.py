@@ -56,6 +56,7 @@ ENGLISH: Mapping[str, str] = {
     "issuer_code_missing": "The deciding office has no issuer code; the administrator must add it to the offices.",
     "key_malformed": "The routing key is not well-formed; the sender must mend it.",
     "key_mismatch": "The routing key does not fit the type of the message; the sender must mend it.",
+    "keys_of_another_node": "The keys in this home belong to another city; the operator must check its settings.",
     "kind_not_allowed": "Your token does not allow this; use one of the right kind and role.",
     "material_missing": "Materials are still missing; bring everything on the list that was told.",
     "material_not_asked": "The matter does not ask for this material, or not in this way; remove it and send again.",
