@@ -1,5 +1,7 @@
 """待人工处理 at the desk: who sees which item, page by page, and that acts on it are commands to intake."""
 
+import itertools
+
 import pytest
 
 from contracts import exchange, intake
@@ -32,9 +34,18 @@ def scene(tmp_path):
     return Scene(tmp_path)
 
 
+_numbers = itertools.count(1)  # ids of one millisecond have no order among themselves
+
+
 def opened(scene, kind="misdirected", office=TOWNSHIP, case_id=CASE, hear=True):
     """An item that intake has opened; what it told."""
-    item = {"item_id": clock.new_id(), "kind": kind, "text": "请核对节点目录", "office": office, "opened_at": AT}
+    item = {
+        "item_id": f"01999999-0000-7000-8000-{next(_numbers):012x}",
+        "kind": kind,
+        "text": "请核对节点目录",
+        "office": office,
+        "opened_at": AT,
+    }
     if hear:
         scene.hear(intake.WorkItemOpenedV1, case_id, item)
     return item
