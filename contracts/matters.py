@@ -107,9 +107,7 @@ class _Matter(_Strict):
     questions = fields.List(fields.Nested(_Question), load_default=list)
     steps = fields.List(fields.Nested(_Step), required=True, validate=validate.Length(min=1))
     clocks = fields.List(fields.Nested(_Clock), required=True)
-    supplement_days = fields.Integer(
-        required=True, validate=validate.Range(min=1)
-    )  # working days to bring what is missing
+    supplement_days = fields.Integer(required=True, validate=validate.Range(min=1))  # working days
     supplement_basis = fields.String(required=True)
     output = fields.Nested(_Output, required=True)
     remedies = fields.List(fields.String(), required=True, validate=validate.Length(min=1))

@@ -30,6 +30,7 @@ from services.intake.ports import SimulatedNotices
 from services.intake.rules.legs import Leg
 from services.intake.store import cases as intake_store
 from services.intake.store import tables as intake_tables
+from services.main import journey
 from services.subsidy import service as subsidy_service
 from services.subsidy import store as subsidy_store
 from services.subsidy.ports import SimulatedRegistries
@@ -54,15 +55,7 @@ HE_SHOUTIAN: Json = {
     "phone": "13900000000",
     "hukou_division": "620102",
 }
-ANSWERS: Json = {
-    "special_support": "no",
-    "injury_care": "no",
-    "orphan_support": "no",
-    "serving_sentence": "no",
-    "public_pay": "none",
-    "long_term_care": "yes",
-    "allowances": [],
-}
+ANSWERS: Json = dict(journey.ANSWERS)
 
 
 CIRCUMSTANCES: Json = {"circumstances": "父母均已失踪"}

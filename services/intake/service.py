@@ -12,7 +12,7 @@ from shared import calendar
 from shared.bus import PARKED_TOO_LONG, Doors
 from shared.outbox import Work, Works
 
-TRY_AGAIN_EVERY_SECONDS = 60
+EACH_MINUTE, OFTEN, DAILY = 60, 300, 86400  # seconds between two rounds of a timer
 ACCEPTING = {
     intake.TakeInApplicationV1: accepting.take_in_application,
     intake.SupplementApplicationV1: accepting.supplement_application,
@@ -65,11 +65,11 @@ def doors(house: Notices) -> Doors:
         if work.answer:
             accepting.note_attempt(work, work.data(intake.SendNoticeV1)["notice_id"], work.answer)
 
-    @entrance.every(TRY_AGAIN_EVERY_SECONDS)
+    @entrance.every(EACH_MINUTE)
     def send_again(works: Works) -> None:
         _send_again(works, house)
 
-    @entrance.every(300)
+    @entrance.every(OFTEN)
     def watch_parked(works: Works) -> None:
         with works.begin() as work:
             notices.watch_parked(work, datetime.timedelta(seconds=PARKED_TOO_LONG))
@@ -90,9 +90,6 @@ def _send_again(works: Works, house: Notices) -> None:
             return
 
 
-DAILY = 86400  # seconds
-
-
 def _keep_time(entrance: Doors) -> None:
     """What nobody asks for and the days bring about."""
 
@@ -104,6 +101,6 @@ def _keep_time(entrance: Doors) -> None:
     def list_lapsed_supplements(works: Works) -> None:
         clocks.list_lapsed_supplements(works)
 
-    @entrance.every(300)
+    @entrance.every(OFTEN)
     def chase_files(works: Works) -> None:
         materials.chase_files(works)

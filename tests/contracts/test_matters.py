@@ -17,6 +17,7 @@ from contracts.matters import (
     matter_version,
     read_matter,
 )
+from tests.builders import ANSWERS
 
 SUBSIDIES = FOLDER / "disability-subsidies.yaml"
 FIRST_DAY = datetime.date(2022, 5, 10)
@@ -142,15 +143,6 @@ def test_every_clock_starts_and_ends_by_a_moment_that_comes() -> None:
             assert clock["basis"]
 
 
-ANSWERS: Json = {
-    "special_support": "no",
-    "injury_care": "no",
-    "orphan_support": "no",
-    "serving_sentence": "no",
-    "public_pay": "none",
-    "long_term_care": "yes",
-    "allowances": [],
-}
 CARD_PROMISE = frozenset({"disability-card"})
 
 

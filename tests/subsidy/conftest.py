@@ -5,10 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import LANZHOU, SANYA, Country
+from tests.builders import LANZHOU, SANYA, Country, HandClock, stop_clock
 from tests.servers import postgres
 
 __all__ = ["postgres"]
+
+
+@pytest.fixture
+def hand(monkeypatch: pytest.MonkeyPatch) -> HandClock:
+    """A clock that a test moves; ask for it by `usefixtures`, so that the cities' keys are as old as the day it shows."""
+    return stop_clock(monkeypatch, "2025-10-09T01:00:00Z")
 
 
 @pytest.fixture

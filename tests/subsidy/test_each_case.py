@@ -1,29 +1,17 @@
 """What timers do to many cases: one that cannot go on keeps no other from it, and no case waits for an office in silence."""
 
-from typing import Any
-
 import pytest
 from sqlalchemy import update
 
 from contracts import subsidy
 from services.subsidy import store
-from tests.builders import HE_SHOUTIAN, LANZHOU, SANYA, Country, HandClock, stop_clock
+from tests.builders import HE_SHOUTIAN, LANZHOU, Country, HandClock
 from tests.subsidy.cases import MISSING, TOWNSHIP, answer, ask_again, begun, end_supplements, kept, switch
 
 IN_620103 = HE_SHOUTIAN | {"name": "王𬍛", "id_number": "990102199508160442", "hukou_division": "620103"}
 LONG_AFTER = "2026-01-20T01:00:00Z"
 
-
-@pytest.fixture
-def hand(monkeypatch: pytest.MonkeyPatch) -> HandClock:
-    return stop_clock(monkeypatch, "2025-10-09T01:00:00Z")
-
-
-@pytest.fixture
-def country(tmp_path: Any, hand: HandClock) -> Any:
-    made = Country(tmp_path, LANZHOU, SANYA)
-    yield made
-    made.close()
+pytestmark = pytest.mark.usefixtures("hand")
 
 
 def both_asked(country: Country) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import pytest
 
 from contracts import intake, subsidy
 from contracts.envelope import Json
-from tests.builders import LANZHOU, SANYA, Country, HandClock, stop_clock
+from tests.builders import LANZHOU, SANYA, Country, HandClock
 from tests.subsidy.cases import (
     CHECK,
     COUNTY,
@@ -29,17 +29,7 @@ from tests.subsidy.cases import (
 
 ASK = subsidy.RequestSupplementV1
 
-
-@pytest.fixture
-def hand(monkeypatch: pytest.MonkeyPatch) -> HandClock:
-    return stop_clock(monkeypatch, "2025-10-09T01:00:00Z")
-
-
-@pytest.fixture
-def country(tmp_path: Any, hand: HandClock) -> Any:
-    made = Country(tmp_path, LANZHOU, SANYA)
-    yield made
-    made.close()
+pytestmark = pytest.mark.usefixtures("hand")
 
 
 def asked_for(country: Country, contract: Any = subsidy.SupplementNeededV1) -> list[str]:

@@ -110,9 +110,7 @@ awaited_files = Table(
     metadata,
     Column("file_id", String(36), primary_key=True),
     Column("case_id", String(36), nullable=False),
-    Column(
-        "moved_at", String(27), nullable=False
-    ),  # when its last piece came; before the first, since when it is awaited
+    Column("moved_at", String(27), nullable=False),  # its last piece came; before the first: it began to be awaited
     Column("asked_at", String(27), nullable=False),  # when the accepting city was asked to send it again
 )
 work_items = Table(

@@ -101,7 +101,7 @@ def note_misdirected(work: Work) -> None:
     """送错: that city does not answer for the division; try the one of our directory by now, else a person must look."""
     told = work.data(exchange.MessageMisdirectedV1)
     leg = store.get_leg(work, case.id_of(work), "accepting")
-    refuser = work.cause.source if work.cause else ""
+    refuser = case.sender(work)
     if told["message_type"] != said.ApplicationForwardedV1.type or leg.peer_node != refuser or not leg.open:
         raise OutOfStep("stale", "过时的消息")
     if leg.state is State.WITHDRAWING:

@@ -87,9 +87,8 @@ def _assemble(work: Work, case_id: str, told: Json) -> None:
         words = f"材料文件 {told['file_id']} 校验不符,未保存,系统会请收件地重新发送;仍收不到的,请联系收件地"
         notices.open_work_item(work, case_id, rules.FILE_DAMAGED, words, about=told["file_id"])
         awaited = arriving.find_awaited(work, told["file_id"])
-        if awaited and awaited.asked_at < clock.iso(
-            work.now - SILENCE
-        ):  # else in an hour: it may be damaged there, too
+        a_while_ago = clock.iso(work.now - SILENCE)
+        if awaited and awaited.asked_at < a_while_ago:  # else in an hour: it may be damaged there, too
             _ask_again(work, awaited)
     else:
         arriving.forget(work, told["file_id"])

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import structlog
 
 from contracts import intake as said
+from contracts.envelope import Json
 from services.intake.ports import Notices, NumberRefused, Reply
 from services.intake.rules import legs as rules
 from services.intake.rules.legs import Sending
@@ -33,6 +34,7 @@ RETRY_AFTER = datetime.timedelta(minutes=1)
 LATE_AFTER = datetime.timedelta(days=1)
 AT_ONCE = 100  # notices tried in one round
 LONGEST = 400  # characters of a work item
+TOLD_OF_ITEMS = ("item_id", "kind", "text", "office", "opened_at")
 
 
 def send(work: Work, kept: Case, event: str, until: datetime.date | None = None) -> None:
@@ -124,8 +126,7 @@ def open_work_item(work: Work, case_id: str, kind: str, words: str, office: str 
     """
     item = Item(clock.new_id(), case_id, kind, about, office, words[:LONGEST], clock.iso(work.now), "")
     if telling.open_item(work, item):
-        names = ("kind", "text", "item_id", "office", "opened_at")
-        work.tell(said.WorkItemOpenedV1, case_id, {name: getattr(item, name) for name in names})
+        work.tell(said.WorkItemOpenedV1, case_id, _told_of(item))
 
 
 def settle(work: Work, case_id: str) -> None:
@@ -147,10 +148,13 @@ def _close(work: Work, item: Item, actor: str = "system", note: str = "") -> boo
     """Close it and say so; False, and nothing is said, when somebody else was faster."""
     if not telling.close_item(work, item.item_id, actor, note):
         return False
-    names = ("item_id", "kind", "text", "office", "opened_at")
-    data = {name: getattr(item, name) for name in names} | {"closed_at": clock.iso(work.now), "closed_by": actor}
+    data = _told_of(item) | {"closed_at": clock.iso(work.now), "closed_by": actor}
     work.tell(said.WorkItemClosedV1, item.case_id, data)
     return True
+
+
+def _told_of(item: Item) -> Json:
+    return {name: getattr(item, name) for name in TOLD_OF_ITEMS}
 
 
 def close_work_item(work: Work) -> None:
