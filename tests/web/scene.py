@@ -15,6 +15,7 @@ from contracts import intake
 from contracts.envelope import Contract, Message, decode, encode, written
 from services.web.api.app import create_app
 from services.web.service import doors
+from services.web.store import writing
 from services.web.store.tables import metadata
 from services.web.usecases import tokens
 from services.web.usecases.tokens import NewToken
@@ -23,7 +24,7 @@ from shared.audit import audit_metadata
 from shared.crypto.personal import seal_personal
 from shared.directory import Node
 from shared.embedded import sqlite_engine
-from shared.outbox import Works, outbox
+from shared.outbox import Work, Works, outbox
 from tests.builders import ANSWERS, make_node, make_works
 
 NODE = "620100"
@@ -129,6 +130,12 @@ def office(code: str = TOWNSHIP, node: str = NODE) -> dict[str, str]:
 def a_leg(leg_no: int = 1, version: int = 1, state: str = "taken_in", **more: Any) -> dict[str, Any]:
     role = "accepting" if leg_no == 1 else "competent"
     return {"leg_no": leg_no, "role": role, "node": NODE, "state": state, "version": version, "clocks": []} | more
+
+
+def show_first_versions(work: Work, case_id: str) -> None:
+    """What everybody sees once a case is under way: our leg and its first task."""
+    writing.keep_leg(work, case_id, a_leg())
+    writing.keep_task(work, case_id, (2, 1, "2025-09-24T01:02:03.000004Z"), {"verb": "check", "tier": "township"})
 
 
 def a_clock(due_on: str, **more: Any) -> dict[str, Any]:

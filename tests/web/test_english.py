@@ -7,7 +7,7 @@ from contracts import intake
 from services.web.api.english import ENGLISH
 from services.web.api.problems import HTTP
 from tests.house.sources import python, whole_tree
-from tests.web.scene import Scene
+from tests.web.scene import Scene, show_first_versions
 
 ERRORS = {"Refused", "NotFound", "OutOfStep", "Denied", "AnswerFault"}
 ELSEWHERE = {"fields_invalid"}  # made where marshmallow's findings become a problem
@@ -70,6 +70,8 @@ def test_a_refusal_of_a_later_release_is_a_problem_with_an_english_hint(tmp_path
     scene = Scene(tmp_path)
     token, asked = scene.token(), {"act": "withdraw", "expected_version": 1}
     case = scene.take_in(token)["case_id"]
+    with scene.works.begin() as work:
+        show_first_versions(work, case)
     key = {"Idempotency-Key": "withdraw-1"}
     scene.ask("POST", f"/cases/{case}/acts", token, json=asked, headers=key)
     told = {"kind": "Refused", "code": "quite_new", "message": "新的理由", "basis": "", "field": "", "details": {}}

@@ -14,9 +14,9 @@ from services.web.usecases import acting, filing, taking_in, tokens
 from services.web.usecases.tokens import NewToken
 from shared import files
 from shared.crypto.personal import open_personal
-from shared.errors import Denied, NotFound, Refused
+from shared.errors import Denied, NotFound, OutOfStep, Refused
 from shared.outbox import outbox
-from tests.web.scene import DPF, OTHER_NUMBER, PERSON, TOWNSHIP, Scene, a_form
+from tests.web.scene import DPF, OTHER_NUMBER, PERSON, TOWNSHIP, Scene, a_form, show_first_versions
 
 CLERK = Principal("t", "clerk", "clerk-1", office=TOWNSHIP)
 KEY = "key-0001"
@@ -335,6 +335,7 @@ def test_an_act_is_one_command_to_the_service_that_owns_it(scene, office, act, c
     who = Principal("t", "clerk", "k", office=office)
     with scene.works.begin() as work:
         case_id = taking_in.take_in(work, CLERK, asked(), KEY)
+        show_first_versions(work, case_id)
     for _ in range(2):
         with scene.works.begin() as work:
             acting.act(work, who, case_id, act, "key-0002")
@@ -365,8 +366,19 @@ def test_an_act_that_cannot_be_is_refused_before_anybody_is_asked(scene, work, o
     assert refused.value.code == code
 
 
+@pytest.mark.parametrize("act", [an_act("check", approve=True), an_act("withdraw")])
+def test_no_act_overtakes_what_makes_the_version_it_expects(scene, work, act):
+    case_id = taking_in.take_in(work, CLERK, asked(), KEY)
+    for number, expected in enumerate((1, 2)):
+        with pytest.raises(OutOfStep, match="version_ahead"):
+            acting.act(work, CLERK, case_id, act | {"expected_version": expected}, f"ahead-{number}")
+        show_first_versions(work, case_id)
+    acting.act(work, CLERK, case_id, act, "key-0003")
+
+
 def test_an_applicant_withdraws_the_own_case_and_no_other(work):
     case_id = taking_in.take_in(work, CLERK, asked(), KEY)
+    show_first_versions(work, case_id)
     with pytest.raises(NotFound, match="case_unknown"):
         acting.act(work, citizen(work, OTHER_NUMBER), case_id, an_act("withdraw"), "key-0002")
     with pytest.raises(Denied, match="act_not_allowed"):
@@ -376,6 +388,7 @@ def test_an_applicant_withdraws_the_own_case_and_no_other(work):
 
 def test_a_key_of_one_act_is_not_good_for_another_case(work):
     first, second = (taking_in.take_in(work, CLERK, asked(), key) for key in ("key-0001", "key-0002"))
+    show_first_versions(work, first)
     acting.act(work, CLERK, first, an_act("withdraw"), "key-0003")
     with pytest.raises(Refused, match="idempotency_key_reused"):
         acting.act(work, CLERK, second, an_act("withdraw"), "key-0003")

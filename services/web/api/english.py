@@ -126,6 +126,7 @@ ENGLISH: Mapping[str, str] = {
     "unreadable": "The message cannot be read; its sender must mend it.",
     "uscc_malformed": "The unified social credit code is not well-formed; compare it with the certificate.",
     "uscc_wrong_check": "The check character of the credit code is wrong; compare it with the certificate.",
+    "version_ahead": "The case has not come to that version yet; read it again and act on the version it shows.",
     "version_changed": "Read the case again and act on its newest version.",
     "webhook_unknown": "There is no such webhook of yours, or it has been removed; list them and check the id.",
     "webhook_url_unsafe": "The address must be https, on a public host, without credentials and fragment; choose another.",

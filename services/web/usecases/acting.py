@@ -7,9 +7,10 @@ from contracts.envelope import Contract, Json
 from contracts.matters import matter_version
 from services.web import rules
 from services.web.rules import Case, Principal
+from services.web.store import reading
 from services.web.usecases import checking, viewing
 from services.web.usecases.taking_in import actor, find_repeated, index_of_body, keep
-from shared.errors import Denied, Refused
+from shared.errors import Denied, OutOfStep, Refused
 from shared.outbox import Work
 
 COMMANDS: Mapping[str, type[Contract]] = {
@@ -58,7 +59,8 @@ MAY_SAY: Mapping[str, tuple[str, ...]] = {
 def act(work: Work, who: Principal, case_id: str, asked: Json, key: str) -> None:
     """Ask for one act on a case; a repetition under the same key asks nothing new.
 
-    NotFound, Denied or Refused name what is wrong; whether the act comes in time is for the case's owner to say.
+    NotFound, Denied, OutOfStep or Refused name what is wrong; whether the act comes in time is for the case's owner to
+    say.
     """
     verb = asked["act"]
     rules.expect_act_allowed(who.kind, verb)
@@ -67,8 +69,9 @@ def act(work: Work, who: Principal, case_id: str, asked: Json, key: str) -> None
         return
     case = viewing.get_case(work, who, case_id)
     _expect_power(work, who, verb, case.matter)
-    said = _said(work, who, asked, case)
-    contract, told = COMMANDS[verb], {"expected_version": asked["expected_version"], "actor": actor(who)}
+    said, contract = _said(work, who, asked, case), COMMANDS[verb]
+    _expect_shown(work, case_id, contract, asked["expected_version"])
+    told = {"expected_version": asked["expected_version"], "actor": actor(who)}
     personal = {name: said.pop(name) for name in PERSONAL[verb]}
     command_id = work.tell(contract, case_id, told | said, personal or None)
     keep(work, who, key, body_index, {"command_id": command_id, "case_id": case_id, "kind": contract.type})
@@ -80,6 +83,17 @@ def _expect_power(work: Work, who: Principal, verb: str, matter: str) -> None:
     office = work.node.offices.get(who.office)
     if not any(office.may(power, matter, work.today) for power in rules.ACTS[verb]):
         raise Denied("office_without_power", f"{office.name}无权办理此事项的这一环节", field="act")
+
+
+def _expect_shown(work: Work, case_id: str, contract: type[Contract], expected: int) -> None:
+    """No act on a version that nobody was shown: it could overtake what makes that version. OutOfStep."""
+    if contract.consumers == ("subsidy",):
+        shown = (reading.find_task(work, case_id) or {"version": 0})["version"]
+    else:
+        accepting = [leg for leg in reading.list_legs(work, case_id) if leg["role"] == "accepting"]
+        shown = max((leg["version"] for leg in accepting), default=0)
+    if expected > shown:
+        raise OutOfStep("version_ahead", "此办件还没有到这个版本,请刷新,按显示的版本再办", field="expected_version")
 
 
 def _said(work: Work, who: Principal, asked: Json, case: Case) -> Json:
