@@ -1,14 +1,25 @@
 """Each journey is made twice: in the embedded default and on real servers."""
 
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from deploy.processes import SMALL
 from services.main import real
 from tests.journeys.places import Embedded, Real
 from tests.waiting import eventually
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _log_apart() -> Iterator[None]:
+    """What embedded cities log goes past `sys.stdout`: that may be a command's, whose answer a test reads."""
+    before = structlog.get_config()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="package", params=[Embedded, Real], ids=["embedded", "real"])
