@@ -19,6 +19,8 @@ log = structlog.get_logger()
 
 RETRY_DELAYS = (1, 5, 30, 300)  # seconds before the 2nd, 3rd, ... attempt; then the dead-letter queue
 PARKED_TOO_LONG = 3600  # seconds after which a parked message is a work item
+INBOX_DAYS = 60  # longer than a message may lie in any queue before somebody lets it be tried again
+DAY_SECONDS = 86400
 
 
 class Outcome(enum.StrEnum):
@@ -60,6 +62,11 @@ class Timer:
     act: Callable[[Works], None]
 
 
+def prune_inbox(works: Works) -> None:
+    """Forget what was handled so long ago that nobody can deliver it again."""
+    works.prune(INBOX_DAYS)
+
+
 @dataclass(slots=True)
 class Doors:
     """All ways into one service: its queue's dispatch table and its timers."""
@@ -69,6 +76,11 @@ class Doors:
     by_type: dict[str, Door] = field(default_factory=dict)
     timers: list[Timer] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        """Whoever has an inbox clears it."""
+        if not self.timers:
+            self.every(DAY_SECONDS)(prune_inbox)
 
     def listen(self, contract: type[Contract], *, ask: Ask | None = None) -> Callable[[UseCase], UseCase]:
         """Lead `contract` to the decorated use-case.

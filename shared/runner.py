@@ -39,7 +39,6 @@ STALL_SECONDS = 1.0
 TICK_SECONDS = 0.5
 BEAT_SECONDS = 2.0
 MEASURE_SECONDS = 15.0
-INBOX_DAYS = 60  # longer than a message may lie in any queue before somebody lets it be tried again
 
 
 class Copies:
@@ -279,11 +278,8 @@ def service_class(mailbox: Mailbox) -> type:
     def receive(_service: Any, delivery: Delivery) -> None:
         mailbox.take(delivery)
 
-    def prune_inbox(works: Works) -> None:
-        works.prune(INBOX_DAYS)
-
     register_entrypoint(receive, Listen(mailbox))
-    for timer in (*mailbox.doors.timers, Timer(f"{mailbox.service}.prune_inbox", 86400, prune_inbox)):
+    for timer in mailbox.doors.timers:
         register_entrypoint(receive, Every(mailbox, timer))
     return type(mailbox.service, (), {"name": mailbox.service, "receive": receive})
 

@@ -64,6 +64,7 @@ def test_a_message_that_waits_too_long_is_a_work_item_once(country: Country) -> 
 def test_the_timers_look_for_what_waits_too_long_and_find_nothing(country: Country) -> None:
     timers = {timer.name: timer for timer in country[SANYA].bus.stations["intake"].doors.timers}  # type: ignore[union-attr]
     assert {name: timer.seconds for name, timer in timers.items()} == {
+        "intake.prune_inbox": 86400,
         "intake.watch_parked": 300,
         "intake.send_again": 60,
         "intake.chase_files": 300,

@@ -133,7 +133,7 @@ def test_a_timer_has_a_trace_of_its_own_each_time(works: Works, doors: Doors) ->
             with works.begin() as work:
                 work.tell(NoteTakenV1, "case-7", {})
 
-    [timer] = doors.timers
+    [_, timer] = doors.timers
     for holder in ("one", "one"):
         doors.run_timer(works, timer, holder)
     first, second, third, fourth = (trace_id(message.trace) for message in told(works))
