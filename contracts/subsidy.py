@@ -28,6 +28,7 @@ MISSING_FACTS: Mapping[str, tuple[str, str]] = {  # every code of `missing_facts
     "allowances": ("其他福利性补贴领取情况", ASK),
     "long_term_care": ("长期照护需要", ASK),
     "allowance_rule": ("所领补贴与本补贴的衔接规定", "请报上级民政部门明确,由管理员补入当地标准"),
+    "standard": ("适用的补贴标准", "请报上级民政部门明确,由管理员补入当地标准"),
     "disability-card": ("残疾人证登记的答复", WAIT),
     "low-income": ("社会救助对象登记的答复", WAIT),
     "population": ("人口登记的答复", WAIT),

@@ -200,7 +200,7 @@ def test_a_fact_that_went_missing_later_may_be_asked_for_once_more() -> None:
     asked = rules.asked_supplement(application(), ACCEPTED, CALENDAR, 10, frozenset({"card"}))
     again, late = rules.supplemented(asked), DAY("2026-03-02")
     with pytest.raises(Refused, match="supplement_told_once"):
-        rules.asked_supplement(again, late, CALENDAR, 10, frozenset({"card", "allowance_rule"}))
+        rules.asked_supplement(again, late, CALENDAR, 10, frozenset({"card", "allowance_rule", "standard"}))
     more = rules.asked_supplement(again, late, CALENDAR, 10, frozenset({"card", "hukou"}))
     assert more.asked_for == ("card", "hukou")
 
@@ -304,10 +304,11 @@ def test_a_benefit_that_is_proven_is_granted_beside_one_that_is_not() -> None:
     assert (result, [reason["code"] for reason in reasons]) == ("granted", ["living", "not_proven_card"])
 
 
+@pytest.mark.parametrize("rule", ["allowance_rule", "standard"])
 @pytest.mark.parametrize("approve", [True, False])
-def test_a_rule_that_is_not_there_is_nobody_s_to_prove(approve: bool) -> None:
+def test_a_rule_that_is_not_there_is_nobody_s_to_prove(approve: bool, rule: str) -> None:
     with pytest.raises(Refused, match="facts_missing"):
-        rules.decision(rules.settled([finding(None, "missing_allowance_rule")], ASKED), acts(approve, REASON))
+        rules.decision(rules.settled([finding(None, f"missing_{rule}")], ASKED), acts(approve, REASON))
 
 
 @pytest.mark.parametrize("approve", [True, False])

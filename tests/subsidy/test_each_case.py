@@ -1,11 +1,16 @@
 """What timers do to many cases: one that cannot go on keeps no other from it, and no case waits for an office in silence."""
 
+from functools import partial
+from pathlib import Path
+
 import pytest
 from sqlalchemy import update
 
-from contracts import subsidy
+from contracts import intake, subsidy
 from services.subsidy import store
-from tests.builders import HE_SHOUTIAN, LANZHOU, Country, HandClock
+from services.subsidy.standards import standard_for
+from services.subsidy.usecases import case
+from tests.builders import HE_SHOUTIAN, LANZHOU, SANYA, Country, HandClock
 from tests.subsidy.cases import MISSING, TOWNSHIP, answer, ask_again, begun, end_supplements, kept, switch
 
 IN_620103 = HE_SHOUTIAN | {"name": "王𬍛", "id_number": "990102199508160442", "hukou_division": "620103"}
@@ -43,6 +48,17 @@ def test_a_case_that_fails_does_not_keep_the_supplement_of_another_from_ending(
     end_supplements(country)
     assert kept(country, whole).application.state == "open"
     assert kept(country, broken).application.state == "supplementing"
+
+
+def test_a_case_of_a_division_without_a_standard_waits_for_one_and_can_be_withdrawn(
+    country: Country, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(case, "standard_for", partial(standard_for, folder=tmp_path))
+    case_id = begun(country, city=SANYA)
+    assert country[LANZHOU].told(subsidy.TaskOpenedV1, case_id)[0].data["missing_facts"] == ["standard"]
+    country.act(SANYA, intake.WithdrawApplicationV1, case_id, "460204001")
+    country.settle()
+    assert country[SANYA].leg(case_id).state == "withdrawn"
 
 
 def test_a_case_that_fails_does_not_keep_registries_from_being_asked_for_another(country: Country) -> None:

@@ -209,5 +209,5 @@ def test_every_matter_is_decided_by_a_service_there_is() -> None:
 
 
 def test_every_fact_that_may_be_missing_has_plain_words() -> None:
-    facts = set(Facts.__dataclass_fields__) | {"card_components", "allowance_rule"} | set(REGISTRIES)
+    facts = set(Facts.__dataclass_fields__) | {"card_components", "allowance_rule", "standard"} | set(REGISTRIES)
     assert facts == subsidy.MISSING_FACTS.keys()

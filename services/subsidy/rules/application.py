@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.subsidy.rules.eligibility import NOT_VERIFIED
+from services.subsidy.rules.eligibility import ALLOWANCE_RULE, NOT_VERIFIED, Outcome, Reason
+from services.subsidy.rules.standard import BENEFITS
 from shared.calendar import Calendar
 from shared.errors import Denied, OutOfStep, Refused
 
 MISSING = "missing_"  # how the rules begin the code of a fact that is not known
-RULE = "allowance_rule"  # ours to settle: no applicant can prove a rule
-NO_RULE = MISSING + RULE
+STANDARD = "standard"
+RULES = frozenset({ALLOWANCE_RULE, STANDARD})  # ours to settle: no applicant can prove a rule
 NOT_PROVEN = "not_proven_"
 PROOF = "行政许可法 第三十一条、第三十八条;社会救助法 第四十三条、第四十五条"
 EXAMINED = "国发〔2015〕52号 三"
@@ -131,7 +132,7 @@ def asked_supplement(
     nobody is refused for what they were never asked to prove.
     """
     basis = "行政许可法 第三十二条"
-    new = missing.difference(application.asked_for, {RULE})
+    new = missing.difference(application.asked_for, RULES)
     if application.supplement_told and not new:
         raise Refused("supplement_told_once", "补正内容应当一次性告知,此办件已告知过,不得再次要求补正", basis=basis)
     late = calendar.working_days_between(application.accepted_on, on) > TELL_MISSING_WITHIN
@@ -202,6 +203,12 @@ def decision(findings: Sequence[Mapping[str, Any]], acts: Sequence[Act]) -> tupl
     return ("granted" if approve else "refused"), (*ruled, *said)
 
 
+def unruled() -> tuple[Outcome, ...]:
+    """What is found where no standard is in force: nothing can be said of any benefit before there is one."""
+    reason = Reason(MISSING + STANDARD, f"适用的补贴标准{NOT_VERIFIED}", EXAMINED)
+    return tuple(Outcome(benefit, False, 0, (reason,), (STANDARD,)) for benefit in BENEFITS)
+
+
 def settled(findings: Sequence[Mapping[str, Any]], application: Application) -> list[Mapping[str, Any]]:
     """The findings once the supplement is over: a benefit whose facts are still not proven is not due.
 
@@ -230,8 +237,8 @@ def _what(reason: Mapping[str, Any]) -> str:
 def _expect_decidable(findings: Sequence[Mapping[str, Any]], ruled: Sequence[Mapping[str, Any]]) -> None:
     if any(finding["eligible"] is None for finding in findings):
         what = "、".join(dict.fromkeys(_what(reason) for reason in ruled if reason["code"].startswith(MISSING)))
-        if any(reason["code"] == NO_RULE for reason in ruled):
-            advice = "请报上级民政部门明确衔接规定,由管理员补入当地标准后再办"
+        if any(reason["code"].removeprefix(MISSING) in RULES for reason in ruled):
+            advice = "请报上级民政部门明确,由管理员补入当地标准后再办"
         else:
             advice = "请先一次性要求补正,或等待登记机构答复;补正到件或逾期后仍未证明的,可以书面不予认定"
         raise Refused("facts_missing", f"尚未核实:{what}。{advice}", basis=EXAMINED)

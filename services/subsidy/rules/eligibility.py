@@ -34,6 +34,7 @@ MIXED = f"{NATIONAL} 二（政策衔接）"
 APPLY = f"{NATIONAL} 三（自愿申请）"
 EXAMINE = f"{NATIONAL} 三（逐级审核）"
 NOT_VERIFIED = "尚未核实。"
+ALLOWANCE_RULE = "allowance_rule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,7 +360,7 @@ def _allowances(it: _Question) -> Iterator[_Finding]:
 
 def _beside(it: _Question, rule: AllowanceRule | None, item: Allowance) -> Iterator[_Finding]:
     if rule is None:
-        yield _missing("allowance_rule", f"“{item.kind}”与本补贴的衔接规定")
+        yield _missing(ALLOWANCE_RULE, f"“{item.kind}”与本补贴的衔接规定")
         return
     mixing = rule.living if it.benefit == "living" else rule.care
     ours = _amount(it)

@@ -17,7 +17,7 @@ from services.subsidy.store import Kept
 from shared import audit, clock
 from shared.crypto.sealing import blind_index
 from shared.directory import Office
-from shared.errors import NotFound, OutOfStep
+from shared.errors import NotFound, OutOfStep, Refused
 from shared.outbox import Work
 
 
@@ -169,7 +169,10 @@ def outcomes_of(kept: Kept) -> Sequence[Outcome]:
     application = kept.application
     if not matter_of(kept).eligibility:
         return ()
-    standard = standard_for(application.division[:6], application.applied_on)
+    try:
+        standard = standard_for(application.division[:6], application.applied_on)
+    except Refused:  # a rule that is missing here loses nobody's case
+        return rules.unruled()
     return assess(kept.facts, standard, application.division[:6], application.applied_on)
 
 

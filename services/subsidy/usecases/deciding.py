@@ -173,7 +173,7 @@ def _issue(work: Work, kept: Kept, result: str, reasons: Sequence[Any], office: 
         "name": matter.output["name"],
         "type_code": matter.output["type_code"],
         "issuer": case.office_ref(work, office),
-        "issuer_code": office.organisation_code,
+        "issuer_code": identity.uscc(office.organisation_code),
         "issued_on": work.today.isoformat(),
         "result": result,
     }
