@@ -122,7 +122,7 @@ def test_a_case_that_never_left_the_counter_is_ended_with_a_notice_too(country: 
     case_id = orphan(country)
     country.settle()
     hand.set(TOO_LATE)
-    country.act(LANZHOU, intake.WithdrawApplicationV1, case_id, "620102001", supplement_lapsed=True)
+    country.act(LANZHOU, intake.WithdrawApplicationV1, case_id, "620102002", supplement_lapsed=True)
     country.settle()
     assert states(country, LANZHOU, case_id) == [(1, "withdrawn")]
     assert "逾期未补正" in country[LANZHOU].notices()[-1]["text"]
@@ -168,6 +168,15 @@ def test_only_a_clerk_ends_a_case_as_not_supplemented_and_only_when_its_last_day
     country.say(SANYA, intake.WithdrawApplicationV1, case_id, data, {"reason": ""})
     country.settle()
     assert (refusal(country, SANYA)["code"], refusal(country, SANYA)["field"]) == (code, "supplement_lapsed")
+    assert country[SANYA].leg(case_id).state == "supplement_required"
+
+
+def test_another_office_of_the_city_ends_nobodys_case_as_not_supplemented(country: Country, hand: HandClock) -> None:
+    case_id = asked(country)
+    hand.set(TOO_LATE)
+    country.act(SANYA, intake.WithdrawApplicationV1, case_id, "460204", supplement_lapsed=True)
+    country.settle()
+    assert refusal(country, SANYA)["code"] == "office_not_accepting"
     assert country[SANYA].leg(case_id).state == "supplement_required"
 
 

@@ -84,6 +84,24 @@ def test_a_real_case_carries_its_legal_dates_in_both_cities(tmp_path: Path, monk
     country.close()
 
 
+def test_what_was_done_in_time_is_in_time_whenever_we_hear_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand = stop_clock(monkeypatch, "2025-09-24T08:00:00+08:00")
+    country = Country(tmp_path)
+    case_id = orphan(country)
+    country.settle()
+    supplement(country, LANZHOU, case_id, material("parents-circumstances", "promise"))
+    hand.set("2025-10-20T08:00:00+08:00")
+    office = {"code": "460203001", "name": "吉阳街道", "node": SANYA, "phone": ""}
+    done = {"leg_no": 2, "version": 2, "approve": True, "office": office, "next_task": None}
+    country.say(SANYA, subsidy.ApplicationCheckedV1, case_id, done | {"at": "2025-10-15T15:59:59.000000Z"})
+    country.settle()
+    check, decide = country[SANYA].leg(case_id, "competent").clocks
+    assert (str(check.ended_on), str(decide.started_on)) == ("2025-10-15", "2025-10-15")
+    country.close()
+
+
 def test_nothing_personal_stands_in_the_readable_part_of_any_letter(country: Country) -> None:
     letters: list[str] = []
     case_id = country.take_in(SANYA)

@@ -193,6 +193,8 @@ def withdraw_application(work: Work) -> None:
     rules.expect_version(leg, asked["expected_version"])
     kept = store.get_case(work, leg.case_id)
     here, lapsed = rules.is_held_here(leg), asked["supplement_lapsed"]
+    if lapsed:
+        _expect_accepting(kept, asked["actor"])
     wished = rules.withdrawn_by(leg, asked["actor"]["kind"], work.today, lapsed=lapsed)
     after = case.end(wished, work, "withdraw") if here else rules.move(wished, "ask_withdrawal")
     leg, why = case.change(work, leg, after), f"{leg.supplement_until} 前未补正" if lapsed else ""
@@ -227,9 +229,13 @@ def _acted_on(work: Work, asked: Json) -> tuple[Leg, Case]:
     leg = store.get_leg(work, case.id_of(work), "accepting")
     rules.expect_version(leg, asked["expected_version"])
     kept = store.get_case(work, leg.case_id)
-    if asked["actor"]["office"] != kept.facts["accepting_office"]["code"]:
-        raise Denied("office_not_accepting", "只有收件机构可以执行此操作", field="act")
+    _expect_accepting(kept, asked["actor"])
     return leg, kept
+
+
+def _expect_accepting(kept: Case, actor: Json) -> None:
+    if actor["kind"] == "clerk" and actor["office"] != kept.facts["accepting_office"]["code"]:
+        raise Denied("office_not_accepting", "只有收件机构可以执行此操作", field="act")
 
 
 def tell_applicant(work: Work) -> None:

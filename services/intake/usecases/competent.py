@@ -1,6 +1,7 @@
 """At the competent office: take over, ask for supplements, redirect, decide, close."""
 
 import dataclasses
+import datetime
 
 from contracts import certificate as certificate_contracts
 from contracts import intake as said
@@ -13,7 +14,7 @@ from services.intake.rules.legs import Leg, State
 from services.intake.store import cases as store
 from services.intake.store.cases import Case
 from services.intake.usecases import case, materials
-from shared import calendar
+from shared import calendar, clock
 from shared.directory import Office
 from shared.errors import OutOfStep, Refused
 from shared.outbox import Work
@@ -147,8 +148,8 @@ def note_step(work: Work, contract: type[subsidy_contracts.StepDoneV1], verb: st
     if leg is None:
         return
     specs = case.matter_of(store.get_case(work, leg.case_id)).clocks
-    moved = rules.end_clocks(rules.move(leg, "progress"), moment, specs, work.today)
-    leg = case.change(work, leg, rules.start_clocks(moved, moment, specs, work.today, calendar.standard()))
+    moved = rules.end_clocks(rules.move(leg, "progress"), moment, specs, _day_of(told))
+    leg = case.change(work, leg, rules.start_clocks(moved, moment, specs, _day_of(told), calendar.standard()))
     _note_and_tell(work, leg, verb, told)
 
 
@@ -168,7 +169,7 @@ def ask_supplement(work: Work) -> None:
     leg = case.decider_said(work, told["version"])
     if leg is None:
         return
-    leg = case.change(work, leg, rules.pause_clocks(rules.move(leg, "require_supplement"), work.today))
+    leg = case.change(work, leg, rules.pause_clocks(rules.move(leg, "require_supplement"), _day_of(told)))
     until = f"请在 {told['due_on']} 前补正" if told["due_on"] else ""
     done = case.step(leg, "request_supplement", told["office"], told["at"], until)
     store.add_steps(work, leg.case_id, [done])
@@ -202,9 +203,14 @@ def note_decision(work: Work) -> None:
     why = work.personal(subsidy_contracts.ApplicationDecidedV1)["reasons"]
     store.set_outcome(work, leg.case_id, case.without_certificate(told["result"], told["remedies"]), why)
     specs = case.matter_of(store.get_case(work, leg.case_id)).clocks
-    leg = case.change(work, leg, rules.end_clocks(rules.move(leg, "decide"), "decided", specs, work.today))
+    leg = case.change(work, leg, rules.end_clocks(rules.move(leg, "decide"), "decided", specs, _day_of(told)))
     _note_and_tell(work, leg, "decide", told)
     work.arrived(f"decided/{leg.case_id}")
+
+
+def _day_of(told: Json) -> datetime.date:
+    """The legal day on which the deciding office acted; word of it may reach us later."""
+    return clock.legal_date(clock.instant(told["at"]))
 
 
 def _note_and_tell(work: Work, leg: Leg, verb: str, told: Json) -> None:
