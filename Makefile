@@ -43,6 +43,7 @@ up: $(READY) ## The cities on real servers: docker compose where there is an eng
 .PHONY: down
 down: $(READY) ## End what `make up` and `make servers` started
 	@$(BIN)/tongban down
+	@$(BIN)/python -m deploy.servers stop
 
 .PHONY: bench
 bench: $(READY) ## Speed as ratios against a bare baseline; writes docs/performance.md

@@ -24,7 +24,7 @@ HTTP = Process("http", ("http",), "web", serves_http=True)
 FULL = (
     Process("intake", ("serve", "intake"), "intake"),
     Process("subsidy", ("serve", "subsidy"), "subsidy"),
-    Process("certificate", ("serve", "certificate"), "certificate", memory_mb=768),  # typesetting
+    Process("certificate", ("serve", "certificate"), "certificate", memory_mb=768),
     Process("web", ("serve", "web"), "web"),
     RELAY,
     EXCHANGE,
