@@ -202,10 +202,11 @@ class SupplementRequestedV1(Contract):
     leg = fields.Nested(Leg, required=True)
     step = fields.Nested(Step, required=True)
     due_on = fields.String(load_default="", validate=expect_day)  # until when the office waits
+    request = fields.Integer(load_default=0)  # the deciding service's word that asks; 0: an earlier release told it
 
 
 class ApplicationSupplementedV1(Contract):
-    """已补正: the missing materials and answers are here."""
+    """已补正: the missing materials and answers are here, for the newest request the accepting office knew of."""
 
     type = "intake.application_supplemented.v1"
     consumers = ("intake", "web", "subsidy")
@@ -214,6 +215,8 @@ class ApplicationSupplementedV1(Contract):
     leg = fields.Nested(Leg, required=True)
     step = fields.Nested(Step, required=True)
     materials = fields.List(fields.Nested(Material), required=True)
+    leg_no = fields.Integer(load_default=0)  # the leg that asked
+    request = fields.Integer(load_default=0)  # the request it answers, as that leg told it; 0: whichever is the newest
 
 
 class ApplicationRedirectedV1(Contract):

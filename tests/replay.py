@@ -6,12 +6,13 @@ from typing import Any
 
 from sqlalchemy import MetaData, create_engine, delete, select
 
-from contracts.envelope import Contract, Json, Message, encode, written
+from contracts.envelope import Contract, Json, Message, decode, encode, written
 from deploy.roles import create_node_database
 from shared import clock
 from shared.bus import Doors, Outcome
 from shared.crypto.personal import seal_personal
 from shared.directory import Node
+from shared.embedded import Station
 from shared.outbox import Works, outbox
 from tests.builders import City, make_works
 from tests.servers import Database
@@ -45,6 +46,35 @@ def record(city: City, name: str) -> Recording:
     assert station.doors
     station.doors = recording = Recording(station.doors)
     return recording
+
+
+class Holding(Doors):
+    """Doors that hold messages of one kind back until they are let in."""
+
+    def __init__(self, station: Station, held: type[Contract]) -> None:
+        assert station.doors
+        super().__init__(station.doors.service, station.doors.retry_delays, station.doors.by_type, station.doors.timers)
+        self.station, self.behind, self.held = station, station.doors, held
+        self.bodies: list[str] = []
+
+    def handle(self, works: Works, body: bytes | str) -> Outcome:
+        if decode(body).type != self.held.type:
+            return super().handle(works, body)
+        self.bodies.append(str(body))
+        return Outcome.DONE
+
+    def let_in(self) -> None:
+        """What was held back comes now, and nothing is held back any more."""
+        self.station.doors = self.behind
+        for body in self.bodies:
+            self.behind.handle(self.station.works, body)
+
+
+def hold_back(city: City, name: str, held: type[Contract]) -> Holding:
+    """A service of a city does not hear messages of that kind for now."""
+    station = city.bus.stations[name]
+    station.doors = holding = Holding(station, held)
+    return holding
 
 
 def released(works: Works) -> Sequence[str]:

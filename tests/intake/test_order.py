@@ -1,9 +1,10 @@
 """Whatever order messages come in, and however often: the same end, and nothing waits for ever."""
 
+import itertools
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event, select
 
 from contracts import certificate, intake, subsidy
-from contracts.envelope import Json, decode
+from contracts.envelope import Json, decode, encode
 from services.intake import service
 from services.intake.ports import SimulatedNotices
 from services.intake.store import cases as store
@@ -25,8 +26,8 @@ from shared.directory import Node
 from shared.embedded import sqlite_engine
 from shared.outbox import Works, parked
 from tests.builders import LANZHOU, SANYA, City, Country
-from tests.intake.cases import ask_supplement, calm, material
-from tests.replay import record, released
+from tests.intake.cases import MISSING, ask_supplement, calm, material
+from tests.replay import a_message, record, released
 
 DECIDERS = (
     subsidy.ApplicationCheckedV1,
@@ -160,6 +161,41 @@ def test_the_deciding_service_may_be_faster_than_the_supplement_it_decides_on(
     assert supplemented.end_in_order["outcome"]["certificate_id"]
     assert supplemented.end_in_order["waiting"] == []
     assert supplemented.end(supplemented.words[number] for number in order) == supplemented.end_in_order
+
+
+@pytest.fixture
+def asked_twice(supplemented: Scene) -> Scene:
+    """The same, but it came too late and something else was missing by then: its words, and the second answer."""
+    brought, node = supplemented.words[0], supplemented.node
+    first = decode(brought).data
+    office = first["step"]["office"]
+    said = {"leg_no": 2, "office": office, "at": clock.iso(clock.now())}
+    lapsed = a_message(node, subsidy.SupplementLapsedV1, supplemented.case_id, said | {"version": 3})
+    needed = a_message(node, subsidy.SupplementNeededV1, supplemented.case_id, said | {"version": 4}, MISSING)
+    second = first | {"request": 4, "materials": []}
+    answer = a_message(node, intake.ApplicationSupplementedV1, supplemented.case_id, second, {"answers": {}})
+    return Scene(
+        node, supplemented.case_id, supplemented.photograph, [brought, lapsed, needed, answer], supplemented.folder
+    )
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_only_the_answer_to_the_newest_request_ends_the_waiting_in_every_order(
+    asked_twice: Scene, order: tuple[int, ...]
+) -> None:
+    words = [asked_twice.words[number] for number in order]
+    waits, goes_on = asked_twice.end(words), asked_twice.end([*words, asked_twice.words[3]])
+    assert (waits["legs"][1]["state"], waits["waiting"]) == ("supplement_required", [])
+    assert all(item["paused_on"] for item in waits["legs"][1]["clocks"])
+    assert (goes_on["legs"][1]["state"], goes_on["waiting"]) == ("accepted", [])
+    assert not any(item["paused_on"] for item in goes_on["legs"][1]["clocks"])
+
+
+def test_an_answer_that_does_not_say_to_what_ends_the_waiting(asked_twice: Scene) -> None:
+    brought = decode(asked_twice.words[0])
+    data = {name: value for name, value in brought.data.items() if name not in ("leg_no", "request")}
+    words = [*asked_twice.words[1:3], encode(replace(brought, data=data))]  # of a release before requests were named
+    assert asked_twice.end(words)["legs"][1]["state"] == "accepted"
 
 
 def test_what_comes_early_waits_and_what_comes_twice_changes_nothing(decided: Scene) -> None:

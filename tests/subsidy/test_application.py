@@ -1,5 +1,6 @@
 """审定的规矩: who may do which task, when a supplement may be asked for, what may be decided."""
 
+import dataclasses
 import datetime
 import itertools
 from typing import Any
@@ -184,8 +185,13 @@ def test_what_is_missing_is_told_within_five_working_days_or_counts_as_complete(
         assert "行政许可法" in refused.value.basis
 
 
+def answered(held: Application) -> Application:
+    """The application once the newest request for a supplement was answered."""
+    return rules.supplemented(held, held.leg_no, held.version)
+
+
 def test_what_is_missing_is_told_once() -> None:
-    again = rules.supplemented(rules.asked_supplement(application(), ACCEPTED, CALENDAR, 10))
+    again = answered(rules.asked_supplement(application(), ACCEPTED, CALENDAR, 10))
     assert (again.state, again.version) == (State.OPEN, 2)
     with pytest.raises(Refused, match="supplement_told_once"):
         rules.asked_supplement(again, ACCEPTED, CALENDAR, 10)
@@ -198,11 +204,21 @@ def test_what_was_never_proven_may_be_asked_for_after_five_days_too() -> None:
 
 def test_a_fact_that_went_missing_later_may_be_asked_for_once_more() -> None:
     asked = rules.asked_supplement(application(), ACCEPTED, CALENDAR, 10, frozenset({"card"}))
-    again, late = rules.supplemented(asked), DAY("2026-03-02")
+    again, late = answered(asked), DAY("2026-03-02")
     with pytest.raises(Refused, match="supplement_told_once"):
         rules.asked_supplement(again, late, CALENDAR, 10, frozenset({"card", "allowance_rule", "standard"}))
     more = rules.asked_supplement(again, late, CALENDAR, 10, frozenset({"card", "hukou"}))
     assert more.asked_for == ("card", "hukou")
+
+
+def test_an_answer_to_an_earlier_request_leaves_the_newer_one_open() -> None:
+    first = rules.asked_supplement(application(), ACCEPTED, CALENDAR, 10, frozenset({"card"}))
+    assert first.supplement_due_on
+    over = rules.lapsed(first, first.supplement_due_on + rules.TRANSIT + datetime.timedelta(days=1))
+    second = rules.asked_supplement(over, DAY("2026-03-02"), CALENDAR, 10, frozenset({"hukou"}))
+    assert rules.supplemented(second, second.leg_no, first.version) == second
+    assert rules.supplemented(second, second.leg_no - 1, second.version) == second  # of another county's, long ago
+    assert answered(second) == rules.supplemented(second, 0, 0) == dataclasses.replace(second, state=State.OPEN)
 
 
 def test_when_its_time_is_over_the_case_goes_on_without_the_supplement_and_still_takes_it() -> None:
@@ -214,7 +230,7 @@ def test_when_its_time_is_over_the_case_goes_on_without_the_supplement_and_still
         rules.lapsed(asked, asked.supplement_due_on + rules.TRANSIT)
     late = rules.lapsed(asked, asked.supplement_due_on + rules.TRANSIT + datetime.timedelta(days=1))
     assert (late.state, late.version) == (State.OPEN, 3)
-    assert rules.supplemented(late) == late
+    assert answered(late) == late
     with pytest.raises(OutOfStep, match="stale"):
         rules.lapsed(late, DAY("2026-12-31"))
 
@@ -222,7 +238,7 @@ def test_when_its_time_is_over_the_case_goes_on_without_the_supplement_and_still
 @pytest.mark.parametrize("state", [state for state in State if state is not State.SUPPLEMENTING])
 def test_a_supplement_nobody_waits_for_is_stale(state: State) -> None:
     with pytest.raises(OutOfStep, match="stale"):
-        rules.supplemented(application(state=state))
+        answered(application(state=state))
 
 
 @pytest.mark.parametrize("to", [State.REDIRECTED, State.DROPPED])

@@ -7,6 +7,7 @@ import pytest
 from contracts import intake, subsidy
 from contracts.envelope import Json
 from tests.builders import LANZHOU, SANYA, Country, HandClock
+from tests.replay import hold_back
 from tests.subsidy.cases import (
     CHECK,
     COUNTY,
@@ -73,6 +74,71 @@ def test_a_promise_that_turned_out_false_after_the_supplement_is_asked_for_befor
     assert answer(country, ASK, case_id, COUNTY, personal=MISSING) == ("Refused", "supplement_told_once")
     assert answer(country, DECIDE, case_id, COUNTY, approve=False) == ("", "")
     assert country[SANYA].leg(case_id).state == "told"
+    assert country[LANZHOU].dead() == country[LANZHOU].parked() == []
+
+
+def lapsed_and_newly_missing(country: Country, hand: HandClock) -> str:
+    """A case that goes on without its supplement, and a promise of which the register has said since that it is false."""
+    switch(country, "population", "down")
+    case_id = begun(country, UNREGISTERED, city=SANYA, materials=PROMISES[1:], answers=PROMISED)
+    assert answer(country, ASK, case_id, TOWNSHIP, personal=MISSING) == ("", "")
+    hand.set("2025-11-25T01:00:00Z")
+    end_supplements(country)
+    switch(country, "population", "up")
+    ask_again(country)
+    return case_id
+
+
+def standing(country: Country, case_id: str) -> tuple[str, str, str]:
+    """Where the case stands with those who decide, in their city's intake, and where it was taken in."""
+    there, here = country[LANZHOU].leg(case_id, "competent"), country[SANYA].leg(case_id)
+    return str(kept(country, case_id).application.state), str(there.state), str(here.state)
+
+
+@pytest.mark.parametrize("late", [(), ("subsidy",), ("intake",), ("subsidy", "intake")])
+def test_a_supplement_sent_before_the_second_request_was_known_does_not_answer_it(
+    country: Country, hand: HandClock, late: tuple[str, ...]
+) -> None:
+    case_id = lapsed_and_newly_missing(country, hand)
+    bring(country, case_id, long_term_care="yes")
+    held = [hold_back(country[LANZHOU], service, intake.ApplicationSupplementedV1) for service in late]
+    country.settle()
+    assert answer(country, ASK, case_id, TOWNSHIP, personal=MISSING) == ("", "")
+    for one in held:
+        one.let_in()
+    country.settle()
+    assert kept(country, case_id).application.asked_for == ("hukou",)
+    assert kept(country, case_id).personal["answers"]["long_term_care"] == "yes"
+    assert standing(country, case_id) == ("supplementing", "supplement_required", "supplement_required")
+    assert all(item.paused_on for item in country[LANZHOU].leg(case_id, "competent").clocks)
+    assert answer(country, CHECK, case_id, TOWNSHIP, approve=False) == ("OutOfStep", "awaiting_supplement")
+
+    bring(country, case_id)
+    country.settle()
+    assert standing(country, case_id) == ("open", "accepted", "in_progress")
+    done(country, case_id, (CHECK, TOWNSHIP), (REVIEW, DPF))
+    assert answer(country, DECIDE, case_id, COUNTY, approve=False) == ("", "")
+    assert country[SANYA].leg(case_id).state == "told"
+    assert country[LANZHOU].dead() == country[LANZHOU].parked() == []
+
+
+def test_who_answered_the_first_request_only_loses_the_second_by_its_own_last_day(
+    country: Country, hand: HandClock
+) -> None:
+    case_id = lapsed_and_newly_missing(country, hand)
+    bring(country, case_id, long_term_care="yes")
+    country.work()
+    letters = hold(country)
+    assert answer(country, ASK, case_id, TOWNSHIP, personal=MISSING) == ("", "")
+    country.mail += letters
+    country.settle()
+    due_on = kept(country, case_id).application.supplement_due_on
+    hand.set(f"{due_on}T01:00:00Z")
+    end_supplements(country)
+    assert standing(country, case_id)[:2] == ("supplementing", "supplement_required")
+    hand.set("2026-06-01T01:00:00Z")
+    end_supplements(country)
+    assert standing(country, case_id)[:2] == ("open", "accepted")
     assert country[LANZHOU].dead() == country[LANZHOU].parked() == []
 
 

@@ -133,7 +133,7 @@ class Leg:
     peer_node: str = ""  # accepting: who holds the case now; competent: who took it in
     peer_leg_no: int = 1
     peer_version: int = 0  # the last word of the peer's leg that was heard
-    decider_version: int = 1  # the last word of the deciding service that was heard
+    decider_version: int = 1  # the last word of the deciding service heard; accepting: of those that ask for 补正
     supplement_until: datetime.date | None = None  # accepting: the last day for what the applicant was asked for
 
     @property
@@ -162,6 +162,15 @@ def ask_supplement(leg: Leg, until: datetime.date) -> Leg:
     OutOfStep as `move`.
     """
     return dataclasses.replace(move(leg, "require_supplement"), supplement_until=until)
+
+
+def still_awaits(leg: Leg, leg_no: int, request: int) -> bool:
+    """Whether a competent leg goes on waiting when a supplement comes that answers `request` of that leg.
+
+    So it does when a newer one is open: nothing else is heard of the deciding service meanwhile. 0: the newest.
+    """
+    older = bool(request) and (leg_no, request) < (leg.leg_no, leg.decider_version)
+    return leg.state is State.SUPPLEMENT_REQUIRED and older
 
 
 def has_lapsed(leg: Leg, on: datetime.date) -> bool:

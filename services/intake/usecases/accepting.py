@@ -181,7 +181,8 @@ def _with_answers(work: Work, kept: Case, answers: Json, brought: list[Json]) ->
 
 def _pass_on(work: Work, leg: Leg, done: Json, brought: list[Json], answers: Json) -> None:
     leg = case.change(work, leg, rules.move(leg, "supplement"))
-    data = {"leg": store.snapshot(leg), "step": done, "materials": brought}
+    data: Json = {"leg": store.snapshot(leg), "step": done, "materials": brought}
+    data |= {"leg_no": leg.peer_leg_no, "request": leg.decider_version}
     work.tell(said.ApplicationSupplementedV1, leg.case_id, data, {"answers": answers}, to=leg.peer_node)
     materials.send_files(work, leg, brought)
 

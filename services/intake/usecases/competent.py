@@ -93,7 +93,7 @@ def _decline(work: Work, leg: Leg, why: Refused, ask: Json) -> None:
 
 
 def note_supplement(work: Work) -> None:
-    """补正到件: the clocks go on, unless the case ended meanwhile."""
+    """补正到件: the clocks go on, unless the case ended meanwhile, or a newer request waits for its own answer."""
     told = work.data(said.ApplicationSupplementedV1)
     leg = store.get_leg(work, case.id_of(work), "competent")
     if told["leg"]["node"] != work.node.code:  # as the other leg of our own case we have them already
@@ -103,6 +103,8 @@ def note_supplement(work: Work) -> None:
         case.keep_answers(work, store.get_case(work, leg.case_id), answers)
     case.note_told(work, leg.case_id, told["leg"], [told["step"]])
     if leg.state not in (State.SUPPLEMENT_REQUIRED, State.ACCEPTED):
+        return
+    if rules.still_awaits(leg, told["leg_no"], told["request"]):
         return
     leg = case.change(work, leg, _gone_on(work, leg))
     office = case.competent_ref(work, store.get_case(work, leg.case_id))
@@ -174,7 +176,7 @@ def ask_supplement(work: Work) -> None:
     done = case.step(leg, "request_supplement", told["office"], told["at"], until)
     store.add_steps(work, leg.case_id, [done])
     missing = work.personal(subsidy_contracts.SupplementNeededV1)
-    told_on = {"leg": store.snapshot(leg), "step": done, "due_on": told["due_on"]}
+    told_on = {"leg": store.snapshot(leg), "step": done, "due_on": told["due_on"], "request": told["version"]}
     work.tell(said.SupplementRequestedV1, leg.case_id, told_on, missing, to=leg.peer_node)
 
 

@@ -49,7 +49,8 @@ def note_supplement_request(work: Work) -> None:
         return
     kept = store.get_case(work, leg.case_id)
     until = datetime.date.fromisoformat(told["due_on"]) if told["due_on"] else clocks.supplement_until(work, kept)
-    case.change_aloud(work, leg, rules.ask_supplement(leg, until))
+    asked = dataclasses.replace(rules.ask_supplement(leg, until), decider_version=told["request"])
+    case.change_aloud(work, leg, asked)
     notices.send(work, kept, f"supplement_requested/{told['leg']['leg_no']}.{told['leg']['version']}", until)
 
 

@@ -153,10 +153,15 @@ def awaits_supplement(application: Application) -> bool:
     return application.open and application.supplement_told
 
 
-def supplemented(application: Application) -> Application:
-    """The applicant brought what was missing. OutOfStep when nobody waits for it."""
+def supplemented(application: Application, leg_no: int, request: int) -> Application:
+    """The applicant brought what our word `request` of that leg asked for. OutOfStep when nobody waits for it.
+
+    While a newer request is open, it goes on waiting: its time is the applicant's. 0: whichever is the newest.
+    """
     if not awaits_supplement(application):
         raise OutOfStep("stale", "过时的消息")
+    if request and (leg_no, request) < (application.leg_no, application.version):
+        return application
     return dataclasses.replace(application, state=State.OPEN)
 
 

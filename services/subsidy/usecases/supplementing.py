@@ -48,14 +48,18 @@ def begin_look(work: Work, case_id: str) -> set[str]:
 
 
 def note_supplement(work: Work) -> None:
-    """补正到件: go on where we stood, with what was brought, promised, answered, and what the registries now say."""
+    """补正到件: go on where we stood, with what was brought, promised, answered, and what the registries now say.
+
+    What answers an earlier request than the one that is open is kept all the same.
+    """
     kept = store.find_application(work, case.id_of(work))
     if kept is None:  # another service decides that matter
         return
     if kept.application.state is State.DECIDED and kept.application.supplement_due_on:
         _tell_late(work, kept)
         return
-    after = rules.supplemented(kept.application)
+    told = work.data(intake_contracts.ApplicationSupplementedV1)
+    after = rules.supplemented(kept.application, told["leg_no"], told["request"])
     store.save_application(work, after, kept.application.version)
     gathered: Gathered = work.answer
     brought = _with_supplement(work, dataclasses.replace(kept, application=after))
@@ -63,7 +67,8 @@ def note_supplement(work: Work) -> None:
     beginning.tell_checked(work, after, brought.facts, known)
     now = dataclasses.replace(brought, facts=known, unanswered=kept.unanswered & gathered.unavailable)
     store.save_facts(work, now)
-    case.go_on(work, now)
+    if after.state is State.OPEN:
+        case.go_on(work, now)
 
 
 def _tell_late(work: Work, kept: Kept) -> None:
