@@ -150,15 +150,17 @@ def _log_in(batch: Batch, arrival: Arrival, n: int, directory_version: int) -> N
     batch.append(entry, directory_version, body, anchor=message.type == LogAnchoredV1.type)
 
 
-def release(works: Works, row_id: str) -> bool:
-    """Let a quarantined message in after all, as of the day it came; False when it had come in on another way.
+def release(works: Works, row_id: str, *, vouched: bool = False) -> bool:
+    """Let a quarantined message in after all; False when it had come in on another way.
 
     Every check is made again: Denied names the one it still fails, and nothing has happened then. NotFound.
+    Keys and age count as of the day it came; with `vouched` a person answers for its age, and for nothing else.
     """
     with works.begin() as work:
         row = questions.get_quarantined(work, row_id)
     directory = works.node.directory
-    arrival = checked(works.node, directory, quarantine.delivered_again(row), clock.instant(row.at))
+    came_at = clock.instant(row.at)
+    arrival = checked(works.node, directory, quarantine.delivered_again(row), came_at, vouched=vouched)
     message = arrival.message
     with works.begin() as work:
         batch = open_batch(work, [arrival.sender], [message.subject], [message.id])
@@ -168,7 +170,7 @@ def release(works: Works, row_id: str) -> bool:
         write_batch(batch)
         questions.set_quarantined(work, row_id, "released")
     with naming(message):
-        log.info("released", quarantined=row_id, let_in=admitted is not None)
+        log.info("released", quarantined=row_id, let_in=admitted is not None, vouched=vouched)
     return admitted is not None
 
 
