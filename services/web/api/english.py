@@ -98,6 +98,7 @@ ENGLISH: Mapping[str, str] = {
     "purpose_unknown": "The purpose is not a known one; use one of those named in `detail`.",
     "quarantined_unknown": "There is no such message in quarantine; list them and check the id.",
     "reasons_missing": "A rejection must give its reasons in writing; fill in `reasons`.",
+    "release_behind": "The deciding city lacks this version of the matter; send the case on once it is up to date.",
     "role_missing": "Only administrators may set webhooks; use a token with the role admin.",
     "same_division": "The hukou is still in this county, so the case stays here; check the division.",
     "seal_broken": "The sealed part does not open and may have been changed; seal it again.",
