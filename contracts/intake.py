@@ -293,6 +293,7 @@ class FileChunkSentV1(Contract):
     media_type = fields.String(required=True)
     number = fields.Integer(required=True)
     count = fields.Integer(required=True)
+    leg_no = fields.Integer(load_default=0)  # the leg it is for; 0: a release sent it that did not say so
 
 
 class FileRequestedV1(Contract):

@@ -90,7 +90,7 @@ def release_quarantine(row_id: str, too_old: bool) -> None:
     from services.exchange.usecases.receiving import release
 
     let_in = release(service_works("exchange"), row_id, vouched=too_old)
-    click.echo("已放行。" if let_in else "这条报文已从别的途径收到,无需再放行。")
+    click.echo("已放行。" if let_in else "无需放行,已从隔离区删除:这条报文已从别的途径收到,或者它的办件已经退回。")
 
 
 @click.group()

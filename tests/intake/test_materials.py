@@ -53,6 +53,7 @@ def test_a_supplement_of_3_megabytes_crosses_in_sealed_pieces(country: Country) 
     sent = chunks(country)
     assert len(sent) == -(-len(content) // CHUNK_BYTES) == 16
     assert max(len(body) for body in sent) < 400_000
+    assert {decode(body).data["leg_no"] for body in sent} == {2}
     country.settle()
     assert files.read(country[LANZHOU].node, item["file_id"]) == content
     assert files.get_ref(country[LANZHOU].node, item["file_id"]).sha256 == item["sha256"]

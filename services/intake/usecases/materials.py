@@ -52,7 +52,8 @@ def expect_uploaded(work: Work, brought: Iterable[Mapping[str, Any]]) -> None:
 def _send_file(work: Work, leg: Leg, item: Mapping[str, Any]) -> None:
     content = files.read(work.node, item["file_id"])
     pieces = [content[start : start + CHUNK_BYTES] for start in range(0, len(content), CHUNK_BYTES)]
-    about = {name: item[name] for name in ("file_id", "sha256", "size", "media_type")} | {"count": len(pieces)}
+    about = {name: item[name] for name in ("file_id", "sha256", "size", "media_type")}
+    about |= {"count": len(pieces), "leg_no": leg.peer_leg_no}
     for number, piece in enumerate(pieces):
         personal = {"chunk": base64.b64encode(piece).decode()}
         work.tell(said.FileChunkSentV1, leg.case_id, about | {"number": number}, personal, to=leg.peer_node)
