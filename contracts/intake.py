@@ -18,7 +18,10 @@ from contracts.case import (
 )
 from contracts.envelope import Contract, expect_day
 
-NO_OFFICE = "no_competent_office"  # the reason of a decline that refuses nobody: a clerk gives the division anew
+# reasons of a decline that refuses nobody: a clerk of the accepting office sends the case on
+NO_OFFICE = "no_competent_office"  # the division is given anew
+RELEASE_BEHIND = "release_behind"  # once the other city knows this version of the matter
+REFUSES_NOBODY = frozenset({NO_OFFICE, RELEASE_BEHIND})
 RESULTS = ("granted", "refused", "not_accepted", "withdrawn")
 FILE_ID = validate.Length(max=36)
 
@@ -159,7 +162,7 @@ class ApplicationTakenOverV1(Contract):
 
 
 class ApplicationDeclinedV1(Contract):
-    """未能接办: a case of the same person and matter is open, or nobody here is competent."""
+    """未能接办: a case of the same person and matter is open, or the case is not for us, or for a newer release of ours."""
 
     type = "intake.application_declined.v1"
     consumers = ("intake", "web")
@@ -293,6 +296,7 @@ class FileChunkSentV1(Contract):
     media_type = fields.String(required=True)
     number = fields.Integer(required=True)
     count = fields.Integer(required=True)
+    leg_no = fields.Integer(load_default=0)  # the leg it is for; 0: a release sent it that did not say so
 
 
 class FileRequestedV1(Contract):

@@ -78,10 +78,13 @@ def read_key(key: str) -> Address:
     return Address(province + city + county, source, lane, kind)
 
 
-def check_time(at: datetime.datetime, now: datetime.datetime) -> None:
-    """Denied `time_too_old` or `time_in_future` outside the replay window."""
-    if at < now - PAST:
-        raise Denied("time_too_old", "报文时间早于可接收的期限")
+def check_time(at: datetime.datetime, came_at: datetime.datetime, now: datetime.datetime, *, vouched: bool) -> None:
+    """Denied `time_too_old` or `time_in_future` outside the replay window.
+
+    Old is what was old when it came, unless a person vouches for it; ahead is what is ahead of us even now.
+    """
+    if at < came_at - PAST and not vouched:
+        raise Denied("time_too_old", "报文时间早于可接收的期限,须由运行人员核实后放行")
     if at > now + FUTURE:
         raise Denied("time_in_future", "报文时间晚于本节点时间,请核对双方时钟")
 

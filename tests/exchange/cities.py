@@ -105,7 +105,7 @@ def make_cities(folder: Path, engines: dict[str, Engine] | None = None) -> list[
     return [City(code, node, (engines or {}).get(code)) for code, node in nodes.items()]
 
 
-def forwarded(city: City, case: str, to: str = LANZHOU, division: str = "") -> str:
+def forwarded(city: City, case: str, to: str = LANZHOU, division: str = "", leg_no: int = 2) -> str:
     case_facts = {
         "case_no": "4602-2025-000001",
         "matter": "disability-subsidies",
@@ -117,7 +117,8 @@ def forwarded(city: City, case: str, to: str = LANZHOU, division: str = "") -> s
         "materials": [],
         "consents": ["notice_shown"],
     }
-    data = {"case": case_facts, "leg_no": 2, "division": division or to, "redirects": 0, "steps": [STEP], "leg": LEG}
+    data = {"case": case_facts, "leg_no": leg_no, "division": division or to, "redirects": 0, "steps": [STEP]}
+    data |= {"leg": LEG}
     return city.says(ApplicationForwardedV1, case, data, PARTIES, to=to)
 
 
@@ -142,8 +143,8 @@ def closed(city: City, case: str, version: int) -> str:
     return city.says(ApplicationClosedV1, case, data, {"reasons": []}, to=SANYA)
 
 
-def withdrawn(city: City, case: str, to: str = LANZHOU) -> str:
-    return city.says(ApplicationWithdrawnV1, case, {"leg": LEG, "step": STEP, "leg_no": 2}, to=to)
+def withdrawn(city: City, case: str, to: str = LANZHOU, leg_no: int = 2) -> str:
+    return city.says(ApplicationWithdrawnV1, case, {"leg": LEG, "step": STEP, "leg_no": leg_no}, to=to)
 
 
 def redirected(city: City, case: str, to: str = SANYA, version: int = 3, leg_no: int = 2) -> str:
@@ -151,8 +152,9 @@ def redirected(city: City, case: str, to: str = SANYA, version: int = 3, leg_no:
     return city.says(ApplicationRedirectedV1, case, data, to=to)
 
 
-def chunk(city: City, case: str, to: str = LANZHOU) -> str:
+def chunk(city: City, case: str, to: str = LANZHOU, leg_no: int = 0) -> str:
     data = {"file_id": "f", "sha256": "0" * 64, "size": 3, "media_type": "image/png", "number": 1, "count": 1}
+    data |= {"leg_no": leg_no}
     return city.says(FileChunkSentV1, case, data, {"chunk": "AAAA"}, to=to)
 
 

@@ -3,6 +3,7 @@
 import datetime
 import itertools
 from dataclasses import fields, replace
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -45,6 +46,13 @@ def test_any_other_key_is_malformed(key: str) -> None:
     assert code_of(rules.read_key, key) == "key_malformed"
 
 
+def check_age(
+    age: datetime.timedelta, waited: datetime.timedelta = datetime.timedelta(0), vouched: bool = False
+) -> None:
+    """Of a message that was that old when it came, and has waited since."""
+    rules.check_time(NOW - age, NOW, NOW + waited, vouched=vouched)
+
+
 @pytest.mark.parametrize(
     ("age", "code"),
     [
@@ -53,12 +61,24 @@ def test_any_other_key_is_malformed(key: str) -> None:
     ],
 )
 def test_what_is_outside_the_replay_window_is_denied(age: datetime.timedelta, code: str) -> None:
-    assert code_of(rules.check_time, NOW - age, NOW) == code
+    assert code_of(check_age, age) == code
 
 
 @pytest.mark.parametrize("age", [datetime.timedelta(days=30), datetime.timedelta(0), -datetime.timedelta(minutes=5)])
 def test_the_ends_of_the_replay_window_belong_to_it(age: datetime.timedelta) -> None:
-    rules.check_time(NOW - age, NOW)
+    check_age(age)
+
+
+def test_what_waited_in_quarantine_is_no_older_than_it_came_and_no_more_ahead_than_now() -> None:
+    day, minutes = datetime.timedelta(days=1), datetime.timedelta(minutes=9)
+    check_age(29 * day, 60 * day)
+    check_age(-minutes, minutes)
+    assert code_of(check_age, -3 * minutes, minutes) == "time_in_future"
+
+
+def test_a_person_vouches_for_what_is_too_old_never_for_what_is_ahead() -> None:
+    check_age(datetime.timedelta(days=400), vouched=True)
+    assert code_of(partial(check_age, vouched=True), -datetime.timedelta(days=1)) == "time_in_future"
 
 
 def test_whoever_hands_a_case_over_is_accepting_and_the_other_alone_is_competent() -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from contracts.envelope import Message, decode, encode
 from contracts.exchange import MessageMisdirectedV1, MessageQuarantinedV1
-from contracts.intake import ApplicationForwardedV1
+from contracts.intake import ApplicationForwardedV1, ApplicationWithdrawnV1
 from services.exchange import rules
 from services.exchange.store import questions, tables
 from services.exchange.usecases import quarantine, receiving
@@ -19,6 +19,7 @@ from services.exchange.usecases.batches import all_or_each
 from shared.crypto.keys import new_keys, node_keys
 from shared.crypto.signing import sign_detached
 from shared.errors import Denied, NotFound
+from tests.builders import stop_clock
 from tests.exchange.cities import (
     LANZHOU,
     SANYA,
@@ -239,6 +240,53 @@ def test_releasing_checks_everything_again(scene: Scene) -> None:
     assert scene.lanzhou.codes() == ["no_part"]
     with pytest.raises(NotFound):
         receiving.release(scene.lanzhou.works, "0" * 64)
+
+
+def test_what_came_from_the_future_is_let_in_by_its_release_once_that_time_has_come(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiving.receive_batch(scene.lanzhou.works, [scene.by_sanya(time=at(3600))])
+    [row] = quarantine.list_quarantined(scene.lanzhou.works)
+    with pytest.raises(Denied, match="time_in_future"):
+        receiving.release(scene.lanzhou.works, row.id, vouched=True)
+    stop_clock(monkeypatch, at(3400))
+    scene.lanzhou.told()
+    assert receiving.release(scene.lanzhou.works, row.id)
+    assert [decode(body).type for body in scene.lanzhou.told()] == [ApplicationWithdrawnV1.type]
+    assert scene.lanzhou.codes() == []
+
+
+def test_what_was_too_old_when_it_came_is_let_in_when_a_person_vouches_for_it_and_once_only(scene: Scene) -> None:
+    old = scene.by_sanya(time=at(-40 * DAY))
+    receiving.receive_batch(scene.lanzhou.works, [old])
+    scene.lanzhou.told()
+    [row] = quarantine.list_quarantined(scene.lanzhou.works)
+    with pytest.raises(Denied, match="time_too_old"):
+        receiving.release(scene.lanzhou.works, row.id)
+    assert receiving.release(scene.lanzhou.works, row.id, vouched=True)
+    assert not receiving.release(scene.lanzhou.works, row.id, vouched=True)
+    assert [decode(body).type for body in scene.lanzhou.told()] == [ApplicationWithdrawnV1.type]
+    assert scene.lanzhou.codes() == scene.lanzhou.rows(tables.gaps) == []
+
+
+OLD: dict[str, Callable[[Scene], rules.Delivery]] = {
+    "signature_missing": lambda s: replace(s.by_sanya(time=at(-40 * DAY)), jws=""),
+    "no_part": lambda s: by_weihai(s, time=at(-40 * DAY)),
+    "wrong_role": lambda s: s.by_sanya(time=at(-40 * DAY), type="intake.application_progressed.v1"),
+    "seq_taken": lambda s: s.by_sanya(time=at(-40 * DAY), id=new_case(), seq=1),
+}
+
+
+@pytest.mark.parametrize(("code", "make"), OLD.items(), ids=OLD)
+def test_whoever_vouches_for_the_age_of_a_message_vouches_for_nothing_else(
+    code: str, make: Callable[[Scene], rules.Delivery], scene: Scene
+) -> None:
+    receiving.receive_batch(scene.lanzhou.works, [make(scene)])
+    scene.lanzhou.told()
+    [row] = quarantine.list_quarantined(scene.lanzhou.works)
+    with pytest.raises(Denied, match=code):
+        receiving.release(scene.lanzhou.works, row.id, vouched=True)
+    assert scene.lanzhou.told() == []
 
 
 def test_a_piece_of_a_file_that_overtakes_its_case_is_let_in_behind_it(sanya: City, lanzhou: City) -> None:

@@ -137,6 +137,42 @@ def test_a_withdrawn_case_for_which_nobody_is_competent_is_withdrawn_not_refused
     assert calm(country)
 
 
+def newer(country: Country) -> None:
+    """The hand-over on its way is of a version of the matter that 兰州's release does not have."""
+    (body,) = country.mail
+    assert '"matter_version":1' in body
+    country.mail = [body.replace('"matter_version":1', '"matter_version":2')]
+
+
+def test_a_case_of_a_newer_release_is_no_refusal_and_is_sent_on_when_the_other_city_has_it(country: Country) -> None:
+    case_id = country.take_in(SANYA, UNREGISTERED)
+    country.work()
+    newer(country)
+    country.settle()
+    assert states(country, SANYA, case_id) == [(1, "needs_attention"), (2, "declined")]
+    assert newest_shown(country, SANYA, case_id)[1] == "needs_attention"
+    assert items(country) == [("release_behind", WINDOW, "")]
+    (item,) = country[SANYA].rows("intake", tables.work_items)
+    assert "升级后再转办" in item.text
+    assert country[LANZHOU].rows("intake", tables.cases) == []  # nobody holds the papers of a case that is not theirs
+    assert calm(country)
+    forward(country, case_id, "620102")
+    assert states(country, SANYA, case_id) == [(1, "in_progress"), (2, "declined"), (3, "accepted")]
+    assert items(country) == [("release_behind", WINDOW, "system")]
+    assert calm(country)
+
+
+def test_a_withdrawn_case_of_a_newer_release_is_withdrawn_not_refused(country: Country) -> None:
+    case_id = country.take_in(SANYA, UNREGISTERED)
+    country.work()
+    newer(country)
+    withdraw(country, SANYA, case_id)
+    country.settle()
+    assert states(country, SANYA, case_id) == [(1, "withdrawn"), (2, "declined")]
+    assert items(country) == []
+    assert calm(country)
+
+
 def hand_over_clocks(country: Country, case_id: str) -> list[tuple[str, str, bool]]:
     clocks = country[SANYA].leg(case_id).clocks
     return [(str(it.started_on), str(it.due_on), it.running) for it in clocks if it.name == "forward"]

@@ -53,6 +53,7 @@ def test_a_supplement_of_3_megabytes_crosses_in_sealed_pieces(country: Country) 
     sent = chunks(country)
     assert len(sent) == -(-len(content) // CHUNK_BYTES) == 16
     assert max(len(body) for body in sent) < 400_000
+    assert {decode(body).data["leg_no"] for body in sent} == {2}
     country.settle()
     assert files.read(country[LANZHOU].node, item["file_id"]) == content
     assert files.get_ref(country[LANZHOU].node, item["file_id"]).sha256 == item["sha256"]
@@ -189,3 +190,13 @@ def test_a_file_nobody_uploaded_cannot_be_sent(country: Country) -> None:
     country.settle()
     assert refusal(country, SANYA, case_id)["code"] == "file_unknown"
     assert country[SANYA].rows("intake", tables.legs) == []
+
+
+def test_a_supplement_with_a_file_nobody_uploaded_is_refused(country: Country) -> None:
+    missing = material("low-income", file_id=clock.new_id(), sha256="0" * 64, size=1, media_type="image/png")
+    case_id = country.take_in(SANYA)
+    country.settle()
+    ask_supplement(country, case_id)
+    supplement(country, SANYA, case_id, missing)
+    assert refusal(country, SANYA, case_id)["code"] == "file_unknown"
+    assert country[SANYA].leg(case_id).state == "supplement_required"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from contracts import intake
+from contracts import intake, subsidy
 from contracts.envelope import Json, decode
 from services.intake.store import tables
 from services.intake.usecases import materials, notices
@@ -44,6 +44,11 @@ def chase(country: Country) -> list[str]:
 
 def items(country: Country, city: str = LANZHOU) -> list[str]:
     return [told.data["kind"] for told in country[city].told(intake.WorkItemOpenedV1)]
+
+
+def lose(country: Country, item: Json) -> None:
+    (path,) = (country[SANYA].node.home / "files").rglob(f"{item['file_id']}*")
+    path.unlink()
 
 
 @pytest.mark.parametrize("lost", [(1,), (0, 1, 2)])
@@ -142,12 +147,41 @@ def test_only_the_city_that_holds_the_case_is_given_its_files_and_no_others(
 
 def test_a_city_that_has_lost_the_file_itself_says_so_to_its_own_office(country: Country, hand: HandClock) -> None:
     _, item, _ = arrives(country, 2)
-    (path,) = (country[SANYA].node.home / "files").rglob(f"{item['file_id']}*")
-    path.unlink()
+    lose(country, item)
     hand.set("2025-10-09T11:00:00+08:00")
     chase(country)
     country.settle()
     assert items(country, SANYA) == ["file_lost"]
+    assert calm(country)
+
+
+def test_a_case_is_handed_on_without_the_file_that_was_lost_where_it_was_taken_in(wide_country: Country) -> None:
+    country = wide_country
+    (lost, _), (other, content) = a_file(country, 300), a_file(country, 400)
+    case_id = country.take_in(SANYA, UNREGISTERED, materials=[lost, other])
+    country.settle()
+    lose(country, lost)
+    moved = {"to_division": "371082", "personal": {"reason": ""}}
+    country.act(LANZHOU, subsidy.RedirectApplicationV1, case_id, "620102001", **moved)
+    country.settle()
+    assert country[WEIHAI].leg(case_id, "competent").state == "accepted"
+    assert files.read(country[WEIHAI].node, other["file_id"]) == content
+    assert [(row.kind, row.about) for row in country[SANYA].rows("intake", tables.work_items)] == [
+        ("file_lost", lost["file_id"])
+    ]
+    assert calm(country)
+
+
+def test_a_clerk_sends_a_case_on_although_its_file_is_lost(country: Country) -> None:
+    item, _ = a_file(country, 300)
+    case_id = country.take_in(SANYA, UNREGISTERED | {"hukou_division": "620102999"}, materials=[item])
+    country.settle()
+    lose(country, item)
+    to = {"to_division": "620102001", "actor": "clerk-9"}
+    country.act(SANYA, intake.ForwardApplicationV1, case_id, "460204001", **to)
+    country.settle()
+    assert country[SANYA].leg(case_id).state == "in_progress"
+    assert items(country, SANYA) == ["no_competent_office", "file_lost"]
     assert calm(country)
 
 

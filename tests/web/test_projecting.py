@@ -12,8 +12,9 @@ from contracts import certificate, exchange, intake, subsidy
 from services.web.rules import Principal
 from services.web.store import reading
 from services.web.store.tables import metadata
-from services.web.usecases import projecting, viewing
+from services.web.usecases import acting, projecting, viewing
 from shared.bus import Outcome
+from shared.errors import Denied
 from shared.outbox import inbox
 from tests.web.scene import (
     COUNTY,
@@ -211,6 +212,14 @@ def test_a_matter_that_only_the_other_city_knows_can_be_seen(scene):
         assert viewing.view_case(work, COUNTY_CLERK, CASE)["matter_name"] == "moon-landing"
 
 
+def test_papers_for_a_matter_that_only_the_other_city_knows_are_brought_where_it_was_taken_in(scene):
+    scene.hear(TAKEN_IN, CASE, taken_in(case=facts(matter_version=9)), people())
+    brought = {"act": "supplement", "materials": [], "answers": {"long_term_care": "yes"}, "expected_version": 1}
+    clerk = Principal("t", "clerk", "k", office=TOWNSHIP)
+    with scene.works.begin() as work, pytest.raises(Denied, match="office_not_accepting"):
+        acting.act(work, clerk, CASE, brought, "key-0001")
+
+
 def test_a_declined_case_names_the_office_to_ask(scene):
     scene.hear(TAKEN_IN, CASE, taken_in(), people())
     declined = {"leg": a_leg(2, 1, "declined"), "reasons": [REASON], "ask_office": office(COUNTY)}
@@ -312,18 +321,19 @@ def test_every_projection_is_of_an_event_that_names_web(scene):
         assert connection.execute(text("SELECT count(*) FROM cases")).scalar() == 0
 
 
-def no_office(scene) -> None:
+def no_office(scene, code="no_competent_office") -> None:
     scene.hear(TAKEN_IN, CASE, taken_in(), people())
-    why = REASON | {"code": "no_competent_office"}
+    why = REASON | {"code": code}
     declined = {"leg": a_leg(2, 1, "declined"), "reasons": [why], "ask_office": office(COUNTY)}
     scene.hear(intake.ApplicationDeclinedV1, CASE, declined)
 
 
-def test_a_case_for_which_nobody_is_competent_is_not_announced_as_refused(scene):
+@pytest.mark.parametrize("code", ["no_competent_office", "release_behind"])
+def test_a_case_for_which_nobody_is_competent_is_not_announced_as_refused(scene, code):
     told = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("services.web.usecases.webhooks.plan", lambda _work, _ids, _case, state: told.append(state))
-        no_office(scene)
+        no_office(scene, code)
         assert (seen(scene)["state"], seen(scene)["result"]) == ("redirected", None)
         changed = {"leg": a_leg(1, 3, "needs_attention"), "peer_leg_no": 2}
         scene.hear(intake.LegChangedV1, CASE, changed)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, literal, select, update
+from sqlalchemy import delete, func, literal, select, update
 
 from contracts.envelope import Json
 from services.exchange.rules import GENESIS, Range
@@ -102,6 +102,11 @@ def list_quarantined(work: Work, states: Collection[str], cases: Collection[str]
 def set_quarantined(work: Work, row_id: str, state: str) -> None:
     """waiting, held or released."""
     work.execute(update(quarantine).where(quarantine.c.id == row_id).values(state=state))
+
+
+def forget_quarantined(work: Work, row_id: str) -> None:
+    """Throw a row away with its body: nobody needs to look at it, and the log keeps what proves it."""
+    work.execute(delete(quarantine).where(quarantine.c.id == row_id))
 
 
 def list_peers(work: Work) -> Sequence[str]:

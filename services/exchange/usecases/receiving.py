@@ -12,7 +12,7 @@ from services.exchange.store.batches import Batch, open_batch, write_batch
 from services.exchange.usecases import quarantine
 from services.exchange.usecases.batches import all_or_each
 from services.exchange.usecases.proofs import take_anchor
-from services.exchange.usecases.saying import Saying, parts_after
+from services.exchange.usecases.saying import Saying, is_of_a_leg_sent_back, parts_after
 from services.exchange.usecases.wire import HANDS_OVER, Arrival, checked
 from shared import clock, metrics
 from shared.bus import naming
@@ -69,12 +69,18 @@ def _keep_failed(works: Works, delivery: rules.Delivery, error: Exception) -> No
 
 
 def _admit(batch: Batch, directory: Directory, arrival: Arrival) -> Arrival | Denied | None:
-    """The arrival when it was let in now, None when it had been before."""
+    """The arrival when it was let in now, None when it had been before, or when its case was sent back."""
     with naming(arrival.message):
         if batch.logged.get(arrival.message.id) == arrival.sender:
             log.info("duplicate", peer=arrival.sender)
             return None
         try:
+            if arrival.message.id in batch.logged:
+                raise Denied("id_taken", "这个报文编号已由另一城市使用")
+            if arrival.message.type != HANDS_OVER and is_of_a_leg_sent_back(batch, _saying(arrival)):
+                _take(batch, directory, arrival)  # so that no number is missing; what it brings is kept nowhere
+                log.warning("dropped", peer=arrival.sender, why="sent_back")
+                return None
             _let_in(batch, directory, arrival)
         except Denied as denied:
             return denied
@@ -83,17 +89,13 @@ def _admit(batch: Batch, directory: Directory, arrival: Arrival) -> Arrival | De
 
 def _let_in(batch: Batch, directory: Directory, arrival: Arrival) -> None:
     """All checks first, then all effects: what is denied here leaves no trace but its quarantine."""
-    message, peer = arrival.message, batch.peers[arrival.sender]
-    if message.id in batch.logged:
-        raise Denied("id_taken", "这个报文编号已由另一城市使用")
+    message = arrival.message
     parts = _parts_after(batch, arrival)
-    seen = rules.take_number(peer.seen, message.seq)
     if message.type == MessageMisdirectedV1.type and not questions.was_sent(
         batch.work, arrival.sender, arrival.data["message_id"]
     ):
         raise Denied("not_our_message", "对方退回的不是本节点发出的报文")
-    _log_in(batch, arrival, peer.in_n + 1, directory.version)
-    peer.seen = seen
+    _take(batch, directory, arrival)
     if message.type == LogAnchoredV1.type:
         take_anchor(batch, arrival)
     elif message.type == HANDS_OVER and not _is_ours(directory, batch.work.node.code, arrival.data["division"]):
@@ -101,6 +103,18 @@ def _let_in(batch: Batch, directory: Directory, arrival: Arrival) -> None:
     else:
         batch.parts[message.subject] = parts
         batch.retold.append(message)
+
+
+def _take(batch: Batch, directory: Directory, arrival: Arrival) -> None:
+    """Take its number and log it. Denied `seq_taken`."""
+    peer = batch.peers[arrival.sender]
+    seen = rules.take_number(peer.seen, arrival.message.seq)
+    _log_in(batch, arrival, peer.in_n + 1, directory.version)
+    peer.seen = seen
+
+
+def _saying(arrival: Arrival) -> Saying:
+    return Saying(arrival.message, arrival.data, str(arrival.contract.crosses), arrival.sender, "in")
 
 
 def _parts_after(batch: Batch, arrival: Arrival) -> rules.Parts:
@@ -112,7 +126,7 @@ def _parts_after(batch: Batch, arrival: Arrival) -> rules.Parts:
     if message.type == HANDS_OVER:
         rules.may_open(parts, arrival.sender)
         return rules.handed_over(parts, arrival.sender, batch.work.node.code, arrival.data["leg_no"])
-    return parts_after(batch, Saying(message, arrival.data, str(role), arrival.sender, "in"))
+    return parts_after(batch, _saying(arrival))
 
 
 def _is_ours(directory: Directory, node: str, division: str) -> bool:
@@ -150,15 +164,19 @@ def _log_in(batch: Batch, arrival: Arrival, n: int, directory_version: int) -> N
     batch.append(entry, directory_version, body, anchor=message.type == LogAnchoredV1.type)
 
 
-def release(works: Works, row_id: str) -> bool:
-    """Let a quarantined message in after all, as of the day it came; False when it had come in on another way.
+def release(works: Works, row_id: str, *, vouched: bool = False) -> bool:
+    """Let a quarantined message in after all.
+
+    False when it had come in on another way, or its case was sent back: then nothing of it is kept in quarantine.
 
     Every check is made again: Denied names the one it still fails, and nothing has happened then. NotFound.
+    Keys and age count as of the day it came; with `vouched` a person answers for its age, and for nothing else.
     """
     with works.begin() as work:
         row = questions.get_quarantined(work, row_id)
     directory = works.node.directory
-    arrival = checked(works.node, directory, quarantine.delivered_again(row), clock.instant(row.at))
+    came_at = clock.instant(row.at)
+    arrival = checked(works.node, directory, quarantine.delivered_again(row), came_at, vouched=vouched)
     message = arrival.message
     with works.begin() as work:
         batch = open_batch(work, [arrival.sender], [message.subject], [message.id])
@@ -166,9 +184,12 @@ def release(works: Works, row_id: str) -> bool:
         if isinstance(admitted, Denied):
             raise admitted
         write_batch(batch)
-        questions.set_quarantined(work, row_id, "released")
+        if admitted is None:
+            questions.forget_quarantined(work, row_id)
+        else:
+            questions.set_quarantined(work, row_id, "released")
     with naming(message):
-        log.info("released", quarantined=row_id, let_in=admitted is not None)
+        log.info("released", quarantined=row_id, let_in=admitted is not None, vouched=vouched)
     return admitted is not None
 
 

@@ -3,7 +3,12 @@
 from dataclasses import dataclass
 
 from contracts.envelope import Json, Message, decode
-from contracts.intake import ApplicationClosedV1, ApplicationDeclinedV1, ApplicationRedirectedV1
+from contracts.intake import (
+    ApplicationClosedV1,
+    ApplicationDeclinedV1,
+    ApplicationForwardedV1,
+    ApplicationRedirectedV1,
+)
 from services.exchange import rules
 from services.exchange.store.batches import Batch, list_bodies
 
@@ -41,6 +46,21 @@ def _is_late(batch: Batch, saying: Saying, parts: rules.Parts, word: rules.Word)
         return False
     bodies = list_bodies(batch, message.subject, saying.peer, saying.direction)
     return all(_word(decode(body).data) != word for body in bodies)
+
+
+def is_of_a_leg_sent_back(batch: Batch, saying: Saying) -> bool:
+    """Whether it is about a hand-over of its speaker that was misdirected here: that city hears nothing of the case.
+
+    Such a hand-over stands in the log like any other, but no part came of it.
+    """
+    us, parts = batch.work.node.code, batch.parts.get(saying.message.subject, ())
+    mine = [part for part in parts if (part.node, part.role) == (us, "competent")]
+    leg_no = saying.data.get("leg_no", 0)
+    if saying.role != "accepting" or any(part.active or leg_no <= part.last[0] for part in mine):
+        return False
+    bodies = list_bodies(batch, saying.message.subject, saying.peer, saying.direction)
+    said = [decode(body) for body in bodies]
+    return any(it.type == ApplicationForwardedV1.type and it.data["leg_no"] == leg_no for it in said)
 
 
 def _word(data: Json) -> rules.Word:

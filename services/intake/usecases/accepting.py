@@ -30,8 +30,7 @@ def take_in_application(work: Work) -> None:
     matter = _matter_of(facts)
     office = _expect_power(work, matter, facts["accepting_office"]["code"])
     subject = _expect_parties(matter, personal["parties"], facts, work.today)
-    form.expect_known_materials(matter.materials, facts["materials"])
-    form.expect_shown(facts["materials"], asked["actor"]["kind"] == "clerk")
+    _expect_materials(work, matter, facts["materials"], asked["actor"])
     _expect_answers(find_answer_fault(matter, personal["answers"], promised(facts["materials"])))
     division = _competent_division(work, matter, office, subject, asked["place_division"])
     holder = work.node.directory.node_of(division)
@@ -78,6 +77,12 @@ def _expect_parties(matter: Matter, parties: list[Json], facts: Json, on: dateti
     form.expect_consents(facts["consents"], child)
     form.expect_agency(parties, on)
     return dict(form.find_subject(parties, matter.subject_role))
+
+
+def _expect_materials(work: Work, matter: Matter, brought: list[Json], actor: Json) -> None:
+    form.expect_known_materials(matter.materials, brought)
+    form.expect_shown(brought, actor["kind"] == "clerk")
+    materials.expect_uploaded(work, brought)
 
 
 def _expect_answers(fault: AnswerFault | None) -> None:
@@ -156,16 +161,15 @@ def supplement_application(work: Work) -> None:
     if leg.state is not State.SUPPLEMENT_REQUIRED:
         raise OutOfStep("state_changed", "此办件现在不需要补正,请刷新后再办")
     kept = store.get_case(work, leg.case_id)
-    wanted = case.matter_of(kept).materials
-    form.expect_known_materials(wanted, asked["materials"])
-    form.expect_shown(asked["materials"], asked["actor"]["kind"] == "clerk")
+    matter = case.matter_of(kept)
+    _expect_materials(work, matter, asked["materials"], asked["actor"])
     answers = work.personal(said.SupplementApplicationV1)["answers"]
     kept = _with_answers(work, kept, answers, [*store.list_materials(work, leg.case_id), *asked["materials"]])
     store.add_materials(work, leg.case_id, asked["materials"])
     done = case.note(work, leg, "supplement", kept.facts["accepting_office"], actor=asked["actor"]["id"])
     if not rules.is_held_here(leg):
         _pass_on(work, leg, done, asked["materials"], answers)
-    elif not form.missing_materials(wanted, store.list_materials(work, leg.case_id)):
+    elif not form.missing_materials(matter.materials, store.list_materials(work, leg.case_id)):
         forward(work, leg, leg, kept, work.today)
     else:
         raise Refused("material_missing", "材料仍不齐全,请对照一次性告知清单补齐后提交", field="materials")

@@ -21,14 +21,27 @@ from shared.outbox import Work
 
 
 def take_over_application(work: Work) -> None:
-    """接办受理: keep one open case per person and matter, start the clock, let the deciding service begin."""
+    """接办受理: keep one open case per person and matter, start the clock, let the deciding service begin.
+
+    What cannot be taken over is declined, with the reason; so is a version of the matter that is not here yet.
+    """
     told, personal = work.data(said.ApplicationForwardedV1), work.personal(said.ApplicationForwardedV1)
     facts = told["case"]
     work.lock(case.id_of(work))
     _expect_new(work, told["leg_no"])
-    matter = matter_version(facts["matter"], facts["matter_version"])
+    try:
+        matter = matter_version(facts["matter"], facts["matter_version"])
+    except KeyError:  # its city has a newer release than we
+        why = Refused("release_behind", "接办地系统版本较旧,还没有此事项的这一版本")
+        _decline(work, _competent_leg(work, told), why, facts["accepting_office"])
+    else:
+        _take_over(work, told, personal, matter)
+
+
+def _take_over(work: Work, told: Json, personal: Json, matter: Matter) -> None:
+    facts = told["case"]
     index = store.person_index(work, dict(form.find_subject(personal["parties"], matter.subject_role)))
-    leg = _competent_leg(work, told, matter)
+    leg = rules.start_clocks(_competent_leg(work, told), "taken_over", matter.clocks, work.today, calendar.standard())
     here = case.competent_offices(work, matter, told["division"])
     if not here:
         why = Refused("no_competent_office", "接办地没有此事项的办理机构", basis=matter.legal_basis[0])
@@ -56,8 +69,8 @@ def _kept(work: Work, told: Json, personal: Json) -> Case:
     return store.keep_case(work, case_id, told["case"], told["division"], personal)
 
 
-def _competent_leg(work: Work, told: Json, matter: Matter) -> Leg:
-    leg = Leg(
+def _competent_leg(work: Work, told: Json) -> Leg:
+    return Leg(
         case.id_of(work),
         told["leg_no"],
         "competent",
@@ -68,7 +81,6 @@ def _competent_leg(work: Work, told: Json, matter: Matter) -> Leg:
         peer_node=told["leg"]["node"],
         peer_leg_no=told["leg"]["leg_no"],
     )
-    return rules.start_clocks(leg, "taken_over", matter.clocks, work.today, calendar.standard())
 
 
 def _begin(work: Work, leg: Leg, matter: Matter, office: Office, kept: Case) -> None:

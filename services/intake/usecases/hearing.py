@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+from collections.abc import Mapping
 
 from contracts import exchange
 from contracts import intake as said
@@ -14,6 +15,11 @@ from services.intake.usecases.accepting import NOBODY, forward
 from shared import calendar, regions
 from shared.errors import OutOfStep, Refused
 from shared.outbox import Work
+
+TO_DO: Mapping[str, str] = {  # reason of a decline that refuses nobody -> what the clerk does
+    said.NO_OFFICE: "请核对区划后转办;确实无处可办的,可以撤回",
+    said.RELEASE_BEHIND: "请联系接办地升级系统,升级后再转办;申请人不愿等待的,可以撤回",
+}
 
 
 def note_taken_over(work: Work) -> None:
@@ -55,7 +61,7 @@ def note_supplement_request(work: Work) -> None:
 
 
 def note_declined(work: Work) -> None:
-    """未能接办: close here with the reasons of the competent city; where it has no office, a person must look."""
+    """未能接办: close here with the reasons of the competent city; where they refuse nobody, a person must look."""
     told = work.data(said.ApplicationDeclinedV1)
     leg = store.get_leg(work, case.id_of(work), "accepting")
     if leg.peer_leg_no != told["leg"]["leg_no"] or not leg.open:
@@ -63,8 +69,8 @@ def note_declined(work: Work) -> None:
     kept, why = store.get_case(work, leg.case_id), told["reasons"][0]
     store.keep_peer_leg(work, leg.case_id, told["leg"])
     case.note(work, leg, "decline", told["ask_office"])
-    if why["code"] == said.NO_OFFICE:
-        _hand_back(work, leg, why["text"])
+    if why["code"] in said.REFUSES_NOBODY:
+        _hand_back(work, leg, why)
         return
     notices.settle(work, leg.case_id)
     outcome = case.without_certificate("not_accepted", case.matter_of(kept).remedies)
@@ -73,12 +79,12 @@ def note_declined(work: Work) -> None:
     notices.send(work, kept, "not_accepted")
 
 
-def _hand_back(work: Work, leg: Leg, why: str) -> None:
-    """无办理机构: a wrong division is no reason to refuse."""
+def _hand_back(work: Work, leg: Leg, why: Json) -> None:
+    """无办理机构、版本较旧: a wrong division or an old release is no reason to refuse."""
     if leg.state is State.WITHDRAWING:
         _end_withdrawn(work, leg)
     else:
-        _need_attention(work, leg, leg, said.NO_OFFICE, f"{why},请核对区划后转办;确实无处可办的,可以撤回")
+        _need_attention(work, leg, leg, why["code"], f"{why['text']},{TO_DO[why['code']]}")
 
 
 def forward_again(work: Work) -> None:

@@ -23,18 +23,37 @@ CHUNK_BYTES = 192 * 1024  # base64 makes 256 KiB of it
 
 
 def send_files(work: Work, leg: Leg, brought: Iterable[Mapping[str, Any]]) -> None:
-    """Send the bytes of all uploaded materials to the node that holds the case; in our own city they are there."""
+    """Send the bytes of all uploaded materials to the node that holds the case; in our own city they are there.
+
+    A file that is lost here keeps back neither the others nor the case: a person must look.
+    """
     if leg.peer_node == work.node.code:
         return
     for item in brought:
         if item["file_id"]:
-            _send_file(work, leg, item)
+            _send_or_say_lost(work, leg, item)
+
+
+def _send_or_say_lost(work: Work, leg: Leg, item: Mapping[str, Any]) -> None:
+    try:
+        _send_file(work, leg, item)
+    except NotFound:
+        words = f"材料文件 {item['file_id']} 本地已没有,不能转给接办地,请联系申请人重新提供"
+        notices.open_work_item(work, leg.case_id, rules.FILE_LOST, words, about=item["file_id"])
+
+
+def expect_uploaded(work: Work, brought: Iterable[Mapping[str, Any]]) -> None:
+    """NotFound `file_unknown` unless every file that is brought now is here."""
+    for item in brought:
+        if item["file_id"]:
+            files.get_ref(work.node, item["file_id"])
 
 
 def _send_file(work: Work, leg: Leg, item: Mapping[str, Any]) -> None:
     content = files.read(work.node, item["file_id"])
     pieces = [content[start : start + CHUNK_BYTES] for start in range(0, len(content), CHUNK_BYTES)]
-    about = {name: item[name] for name in ("file_id", "sha256", "size", "media_type")} | {"count": len(pieces)}
+    about = {name: item[name] for name in ("file_id", "sha256", "size", "media_type")}
+    about |= {"count": len(pieces), "leg_no": leg.peer_leg_no}
     for number, piece in enumerate(pieces):
         personal = {"chunk": base64.b64encode(piece).decode()}
         work.tell(said.FileChunkSentV1, leg.case_id, about | {"number": number}, personal, to=leg.peer_node)
@@ -47,11 +66,7 @@ def send_again(work: Work) -> None:
     known = {item["file_id"]: item for item in store.list_materials(work, leg.case_id)}
     if not leg.open or leg.peer_node != case.sender(work) or asked["file_id"] not in known:
         raise OutOfStep("stale", "过时的消息")
-    try:
-        send_files(work, leg, [known[asked["file_id"]]])
-    except NotFound:
-        words = f"接办地没有收到材料文件 {asked['file_id']},本地也已没有,请联系申请人重新提供"
-        notices.open_work_item(work, leg.case_id, rules.FILE_LOST, words, about=asked["file_id"])
+    send_files(work, leg, [known[asked["file_id"]]])
 
 
 def expect_files(work: Work, leg: Leg, brought: Iterable[Mapping[str, Any]]) -> None:

@@ -165,9 +165,9 @@ def _withdrawn(work: Work, message: Message, data: Json) -> None:
 
 
 def _declined(work: Work, message: Message, data: Json) -> None:
-    """未能接办; where nobody is competent the case is back here, and nothing is decided."""
+    """未能接办; where that refuses nobody the case is back here, and nothing is decided."""
     writing.keep_leg(work, message.subject, data["leg"])
-    if any(reason["code"] == intake.NO_OFFICE for reason in data["reasons"]):
+    if any(reason["code"] in intake.REFUSES_NOBODY for reason in data["reasons"]):
         _mark(work, message.subject, "redirected", data["leg"])
         return
     writing.keep_words(work, message.subject, "result", _at(data["leg"]), {"reasons": data["reasons"]})
