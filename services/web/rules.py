@@ -169,16 +169,18 @@ def case_state(marks: Iterable[Mark]) -> str:
     state = _STANDING[newest.name][1]
     if "withdrawing" in names and state != "not_accepted":
         return "withdrawn" if state == "redirected" else "withdrawing"  # back here, and nobody wants it to go on
-    if state == "supplement_required" and _supplement_is_under_way(heard, newest.leg_no):
+    if state == "supplement_required" and _is_answered(heard):
         return "in_progress"
     return state
 
 
-def _supplement_is_under_way(marks: set[Mark], leg_no: int) -> bool:
-    """Whether a supplement was sent that no earlier leg has received: it is this leg's."""
-    sent = sum(mark.name == "supplemented" for mark in marks)
-    received = {mark.leg_no for mark in marks if mark.name == "supplement_received" and mark.leg_no != leg_no}
-    return sent > len(received)
+def _is_answered(marks: set[Mark]) -> bool:
+    """Whether the supplement for the newest request is under way; the marks of both name the request."""
+    return _newest(marks, "supplemented") >= _newest(marks, "asked")
+
+
+def _newest(marks: set[Mark], name: str) -> tuple[int, int]:
+    return max(((mark.leg_no, mark.version) for mark in marks if mark.name == name), default=(0, 0))
 
 
 # --- who may ---------------------------------------------------------------------------------------------------------

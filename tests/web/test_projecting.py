@@ -72,6 +72,7 @@ def the_story(scene):
     closed = {"leg": a_leg(2, 7, "closed"), "steps": [a_step("close", 2, at(9))], "result": "granted"}
     closed |= {"remedies": ["复议"], "certificate_id": CERTIFICATE["certificate_id"], "certificate_name": "告知书"}
     supplemented = {"leg": a_leg(1, 5, "in_progress"), "step": a_step("supplement", at=at(6)), "materials": []}
+    answer = {"request": 3}
     forwarded = {"case": facts(), "leg_no": 2, "division": COUNTY, "redirects": 0, "steps": [take_in, forward]}
     accepted = {"case": facts(), "leg": a_leg(2, 1, "accepted", clocks=due), "division": COUNTY, "decides": "subsidy"}
 
@@ -87,8 +88,8 @@ def the_story(scene):
         (subsidy.ApplicationCheckedV1, done | {"version": 2, "next_task": review}, None),
         (intake.ApplicationProgressedV1, progressed("check", 2, 4), None),
         (subsidy.SupplementNeededV1, {"version": 3, "office": office(), "at": at(5)}, {"missing": [REASON]}),
-        (intake.SupplementRequestedV1, progressed("request_supplement", 3, 5), {"missing": [REASON]}),
-        (intake.ApplicationSupplementedV1, supplemented, {"answers": {}}),
+        (intake.SupplementRequestedV1, progressed("request_supplement", 3, 5) | answer, {"missing": [REASON]}),
+        (intake.ApplicationSupplementedV1, supplemented | answer | {"leg_no": 2}, {"answers": {}}),
         (intake.ApplicationProgressedV1, progressed("receive_supplement", 4, 7), None),
         (subsidy.TaskOpenedV1, opened | {"version": 4, "task": review}, {"findings": [FINDING]}),
         (subsidy.ApplicationDecidedV1, decided | {"rules_version": "1", "first_month": "2025-09"}, why),

@@ -132,25 +132,20 @@ def _leg_changed(work: Work, message: Message, data: Json) -> None:
         writing.add_mark(work, message.subject, mark)
 
 
-def _progressed(work: Work, message: Message, data: Json) -> None:
-    """办理进展."""
-    _stepped("progressed")(work, message, data)
-    if data["step"]["verb"] == "receive_supplement":
-        _mark(work, message.subject, "supplement_received", data["leg"])
-
-
 def _supplement_requested(work: Work, message: Message, data: Json) -> None:
     """补正告知."""
     missing = work.personal(intake.SupplementRequestedV1)
     writing.keep_words(work, message.subject, "missing", _at(data["leg"]), missing)
     _stepped("supplement_requested")(work, message, data)
+    writing.add_mark(work, message.subject, Mark("asked", data["leg"]["leg_no"], data["request"]))
 
 
 def _supplemented(work: Work, message: Message, data: Json) -> None:
     """已补正."""
     writing.add_materials(work, message.subject, data["materials"])
     _keep_answers(work, message.subject, data["leg"], work.personal(intake.ApplicationSupplementedV1)["answers"])
-    _stepped("supplemented")(work, message, data)
+    _leg_and_steps(work, message.subject, data["leg"], [data["step"]])
+    writing.add_mark(work, message.subject, Mark("supplemented", data["leg_no"], data["request"]))
 
 
 def _keep_answers(work: Work, case_id: str, leg: Json, answers: Json) -> None:
@@ -263,7 +258,7 @@ PROJECTIONS: Mapping[type[Contract], Project] = {
     intake.ApplicationTakenOverV1: _stepped("taken_over"),
     intake.ApplicationDeclinedV1: _declined,
     intake.ApplicationAcceptedV1: _accepted,
-    intake.ApplicationProgressedV1: _progressed,
+    intake.ApplicationProgressedV1: _stepped("progressed"),
     intake.SupplementRequestedV1: _supplement_requested,
     intake.ApplicationSupplementedV1: _supplemented,
     intake.ApplicationRedirectedV1: _stepped("redirected"),
