@@ -176,11 +176,12 @@ def case_state(marks: Iterable[Mark]) -> str:
 
 def _is_answered(marks: set[Mark]) -> bool:
     """Whether the supplement for the newest request is under way; the marks of both name the request."""
-    return _newest(marks, "supplemented") >= _newest(marks, "asked")
+    answered = _newest(marks, "supplemented")
+    return bool(answered) and answered >= _newest(marks, "asked")
 
 
-def _newest(marks: set[Mark], name: str) -> tuple[int, int]:
-    return max(((mark.leg_no, mark.version) for mark in marks if mark.name == name), default=(0, 0))
+def _newest(marks: set[Mark], name: str) -> tuple[int, ...]:
+    return max(((mark.leg_no, mark.version) for mark in marks if mark.name == name), default=())
 
 
 # --- who may ---------------------------------------------------------------------------------------------------------

@@ -126,6 +126,14 @@ def test_a_pause_never_brings_the_end_nearer_nor_puts_it_on_a_rest_day(
     assert CALENDAR.is_working_day(resumed.clocks[0].due_on)
 
 
+def test_no_day_is_given_twice_when_a_second_pause_begins_before_the_first_was_heard_to_end() -> None:
+    held = decide_clock(DAY("2025-09-24"))
+    once = rules.resume_clocks(rules.pause_clocks(held, DAY("2025-09-25")), DAY("2025-10-13"), CALENDAR)
+    again = rules.pause_clocks(once, DAY("2025-10-10"))
+    assert [clock.paused_on for clock in again.clocks] == [DAY("2025-10-13")]
+    assert rules.resume_clocks(again, DAY("2025-10-13"), CALENDAR).clocks[0].due_on == once.clocks[0].due_on
+
+
 @given(DAYS, st.integers(1, 20), st.integers(0, 60))
 def test_a_clock_that_was_late_before_its_pause_stays_late(started: datetime.date, late: int, length: int) -> None:
     held = decide_clock(started)

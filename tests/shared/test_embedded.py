@@ -317,7 +317,7 @@ def test_a_timer_runs_when_it_is_due_and_what_it_tells_is_carried(town: Town, mo
         seconds[0] = now
         bus.run_until_idle()
         assert count(works_of(bus, "archive"), effects) == expected
-    assert count(works_of(bus, "front"), leases, leases.c.name == "front.daily") == 1
+    assert count(works_of(bus, "front"), leases, leases.c.name == "timer.front.daily") == 1
 
 
 def test_a_failing_timer_stops_nothing_and_tells_nothing_personal(town: Town) -> None:

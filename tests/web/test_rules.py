@@ -59,7 +59,7 @@ STORY = [  # a case that is supplemented, redirected and told: each fact, and th
     (Mark("taken_over", 2, 1), "taken_over"),
     (Mark("accepted", 2, 1), "accepted"),
     (Mark("progressed", 2, 2), "in_progress"),
-    (Mark("supplement_requested", 2, 3), "in_progress"),  # until it is told of which request, in the same breath
+    (Mark("supplement_requested", 2, 3), "supplement_required"),
     (Mark("asked", 2, 2), "supplement_required"),
     (Mark("supplemented", 2, 2), "in_progress"),
     (Mark("progressed", 2, 4), "in_progress"),
@@ -67,7 +67,7 @@ STORY = [  # a case that is supplemented, redirected and told: each fact, and th
     (Mark("forwarded", 3, 0), "forwarded"),
     (Mark("taken_over", 3, 1), "taken_over"),
     (Mark("accepted", 3, 1), "accepted"),
-    (Mark("supplement_requested", 3, 2), "in_progress"),
+    (Mark("supplement_requested", 3, 2), "in_progress"),  # until it is told of which request, in the same breath
     (Mark("asked", 3, 2), "supplement_required"),
     (Mark("supplemented", 3, 2), "in_progress"),
     (Mark("progressed", 3, 3), "in_progress"),

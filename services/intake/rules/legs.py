@@ -310,8 +310,12 @@ def end_all_clocks(leg: Leg, on: datetime.date) -> Leg:
 
 def pause_clocks(leg: Leg, on: datetime.date) -> Leg:
     """Stop what runs while the applicant supplements (行政许可法 第三十二条: the time is not the office's)."""
-    clocks = tuple(dataclasses.replace(c, paused_on=on) if c.running else c for c in leg.clocks)
+    clocks = tuple(dataclasses.replace(c, paused_on=max(on, _runs_since(c))) if c.running else c for c in leg.clocks)
     return dataclasses.replace(leg, clocks=clocks)
+
+
+def _runs_since(clock: Clock) -> datetime.date:
+    return clock.pauses[-1][1] if clock.pauses else clock.started_on
 
 
 def resume_clocks(leg: Leg, on: datetime.date, calendar: Calendar) -> Leg:

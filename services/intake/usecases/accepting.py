@@ -49,7 +49,8 @@ def take_in_application(work: Work) -> None:
 
 
 def _open(work: Work, matter: Matter, subject: Json, holder: str) -> Leg:
-    leg = Leg(case.id_of(work), rules.FIRST_LEG, "accepting", work.node.code, State.TAKEN_IN, 1, peer_node=holder)
+    case_id, here = case.id_of(work), work.node.code
+    leg = Leg(case_id, rules.FIRST_LEG, "accepting", here, State.TAKEN_IN, 1, peer_node=holder, decider_version=0)
     index = store.person_index(work, subject)
     if not store.open_leg(work, leg, matter.matter, index):
         raise case.duplicate(case.office_to_ask(work, "accepting", matter, index))

@@ -118,7 +118,7 @@ def note_supplement(work: Work) -> None:
         return
     if rules.still_awaits(leg, told["leg_no"], told["request"]):
         return
-    leg = case.change(work, leg, _gone_on(work, leg))
+    leg = case.change(work, leg, _gone_on(leg, work.today))
     office = case.competent_ref(work, store.get_case(work, leg.case_id))
     case.progress(work, leg, case.note(work, leg, "receive_supplement", office))
     work.arrived(case.supplemented(leg))
@@ -198,14 +198,14 @@ def note_lapse(work: Work) -> None:
     leg = case.decider_said(work, told["version"], while_supplementing=True)
     if leg is None:
         return
-    _note_and_tell(work, case.change(work, leg, _gone_on(work, leg)), "supplement_lapsed", told)
+    _note_and_tell(work, case.change(work, leg, _gone_on(leg, _day_of(told))), "supplement_lapsed", told)
 
 
-def _gone_on(work: Work, leg: Leg) -> Leg:
+def _gone_on(leg: Leg, on: datetime.date) -> Leg:
     """The leg waits no more: its supplement is here, or its time is over; whichever is second finds it going on."""
     if leg.state is not State.SUPPLEMENT_REQUIRED:
         return rules.move(leg, "progress")
-    return rules.resume_clocks(rules.move(leg, "supplement"), work.today, calendar.standard())
+    return rules.resume_clocks(rules.move(leg, "supplement"), on, calendar.standard())
 
 
 def note_decision(work: Work) -> None:
