@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from contracts import intake, subsidy
 from contracts.envelope import Contract, Json
-from contracts.matters import Matter, matter_version
 from services.web import rules
 from services.web.rules import Case, Principal
 from services.web.store import reading
@@ -96,14 +95,6 @@ def _expect_shown(work: Work, case_id: str, contract: type[Contract], expected: 
         raise OutOfStep("version_ahead", "此办件还没有到这个版本,请刷新,按显示的版本再办", field="expected_version")
 
 
-def _matter_taken_in(case: Case) -> Matter:
-    """The version of the matter that the case began with; Denied where only a newer release of another city has it."""
-    try:
-        return matter_version(case.matter, case.facts["matter_version"])
-    except KeyError as error:
-        raise Denied("office_not_accepting", "只有收件机构可以执行此操作", field="act") from error
-
-
 def _said(work: Work, who: Principal, asked: Json, case: Case) -> Json:
     verb = asked["act"]
     for name in NEEDS[verb]:
@@ -113,7 +104,9 @@ def _said(work: Work, who: Principal, asked: Json, case: Case) -> Json:
     if "materials" in said:
         if not (asked["materials"] or asked["answers"]):
             raise Refused("act_field_missing", "请补充材料或者回答", field="materials")
-        matter = _matter_taken_in(case)
+        matter = viewing.matter_of(case)
+        if matter is None:  # a newer release of the city that took the case in has it
+            raise Denied("office_not_accepting", "只有收件机构可以执行此操作", field="act")
         checking.expect_values(matter, asked["answers"])
         said["materials"] = checking.read_materials(work, who, matter, said["materials"])
     if "to_division" in said:

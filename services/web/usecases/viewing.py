@@ -73,7 +73,7 @@ def search(work: Work, who: Principal, asked: Mapping[str, Any], purpose: str) -
 def view_case(work: Work, who: Principal, case_id: str, purpose: str = "") -> Json:
     """Everything of a case that this principal may see. A clerk sees persons only with a purpose, and on record."""
     case = get_case(work, who, case_id)
-    matter = _matter(case)
+    matter = matter_of(case)
     legs = reading.list_legs(work, case_id)
     task = _task(work, case, matter)
     standing = {
@@ -116,7 +116,7 @@ def _outcome(work: Work, case: Case) -> Json:
 
 def outline(work: Work, case: Case) -> Json:
     """A case in one line, without persons."""
-    matter = _matter(case)
+    matter = matter_of(case)
     return {
         "case_id": case.case_id,
         "case_no": case.case_no,
@@ -140,7 +140,7 @@ def receipt(work: Work, who: Principal, case_id: str) -> Json:
 
 def receipt_of(work: Work, case: Case) -> Json:
     """The receipt of a case that the one who asks may see."""
-    matter = _matter(case)
+    matter = matter_of(case)
     names = {spec["code"]: spec["name"] for spec in matter.materials} if matter else {}
     received_at = case.facts["taken_in_at"]
     handed_in = [item for item in reading.list_materials(work, case.case_id) if item["provided_at"] == received_at]
@@ -163,11 +163,11 @@ def list_tasks(work: Work, who: Principal) -> Json:
     rows = []
     for case, task in reading.list_tasks(work, who.office, 200):
         about = {"version": task["version"], "opened_at": task["opened_at"], "division": case.division}
-        rows.append(outline(work, case) | about | _verb(task["task"], _matter(case)))
+        rows.append(outline(work, case) | about | _verb(task["task"], matter_of(case)))
     return {"tasks": rows}
 
 
-def _matter(case: Case) -> Matter | None:
+def matter_of(case: Case) -> Matter | None:
     """The version of the matter that the case began with; None when another city knows a newer one than we."""
     try:
         return matter_version(case.matter, case.facts["matter_version"])
