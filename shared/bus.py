@@ -74,13 +74,12 @@ class Doors:
     service: str
     retry_delays: tuple[int, ...] = RETRY_DELAYS
     by_type: dict[str, Door] = field(default_factory=dict)
-    timers: list[Timer] = field(default_factory=list)
+    timers: list[Timer] = field(default_factory=list, init=False)
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         """Whoever has an inbox clears it."""
-        if not self.timers:
-            self.every(DAY_SECONDS)(prune_inbox)
+        self.every(DAY_SECONDS)(prune_inbox)
 
     def listen(self, contract: type[Contract], *, ask: Ask | None = None) -> Callable[[UseCase], UseCase]:
         """Lead `contract` to the decorated use-case.

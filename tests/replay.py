@@ -32,7 +32,8 @@ class Recording(Doors):
     """Doors that remember what came through them."""
 
     def __init__(self, doors: Doors) -> None:
-        super().__init__(doors.service, doors.retry_delays, doors.by_type, doors.timers)
+        super().__init__(doors.service, doors.retry_delays, doors.by_type)
+        self.timers = doors.timers
         self.bodies: list[str] = []
 
     def handle(self, works: Works, body: bytes | str) -> Outcome:
