@@ -204,6 +204,12 @@ def goes_on_without(country: Country, hand: HandClock, *, party: Json | None = N
     return case_id
 
 
+def redirect(country: Country, case_id: str, to_division: str) -> None:
+    to = {"to_division": to_division, "personal": {"reason": ""}}
+    country.act(LANZHOU, subsidy.RedirectApplicationV1, case_id, "620102001", **to)
+    country.settle()
+
+
 def items(country: Country) -> list[tuple[str, str]]:
     return [(row.kind, row.closed_by) for row in country[SANYA].rows("intake", tables.work_items)]
 
@@ -212,9 +218,7 @@ def test_a_case_handed_back_after_its_supplement_lapsed_waits_for_a_clerk_and_go
     country: Country, hand: HandClock
 ) -> None:
     case_id = goes_on_without(country, hand, party=UNREGISTERED)
-    to = {"to_division": "371002", "personal": {"reason": ""}}
-    country.act(LANZHOU, subsidy.RedirectApplicationV1, case_id, "620102001", **to)
-    country.settle()
+    redirect(country, case_id, "371002")
     assert states(country, SANYA, case_id) == [(1, "needs_attention"), (2, "redirected")]
     assert items(country) == [("supplement_lapsed", "system"), ("division_not_joined", "")]
     country.act(SANYA, intake.ForwardApplicationV1, case_id, "460204001", to_division="620103")
@@ -227,9 +231,7 @@ def test_a_case_redirected_after_its_supplement_lapsed_asks_the_window_no_more(
     country: Country, hand: HandClock
 ) -> None:
     case_id = goes_on_without(country, hand, party=UNREGISTERED)
-    to = {"to_division": "620103", "personal": {"reason": ""}}
-    country.act(LANZHOU, subsidy.RedirectApplicationV1, case_id, "620102001", **to)
-    country.settle()
+    redirect(country, case_id, "620103")
     assert items(country) == [("supplement_lapsed", "system")]
     assert len(country[SANYA].told(intake.WorkItemClosedV1, case_id)) == 1
 
