@@ -1,0 +1,174 @@
+"""持有方的一次尝试: all its claims or none. Each verb gives the attempt afterwards and what must be said.
+
+reserving ─► held ─► confirming ─► locked ─► releasing ─► over. Denied or lost at any moment: the rest is released.
+"""
+
+import dataclasses
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from shared.errors import OutOfStep
+
+
+class Step(enum.StrEnum):
+    """How far the attempt is."""
+
+    RESERVING = "reserving"
+    HELD = "held"
+    CONFIRMING = "confirming"
+    LOCKED = "locked"
+    RELEASING = "releasing"
+    OVER = "over"
+
+
+class Word(enum.StrEnum):
+    """What is said: the first four to authorities, the rest to the service that asked."""
+
+    RESERVE = "reserve"
+    RENEW = "renew"
+    CONFIRM = "confirm"
+    RELEASE = "release"
+    ALL_HELD = "all_held"
+    ALL_LOCKED = "all_locked"
+    DENIED = "denied"
+    LOST = "lost"
+
+
+class Standing(enum.StrEnum):
+    """Where one claim of the attempt stands, as far as its holder has heard."""
+
+    ASKED = "asked"
+    HELD = "held"
+    LOCKED = "locked"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt of one case; its tokens are never used again."""
+
+    step: Step
+    claims: tuple[tuple[str, Standing], ...]  # claim_id, in the order of the subjects
+
+    def standing(self, claim_id: str) -> Standing:
+        """Where one of its claims stands."""
+        return dict(self.claims)[claim_id]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The attempt afterwards; per word the claims it is said of (of an answer to the service: none)."""
+
+    attempt: Attempt
+    words: tuple[tuple[Word, tuple[str, ...]], ...] = ()
+
+
+def begin(claim_ids: Iterable[str]) -> Said:
+    """预留 all of them at once: nobody waits for anybody, so nobody waits in a circle."""
+    claims = tuple((claim_id, Standing.ASKED) for claim_id in claim_ids)
+    return Said(Attempt(Step.RESERVING, claims), ((Word.RESERVE, _ids(claims)),))
+
+
+def note_held(attempt: Attempt, claim_id: str) -> Said:
+    """已预留, or renewed. OutOfStep when the attempt has gone on without."""
+    if attempt.step is Step.HELD:
+        return Said(attempt, ((Word.ALL_HELD, ()),))  # a renewal, or a repetition: the lease may be another
+    if attempt.step is not Step.RESERVING:
+        raise _stale()
+    after = _with(attempt, claim_id, Standing.HELD)
+    if not _all(after, Standing.HELD):
+        return Said(after)
+    return Said(dataclasses.replace(after, step=Step.HELD), ((Word.ALL_HELD, ()),))
+
+
+def note_locked(attempt: Attempt, claim_id: str) -> Said:
+    """已锁定: issue when all are, never before. OutOfStep when it was given up meanwhile: the release is on its way."""
+    if attempt.step is not Step.CONFIRMING:
+        raise _stale()
+    after = _with(attempt, claim_id, Standing.LOCKED)
+    if not _all(after, Standing.LOCKED):
+        return Said(after)
+    return Said(dataclasses.replace(after, step=Step.LOCKED), ((Word.ALL_LOCKED, ()),))
+
+
+def note_denied(attempt: Attempt, claim_id: str) -> Said:
+    """不能: this token is dead, and the attempt with it; what else it has is released."""
+    if attempt.step is Step.LOCKED:
+        raise _stale()  # a locked claim ends by its holder alone: this is about an earlier word
+    after = _with(attempt, claim_id, Standing.ENDED)
+    if attempt.step in (Step.RELEASING, Step.OVER):
+        return Said(_over_if_all_ended(after))
+    word = Word.DENIED if attempt.step is Step.RESERVING else Word.LOST
+    given_up = _give_up(after)
+    return Said(given_up.attempt, (*given_up.words, (word, ())))
+
+
+def note_released(attempt: Attempt, claim_id: str) -> Said:
+    """已释放. OutOfStep unless a release was asked for."""
+    if attempt.step not in (Step.RELEASING, Step.OVER):
+        raise _stale()
+    return Said(_over_if_all_ended(_with(attempt, claim_id, Standing.ENDED)))
+
+
+def confirm(attempt: Attempt) -> Said:
+    """锁定 all of them; a repetition asks nothing new. OutOfStep unless all are held."""
+    if attempt.step in (Step.CONFIRMING, Step.LOCKED):
+        return Said(attempt)
+    if attempt.step is not Step.HELD:
+        raise OutOfStep("claims_not_held", "占用未全部预留或已失效,不能锁定")
+    return Said(dataclasses.replace(attempt, step=Step.CONFIRMING), ((Word.CONFIRM, _ids(attempt.claims)),))
+
+
+def renew(attempt: Attempt) -> Said:
+    """续期. OutOfStep unless all are held."""
+    if attempt.step is not Step.HELD:
+        raise OutOfStep("claims_not_held", "占用未全部预留或已失效,不能续期")
+    return Said(attempt, ((Word.RENEW, _ids(attempt.claims)),))
+
+
+def release(attempt: Attempt) -> Said:
+    """释放, at any moment; a repetition says nothing new."""
+    if attempt.step in (Step.RELEASING, Step.OVER):
+        return Said(attempt)
+    return _give_up(attempt)
+
+
+def unanswered(attempt: Attempt) -> tuple[Word, tuple[str, ...]] | None:
+    """What is said again when no answer came: the same word, with the same tokens."""
+    waits = {Step.RESERVING: Word.RESERVE, Step.CONFIRMING: Word.CONFIRM, Step.RELEASING: Word.RELEASE}
+    due = {Step.RESERVING: (Standing.ASKED,), Step.CONFIRMING: (Standing.HELD,)}
+    word = waits.get(attempt.step)
+    if word is None:
+        return None
+    wanted = due.get(attempt.step, (Standing.ASKED, Standing.HELD, Standing.LOCKED))
+    return word, tuple(claim_id for claim_id, standing in attempt.claims if standing in wanted)
+
+
+def _give_up(attempt: Attempt) -> Said:
+    left = tuple(claim_id for claim_id, standing in attempt.claims if standing is not Standing.ENDED)
+    after = _over_if_all_ended(dataclasses.replace(attempt, step=Step.RELEASING))
+    return Said(after, ((Word.RELEASE, left),) if left else ())
+
+
+def _over_if_all_ended(attempt: Attempt) -> Attempt:
+    if attempt.step is Step.RELEASING and _all(attempt, Standing.ENDED):
+        return dataclasses.replace(attempt, step=Step.OVER)
+    return attempt
+
+
+def _with(attempt: Attempt, claim_id: str, standing: Standing) -> Attempt:
+    claims = tuple((known, standing if known == claim_id else was) for known, was in attempt.claims)
+    return dataclasses.replace(attempt, claims=claims)
+
+
+def _all(attempt: Attempt, standing: Standing) -> bool:
+    return all(was is standing for _, was in attempt.claims)
+
+
+def _ids(claims: Iterable[tuple[str, Standing]]) -> tuple[str, ...]:
+    return tuple(claim_id for claim_id, _ in claims)
+
+
+def _stale() -> OutOfStep:
+    return OutOfStep("stale", "过时的消息")
