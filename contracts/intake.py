@@ -16,6 +16,7 @@ from contracts.case import (
     Step,
     Why,
 )
+from contracts.deciding import Refusal
 from contracts.envelope import Contract, expect_day
 
 # reasons of a decline that refuses nobody: a clerk of the accepting office sends the case on
@@ -26,17 +27,11 @@ RESULTS = ("granted", "refused", "not_accepted", "withdrawn")
 FILE_ID = validate.Length(max=36)
 
 
-class ActRefusedV1(Contract):
+class ActRefusedV1(Refusal):
     """不能办: the answer to a command intake cannot carry out."""
 
     type = "intake.act_refused.v1"
     consumers = ("web",)
-    kind = fields.String(required=True)
-    code = fields.String(required=True)
-    message = fields.String(required=True)
-    basis = fields.String(load_default="")
-    field = fields.String(load_default="")
-    details = fields.Dict(keys=fields.String(), values=fields.String(), load_default=dict)
 
 
 class TakeInApplicationV1(Contract):

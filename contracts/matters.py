@@ -10,10 +10,11 @@ from typing import Any
 import yaml
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
+from contracts.deciding import VERBS
+
 FOLDER = Path(__file__).with_name("matters")
 COMPETENCE = ("accepting", "hukou", "hukou-or-residence", "place-of-event")
 REACH = ("city", "province", "nation")
-VERBS = ("check", "review", "decide")
 LEAST_COLLECTED = "个人信息保护法 第六条"
 NO_ANSWERS: tuple[Any, ...] = (None, "", [], {})
 

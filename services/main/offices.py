@@ -6,7 +6,8 @@ import io
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from contracts.matters import VERBS, every_matter
+from contracts.deciding import VERBS
+from contracts.matters import every_matter
 from shared import identity, regions
 from shared.directory import OFFICE_COLUMNS, Offices, read_offices
 from shared.errors import Refused

@@ -6,6 +6,7 @@ import datetime
 from contracts import certificate as certificate_contracts
 from contracts import intake as said
 from contracts import subsidy as subsidy_contracts
+from contracts.deciding import StepDone
 from contracts.envelope import Json
 from contracts.matters import Matter, matter_version
 from services.intake.rules import form
@@ -155,7 +156,7 @@ def redirect_application(work: Work) -> None:
     work.tell(said.ApplicationRedirectedV1, leg.case_id, data, to=leg.peer_node)
 
 
-def note_step(work: Work, contract: type[subsidy_contracts.StepDoneV1], verb: str, moment: str) -> None:
+def note_step(work: Work, contract: type[StepDone], verb: str, moment: str) -> None:
     """初审、审核 done: end and start the clocks that hang on it, tell the accepting office."""
     told = work.data(contract)
     leg = case.decider_said(work, told["version"])
