@@ -63,6 +63,11 @@ class Terms:
     cooling: Deadline
     window: Deadline
 
+    @property
+    def opens_on(self) -> datetime.date:
+        """The first day on which both may come for the certificate."""
+        return self.cooling.date + ONE_DAY
+
 
 @dataclass(frozen=True, slots=True)
 class Divorce:
@@ -224,8 +229,8 @@ def _too_early(now: Divorce, on: datetime.date) -> Refused:
         words = "还没有受理并发给受理回执单,冷静期尚未开始,不能发证"
         return Refused("cooling_off_not_begun", words, basis=COOLING_OFF)
     _expect_certain(now.terms.cooling, on)
-    first, last = now.terms.cooling.date + ONE_DAY, now.terms.window.date
-    words = f"冷静期到{now.terms.cooling.date}届满,请双方在{first}至{last}之间共同来申请发证"
+    ends, first, last = now.terms.cooling.date, now.terms.opens_on, now.terms.window.date
+    words = f"冷静期到{ends}届满,请双方在{first}至{last}之间共同来申请发证"
     return Refused("cooling_off_runs", words, basis=WINDOW)
 
 

@@ -208,7 +208,9 @@ def _spouse(party: Party, sources: Collection[Source]) -> Iterator[Finding | Wai
     if Standing.HELD in known:
         text = f"{name}另有一件登记正在别处办理,暂不能办结。该件办结、放弃或到期后可以继续,本人可在任一窗口放弃。"
         waits.append(Wait(HELD_ELSEWHERE, text, SPOUSE))
-    yield from waits or [Finding("no_spouse", f"各处核查,{name}没有配偶。", SPOUSE, eligible=True)]
+    yield from waits
+    if not waits:
+        yield Finding("no_spouse", f"各处核查,{name}没有配偶。", SPOUSE, eligible=True)
 
 
 def _unanswered(party: Party, sources: Collection[Source]) -> Iterator[Wait]:
@@ -244,21 +246,20 @@ def category_of(id_type: str, number: str) -> Category:
             return Category.ABROAD
 
 
-def power_needed(couple: Couple) -> Power:
-    """The verb an office must have the power for: another one when a party is no mainland resident."""
-    mainland = all(party.category is Category.MAINLAND for party in couple.parties)
-    return "register" if mainland else "register_foreign"
+def power_needed(one: Category, other: Category) -> Power:
+    """The verb an office must have the power for: another one when either is no mainland resident."""
+    return "register" if one is other is Category.MAINLAND else "register_foreign"
 
 
-def expect_office(couple: Couple, edition: Edition, office: Office) -> None:
+def expect_office(needed: Power, edition: Edition, office: Office) -> None:
     """Denied `office_without_power`, or `office_of_neither` while one party's hukou had to lie there."""
-    foreign = power_needed(couple) == "register_foreign"
+    foreign = needed == "register_foreign"
     if not (office.may_register_foreign if foreign else office.may_register):
-        who = "省级民政部门或者其确定的机关" if foreign else "婚姻登记机关"
-        words = f"本机构无权为双方办理结婚登记,请到{who}办理,窗口可代查就近机构"
+        where = "省级民政部门或者其确定的机关" if foreign else "婚姻登记机关"
+        words = f"本机构无权为双方办理婚姻登记,请到{where}办理"
         raise Denied("office_without_power", words, basis=edition.offices_basis)
     if not edition.any_office and not office.holds_hukou:
-        words = "当时的规定要求到一方常住户口所在地的婚姻登记机关办理"
+        words = "当时的规定要求到一方常住户口所在地的婚姻登记机关办理,请到该地办理"
         raise Denied("office_of_neither", words, basis=edition.offices_basis)
 
 

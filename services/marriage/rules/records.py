@@ -159,6 +159,14 @@ def end(record: Record, ending: Ending, noted_on: datetime.date) -> Record:
     return _written(record, entry, standing=law.standing, ground=ending.ground, ended_on=ending.on)
 
 
+def expect_valid(record: Record) -> None:
+    """Refused `marriage_not_valid`: what has ended can neither be divorced nor proved."""
+    if record.standing is not Standing.VALID:
+        law = LAWS[_ground(record)]
+        words = f"该婚姻已经{law.name},不能按有效婚姻办理,请核对证件"
+        raise Refused("marriage_not_valid", words, basis=law.basis, field="number")
+
+
 def restore(record: Record, back: Reappearance) -> Record:
     """A death is taken back. After a declaration of death the marriage is restored unless the spouse has remarried or
     does not want it (Civil Code 51); after a wrong report it had never ended.
@@ -177,7 +185,7 @@ def restore(record: Record, back: Reappearance) -> Record:
         raise Refused("remarried_after_wrong_report", words, basis=ONLY_ONE)
     if declared and (back.remarried or back.declined):
         return _written(record, Entry("not_restored", back.on, DECLARATION, back.document))
-    entry = Entry("restored", back.on, DECLARATION if declared else IN_PERSON, back.document)
+    entry = Entry("restored", back.on, DECLARATION if declared else LAWS[Ground.DEATH].basis, back.document)
     return _written(record, entry, standing=Standing.VALID, ground=None, ended_on=None)
 
 
