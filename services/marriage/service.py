@@ -45,7 +45,9 @@ def doors(registry: NationalMarriageRegistry) -> Doors:
 
     def ask(works: Works, message: Message) -> tuple[Standing | None, ...]:
         with works.begin() as work:  # on record before anybody is asked, whatever becomes of the message
-            persons = registering.begin_look(work, message.subject, read_data(marriage.RegisterMarriageV1, message.data))
+            persons = registering.begin_look(
+                work, message.subject, read_data(marriage.RegisterMarriageV1, message.data)
+            )
         return ports.look(registry, persons)
 
     entrance.listen(marriage.RegisterMarriageV1, ask=ask)(registering.register_marriage)

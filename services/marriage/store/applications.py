@@ -29,7 +29,9 @@ class Known:
 
     def with_standings(self, source: str, said: Mapping[int, str]) -> "Known":
         """The same with what a source says of the persons at these places."""
-        now = (old | {source: said[place]} if place in said else old for place, old in enumerate(map(dict, self.standings)))
+        now = (
+            old | {source: said[place]} if place in said else old for place, old in enumerate(map(dict, self.standings))
+        )
         return dataclasses.replace(self, standings=tuple(now))
 
     def without(self, source: str) -> "Known":

@@ -42,7 +42,9 @@ applications = Table(
     Column("renewed", Boolean, nullable=False),
     Column("wake_at", String(27), nullable=False),  # when the timer goes on with it; "": only messages do
     Column("retry_until", String(27), nullable=False),  # from then on persons are reserved again by a clerk's act alone
-    Index("applications_wake_at", "wake_at", sqlite_where=text("wake_at <> ''"), postgresql_where=text("wake_at <> ''")),
+    Index(
+        "applications_wake_at", "wake_at", sqlite_where=text("wake_at <> ''"), postgresql_where=text("wake_at <> ''")
+    ),
     Index("applications_state", "state", "hold"),
 )
 withdrawals = Table(  # which came before the application they are about; it may never come
@@ -65,6 +67,9 @@ marriages = Table(  # never deleted: what ends one, or annuls it, is written bes
     Column("state", String(20), nullable=False),
     Column("attempt", String(36), nullable=False),  # of its claims: whoever ends it releases them
     Column("parties", Sealed("marriage.marriages.parties"), nullable=False),  # contracts.case.Party, with sex, born_on
+    Column(
+        "archive", Sealed("marriage.marriages.archive"), nullable=False
+    ),  # rules.records: origin, history, certificates
     UniqueConstraint("division", "year", "serial"),  # one number, one marriage: gaps and repeats show in plain SQL
 )
 spouses = Table(

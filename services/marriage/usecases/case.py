@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from contracts import claims as claims_contracts
 from contracts import marriage as said
-from contracts.claims import claim_kinds
+from contracts.claim_kinds import claim_kinds
 from contracts.envelope import Json
 from contracts.matters import Matter, matter_version
 from services.marriage.rules import eligibility

@@ -1,13 +1,14 @@
 """What ends an application: a marriage on record with its number, or a refusal on one of the four grounds."""
 
 import dataclasses
+import datetime
 from collections.abc import Sequence
 
 from contracts import certificate as certificate_contracts
 from contracts import claims as claims_contracts
 from contracts import marriage as said
 from contracts.envelope import Json
-from services.marriage.rules import numbers
+from services.marriage.rules import numbers, records
 from services.marriage.rules import registration as rules
 from services.marriage.rules.editions import edition_on
 from services.marriage.rules.finding import Finding
@@ -22,11 +23,6 @@ from shared.outbox import Work
 
 REGISTERED = "准予登记,发给结婚证。"
 REFUSED = "经审查,不符合结婚登记条件,不予登记。"
-REFUSAL = {  # the notice of a refusal is no marriage certificate
-    "certificate_type": "marriage-refusal-notice",
-    "name": "不予办理结婚登记告知书",
-    "type_code": "11100000XYN00009X5031",  # 示例:正式的证照类型代码由目录给出
-}
 
 
 def act_of(work: Work, verb: str, asked: Json, opinion: Json) -> Json:
@@ -59,9 +55,8 @@ def issuer_code(office: Office) -> str:
 # --- 不予登记 --------------------------------------------------------------------------------------------------------
 
 
-def refuse(work: Work, kept: Kept, act: Json, office: Office) -> None:
-    """不予登记, on a ground that the rules find, and on no other; both persons are free again."""
-    issuer = issuer_code(office)
+def refuse(work: Work, kept: Kept, act: Json) -> None:
+    """不予登记, on a ground that the rules find, and on no other; both persons are free again. No certificate says so."""
     grounds = case.opinion_of(kept, work.today).grounds
     _expect_lawful(kept, grounds)
     why = [*act["reasons"]] or [{"code": one.code, "text": one.text, "basis": one.basis} for one in grounds]
@@ -69,8 +64,6 @@ def refuse(work: Work, kept: Kept, act: Json, office: Office) -> None:
     after = dataclasses.replace(kept, version=kept.version + 1, wake_at="", waits_for=(), ask_office=None)
     statement = REFUSED + "".join(f"{reason['text']}(依据:{reason['basis']})" for reason in why)
     _decide(work, after, move, {"result": "refused", "reasons": why, "statement": statement})
-    face = {"result": "refused", "statement": statement, "remedies": list(case.matter_of(kept).remedies)}
-    _issue(work, after, REFUSAL, {"issuer_code": issuer, "result": "refused"}, face)
 
 
 def _expect_lawful(kept: Kept, grounds: Sequence[Finding]) -> None:
@@ -98,8 +91,7 @@ def register(work: Work, kept: Kept, move: Move) -> None:
     _decide(work, ended, move, {"result": "granted", "reasons": [], "statement": REGISTERED, "certificate_no": number})
     named = [{"name": person["name"]} for person in case.persons_of(kept.personal)]
     face = {"certificate_no": number, "persons": named, "registered_on": work.today.isoformat()}
-    output = case.matter_of(kept).output
-    _issue(work, ended, output, {"issuer_code": signed["issuer_code"], "result": "granted"}, face | {"statement": REGISTERED})
+    _issue(work, ended, signed["issuer_code"], face | {"statement": REGISTERED})
     issued = {"attempt": move.after.attempt, "asked_by": case.US, "reference": number}
     work.tell(claims_contracts.NoteIssuedV1, kept.case_id, issued)
     work.tell(said.ReportRegistrationV1, kept.case_id, {})
@@ -123,9 +115,19 @@ def _record(work: Work, kept: Kept, signed: Json) -> str:
         "state": "valid",
         "attempt": kept.registration.attempt,
         "parties": persons,
+        "archive": _archive(number, work.today),
     }
     marriages.add_marriage(work, row, [case.person_index(work, person) for person in persons])
     return number
+
+
+def _archive(number: str, on: datetime.date) -> Json:
+    record = records.registered(number, on, {})
+    history = [
+        {"what": one.what, "on": one.on.isoformat(), "basis": one.basis, "document": one.document}
+        for one in record.history
+    ]
+    return {"origin": str(record.origin), "history": history, "certificates": list(record.certificates)}
 
 
 # --- both ------------------------------------------------------------------------------------------------------------
@@ -146,8 +148,11 @@ def _decide(work: Work, kept: Kept, move: Move, decided: Json) -> None:
     work.tell(said.ApplicationDecidedV1, kept.case_id, data, words | {"findings": findings})
 
 
-def _issue(work: Work, kept: Kept, output: Json, by: Json, face: Json) -> None:
-    data = by | {
+def _issue(work: Work, kept: Kept, issuer: str, face: Json) -> None:
+    output = case.matter_of(kept).output
+    data = {
+        "result": "granted",
+        "issuer_code": issuer,
         "case_no": kept.case_facts["case_no"],
         "certificate_type": output["certificate_type"],
         "name": output["name"],

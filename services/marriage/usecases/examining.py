@@ -23,7 +23,7 @@ def examine_application(work: Work) -> None:
     if asked["approve"]:
         _pass(work, now, act, office)
     else:
-        deciding.refuse(work, now, act, office)
+        deciding.refuse(work, now, act)
 
 
 def _expect_both(heard: Json) -> None:

@@ -83,7 +83,9 @@ def _lose(work: Work, told: Json) -> None:
 def _denied(work: Work, kept: Kept, denials: Iterable[Json]) -> Kept:
     """With what the denials say of the persons, and which office to ask."""
     by_place = {row["number"]: standing_of_claim(row["why"], row["issued"]) for row in denials}
-    known = kept.known.without(SOURCE).with_standings(SOURCE, {n: said_of for n, said_of in by_place.items() if said_of})
+    known = kept.known.without(SOURCE).with_standings(
+        SOURCE, {n: said_of for n, said_of in by_place.items() if said_of}
+    )
     why = {row["why"] for row in denials}
     waits = tuple(name for name in (LOCKED_ELSEWHERE, HELD_ELSEWHERE) if name in why)[:1] or ("claims_lost",)
     ask = next((row["by"] for row in denials if row["by"]), None)

@@ -68,7 +68,7 @@ def register_marriage(work: Work) -> None:
     office = case.expect_turn(work, kept, asked, "register")
     act = deciding.act_of(work, "register", asked, work.personal(said.RegisterMarriageV1))
     if not asked["approve"]:
-        deciding.refuse(work, dataclasses.replace(kept, acts=(*kept.acts, act)), act, office)
+        deciding.refuse(work, dataclasses.replace(kept, acts=(*kept.acts, act)), act)
         return
     _expect_reserved(kept)
     now = _heard_of(kept, work.answer)
