@@ -37,7 +37,6 @@ from services.intake.store import tables as intake_tables
 from services.main import journey
 from services.marriage import service as marriage_service
 from services.marriage.ports import SimulatedMarriageRegistry
-from services.marriage.store import applications as marriage_store
 from services.marriage.store import tables as marriage_tables
 from services.subsidy import service as subsidy_service
 from services.subsidy import store as subsidy_store

@@ -44,7 +44,8 @@ def add_marriage(work: Work, row: Json, persons: Iterable[str]) -> None:
 
 def find_marriage(work: Work, marriage_id: str) -> Mapping[str, Any] | None:
     """A marriage on record."""
-    return work.execute(select(marriages).where(marriages.c.marriage_id == marriage_id)).mappings().first()
+    row = work.execute(select(marriages).where(marriages.c.marriage_id == marriage_id)).mappings().first()
+    return dict(row) if row else None
 
 
 def list_married(work: Work, persons: Iterable[str]) -> set[str]:

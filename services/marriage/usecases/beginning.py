@@ -94,13 +94,18 @@ def _looked_up(work: Work, kept: Kept) -> Kept:
 def _with_fault(work: Work, kept: Kept) -> Kept:
     """With why the rules cannot begin, or this office may not: a person sees it, and no case is lost by it."""
     try:
-        couple = case.couple_of(kept, work.today)
-        eligibility.expect_couple(couple)
-        eligibility.expect_office(couple, edition_on(work.today), _power(work, kept))
+        eligibility.expect_couple(case.couple_of(kept, work.today))
+        eligibility.expect_office(_power_needed(kept), edition_on(work.today), _power(work, kept))
     except TongbanError as error:
         fault = {"code": error.code, "text": error.message, "basis": error.basis}
         return dataclasses.replace(kept, known=dataclasses.replace(kept.known, fault=fault))
     return kept
+
+
+def _power_needed(kept: Kept) -> eligibility.Power:
+    persons = case.persons_of(kept.personal)
+    one, other = (eligibility.category_of(person["id_type"], person["id_number"]) for person in persons)
+    return eligibility.power_needed(one, other)
 
 
 def _power(work: Work, kept: Kept) -> eligibility.Office:

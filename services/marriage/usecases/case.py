@@ -83,13 +83,12 @@ def _party(kept: Kept, place: int, person: Json, on: datetime.date) -> Party:
     heard = next((row for row in kept.known.heard if row["number"] == place), None)
     answer = Answer(heard["willing"], apart=True, recorded=heard["declared"]) if heard else None
     return Party(
-        person=number.number,
+        person=f"{person['id_type']}:{number.number}",
         sex="male" if number.sex == "male" else "female",
         born_on=number.born_on,
         answer=answer,
         kinship=Kinship(kept.known.kinship) if kept.known.kinship else None,
         standings=_standings(kept.known.standings[place]),
-        category=eligibility.category_of(person["id_type"], number.number),
     )
 
 

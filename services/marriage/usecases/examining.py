@@ -6,6 +6,7 @@ from contracts import marriage as said
 from contracts.envelope import Json
 from services.marriage.rules import registration as rules
 from services.marriage.rules.eligibility import HELD_ELSEWHERE, IN_PERSON
+from services.marriage.rules.finding import Finding, Wait
 from services.marriage.store.applications import Kept
 from services.marriage.usecases import case, deciding
 from shared.directory import Office
@@ -43,9 +44,9 @@ def _with_heard(kept: Kept, heard: Json) -> Kept:
 def _pass(work: Work, kept: Kept, act: Json, office: Office) -> None:
     """What is said of the persons elsewhere may still be asked; what was heard here must be whole."""
     opinion = case.opinion_of(kept, work.today, ("declaration", "records"))
-    faults = [*opinion.grounds, *(wait for wait in opinion.waits if wait.code != HELD_ELSEWHERE)]
-    if faults:
-        raise Refused(faults[0].code, faults[0].text, basis=faults[0].basis)
+    faults: list[Finding | Wait] = [*opinion.grounds, *(w for w in opinion.waits if w.code != HELD_ELSEWHERE)]
+    for fault in faults:
+        raise Refused(fault.code, fault.text, basis=fault.basis)
     after = case.go_on(work, dataclasses.replace(kept, version=kept.version + 1), rules.examine(kept.registration))
     data = case.word(after) | {"approve": True, "at": act["at"], "next_task": case.task_of(work, after)}
     work.tell(said.ApplicationExaminedV1, after.case_id, data | {"office": deciding.office_ref(work, office)})
