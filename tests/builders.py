@@ -18,6 +18,7 @@ import contracts.case
 import contracts.certificate
 import contracts.exchange
 import contracts.intake
+import contracts.marriage
 import contracts.subsidy
 from contracts.envelope import Contract, Json, decode, every_contract
 from contracts.intake import TakeInApplicationV1
@@ -44,7 +45,9 @@ from shared.outbox import Work, Works, message_metadata, parked
 
 FIVE = ("460200", "321300", "421202", "620100", "371000")
 SANYA, LANZHOU, WEIHAI = "460200", "620100", "371000"
-CONTRACTS = every_contract(contracts.intake, contracts.subsidy, contracts.certificate, contracts.exchange)
+CONTRACTS = every_contract(
+    contracts.intake, contracts.subsidy, contracts.marriage, contracts.certificate, contracts.exchange
+)
 TABLES = {"intake": intake_tables, "subsidy": subsidy_store, "certificate": certificate_store}
 
 HE_SHOUTIAN: Json = {
