@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from contracts.envelope import Json
-from contracts.matters import AnswerFault, Matter, find_answer_fault, find_matter, find_value_fault, promised
+from contracts.matters import FormFault, Matter, find_answer_fault, find_matter, find_value_fault, promised
 from services.web import rules
 from services.web.rules import Principal
 from services.web.store import asking, writing
@@ -125,7 +125,7 @@ def expect_values(matter: Matter, answers: Mapping[str, Any]) -> None:
     _expect(find_value_fault(matter, answers))
 
 
-def _expect(fault: AnswerFault | None) -> None:
+def _expect(fault: FormFault | None) -> None:
     if fault:
         raise Refused(fault.code, fault.words, basis=fault.basis, field=fault.field)
 
