@@ -2,6 +2,8 @@
 
 import datetime
 import os
+import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +11,12 @@ import yaml
 
 from contracts import intake, marriage
 from contracts.envelope import Contract, Json
+from services.claims.store import tables as claims_tables
 from services.marriage.store import applications as store
 from services.marriage.store import tables
 from services.marriage.store.applications import Kept
 from shared.bus import Timer
+from shared.outbox import unroutable
 from tests.builders import LANZHOU, SANYA, WEIHAI, City, Country, HandClock, clerk
 
 OFFICES = {SANYA: "460204-mr", LANZHOU: "620102-mr", WEIHAI: "371002-mr"}
@@ -22,6 +26,7 @@ PAPERS = [
     | {"file_id": "", "sha256": "", "size": 0, "media_type": "", "seen": "original", "seen_by": "window"}
     for code in ("declaration", "photo")
 ]
+TWICE = 0.3
 HEARD = [{"number": place, "present": True, "declared": True, "willing": True} for place in (0, 1)]
 
 
@@ -33,13 +38,14 @@ def numbered(division: str, born: str, order: int) -> str:
 
 def person(name: str, id_number: str, hukou: str = "620102") -> Json:
     """Somebody who wants to marry; the role is given by `couple`."""
-    return {"name": name, "id_type": "citizen", "id_number": id_number, "phone": "", "hukou_division": hukou}
+    return {"name": name, "id_type": "citizen", "id_number": id_number, "phone": "13900000000", "hukou_division": hukou}
 
 
 HE = person("温远山", numbered("990104", "19960412", 1))  # 兰州 guards his claims
 SHE = person("宋晚晴", numbered("990105", "19980923", 2), "371002")  # 威海 guards hers
 OTHER_HE = person("罗听泉", numbered("990105", "19950107", 3), "371002")
 OTHER_SHE = person("沈疏桐", numbered("990104", "19991130", 4))
+ANCIENT = person("方既明", numbered("990104", "19720413", 15))  # in the seed: married in 1999
 
 
 def couple(he: Json = HE, she: Json = SHE) -> tuple[Json, Json]:
@@ -99,6 +105,18 @@ def wed(country: Country, city: str = SANYA, he: Json = HE, she: Json = SHE) -> 
     return case_id
 
 
+def settle_anyhow(country: Country, chance: random.Random) -> None:
+    """Let everything happen; letters between cities arrive in any order, some of them twice."""
+
+    def choose(waiting: Sequence[str]) -> int:
+        place = chance.randrange(len(waiting))
+        if chance.random() < TWICE:
+            country.deliver(waiting[place])
+        return place
+
+    country.settle(choose)
+
+
 def withdraw(country: Country, city: str, case_id: str) -> None:
     """The couple changes its mind. Nothing moves yet."""
     country.act(city, intake.WithdrawApplicationV1, case_id, OFFICES[city])
@@ -127,10 +145,14 @@ def refusals(city: City, case_id: str) -> list[str]:
 
 def run_timer(country: Country, city: str, name: str) -> None:
     """One round of a timer of marriage, and all that follows."""
-    station = country[city].bus.stations["marriage"]
+    _run(country, city, "marriage", name)
+
+
+def _run(country: Country, city: str, service: str, name: str) -> None:
+    station = country[city].bus.stations[service]
     assert station.doors
     timers: dict[str, Timer] = {timer.name: timer for timer in station.doors.timers}
-    timers[f"marriage.{name}"].act(station.works)
+    timers[f"{service}.{name}"].act(station.works)
     country.settle()
 
 
@@ -147,3 +169,32 @@ def switch(city: City, mode: str, seconds: float = 0) -> None:
     path.write_text(yaml.safe_dump(data, allow_unicode=True), "utf-8")
     after = path.stat().st_mtime_ns + 1_000_000
     os.utime(path, ns=(after, after))
+
+
+def locked(country: Country) -> list[tuple[str, bool, str]]:
+    """Every live claim of the country: state, issued, by whom."""
+    rows = [claim for city in country.cities.values() for claim in city.rows("claims", claims_tables.claims)]
+    return sorted((row.state, row.issued, row.holder) for row in rows if row.state != "ended")
+
+
+def calm(country: Country) -> bool:
+    """Nothing is dead, parked or unwanted anywhere."""
+    lost = [row for city in country.cities.values() for name in city.works for row in city.rows(name, unroutable)]
+    return not lost and not any(city.dead() or city.parked() for city in country.cities.values())
+
+
+def add_spouse(country: Country, id_number: str, *, gone: bool = False) -> None:
+    """The registry of 三亚 says that somebody is married, or says so no more."""
+    path: Path = country[SANYA].node.home / "registries.yaml"
+    data = yaml.safe_load(path.read_text("utf-8"))
+    data["persons"] = [row for row in data["persons"] if row["number"] != id_number]
+    if not gone:
+        marriage_row = {"since": datetime.date(2003, 5, 20), "office": "某县婚姻登记处", "number": "某结字第1号"}
+        data["persons"].append({"number": id_number, "name": "某人", "marriage": marriage_row})
+    path.write_text(yaml.safe_dump(data, allow_unicode=True), "utf-8")
+    switch(country[SANYA], "up")
+
+
+def run_claims_timer(country: Country, city: str, name: str) -> None:
+    """One round of a timer of claims, and all that follows."""
+    _run(country, city, "claims", name)

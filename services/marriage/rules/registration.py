@@ -96,6 +96,8 @@ def examine(now: Registration) -> Move:
 
 def register(now: Registration) -> Move:
     """登记: the registrar has signed; what is missing now are the national registry's word and the locks."""
+    if now.state is State.REGISTERING:
+        raise OutOfStep("signed_already", "登记员已签字,系统正在完成登记,请刷新后查看")
     if now.state is not State.EXAMINED:
         raise _stale()
     return Move(dataclasses.replace(now, state=State.REGISTERING))
