@@ -94,8 +94,7 @@ class Ruling:
 def terms(received_on: datetime.date, calendar: Calendar, rest_days: RestDays) -> Terms:
     """Both periods of thirty days: the first day is not counted, an end on a rest day moves on (Civil Code 201, 203)."""
     cooling = _end(received_on, calendar, rest_days)
-    window = _end(cooling.date, calendar, rest_days)
-    return Terms(cooling, dataclasses.replace(window, provisional=window.provisional or cooling.provisional))
+    return Terms(cooling, _end(cooling.date, calendar, rest_days))
 
 
 def is_public_holiday(day: datetime.date, calendar: Calendar) -> bool:
@@ -146,7 +145,7 @@ def withdraw(now: Divorce, by: papers.Side, office: str, on: datetime.date) -> D
         periods = _terms(now)
         words = (
             f"冷静期已于{periods.cooling.date}届满,不能再撤回。不愿意离婚的,不要来申请发证:"
-            f"双方{periods.window.date}前没有共同申请的,视为撤回"
+            f"双方到{periods.window.date}(含当日)仍没有共同申请的,视为撤回"
         )
         raise Refused("cooling_off_over", words, basis=COOLING_OFF)
     if now.state is State.COOLING:
