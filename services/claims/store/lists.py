@@ -5,10 +5,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
 
-from services.claims.store.tables import IS_LIVE, attempts, claims
+from services.claims.store.tables import attempts, claims
 from shared import clock
 from shared.outbox import Work
 
+LIVE = ("held", "locked")
 _SHOWN = (claims.c.claim_id, claims.c.kind, claims.c.holder, claims.c.office)
 
 
@@ -30,10 +31,23 @@ def list_old_locks(work: Work, days: int) -> list[dict[str, Any]]:
 
 
 def list_doubts(work: Work) -> list[dict[str, Any]]:
-    """Claims on a person of whom nobody knows yet whether another claim is on them, too; the oldest first."""
-    return _listed(work, claims.c.doubted & IS_LIVE, claims.c.reserved_at)
+    """Claims on a person who may have another one under another document, a row per other one; the oldest first."""
+    twin = claims.alias("twin")
+    same = (twin.c.twin_index == claims.c.twin_index) & (twin.c.kind == claims.c.kind)
+    other = same & (twin.c.key_index != claims.c.key_index) & twin.c.state.in_(LIVE)
+    shown = (*_SHOWN, claims.c.reserved_at.label("since"), twin.c.claim_id.label("other"), twin.c.office.label("at"))
+    doubted = select(*shown).select_from(claims.outerjoin(twin, other))
+    doubted = doubted.where(claims.c.doubted, claims.c.state.in_(LIVE)).order_by(claims.c.reserved_at)
+    rows = work.execute(doubted).all()
+    return [
+        {**row._mapping, "office": _name(row.office), "other": row.other or "", "at": _name(row.at)} for row in rows
+    ]
 
 
 def _listed(work: Work, wanted: ColumnElement[bool], since: ColumnElement[str]) -> list[dict[str, Any]]:
     rows = work.execute(select(*_SHOWN, since.label("since")).where(wanted).order_by(since))
-    return [{**row._mapping, "office": (row.office or {}).get("name", "")} for row in rows]
+    return [{**row._mapping, "office": _name(row.office)} for row in rows]
+
+
+def _name(office: dict[str, Any] | None) -> str:
+    return str(office["name"]) if office else ""

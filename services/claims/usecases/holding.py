@@ -174,7 +174,7 @@ def note_redirected(work: Work) -> None:
     told = work.data(said.ClaimRedirectedV1)
     kept, wish = _heard(work, told)
     names = {name: told[name] for name in ("prefix", "authority", "epoch")}
-    after = kept.with_wish(dataclasses.replace(wish, **names))
+    after = dataclasses.replace(kept, tries=0).with_wish(dataclasses.replace(wish, **names))
     left = rules.unanswered(kept.attempt)
     again = left is not None and wish.claim_id in left[1] and told["epoch"] > wish.epoch
     store.save_attempt(work, kept, after, spoken=again)
