@@ -231,7 +231,7 @@ def _promise_checked(work: Work, message: Message, data: Json) -> None:
 
 
 def _issued(work: Work, message: Message, data: Json) -> None:
-    """已签发."""
+    """已签发, 已注销, 已恢复."""
     writing.keep_certificate(work, message.subject, data["certificate"])
 
 
@@ -280,6 +280,8 @@ PROJECTIONS: Mapping[type[Contract], Project] = {
     subsidy.PromiseCheckedV1: _promise_checked,
     subsidy.SupplementArrivedLateV1: _noticed,
     certificate.CertificateIssuedV1: _issued,
+    certificate.CertificateRevokedV1: _issued,
+    certificate.CertificateReinstatedV1: _issued,
     claims.ActRefusedV1: _refused,
     claims.LedgerTakenOverV1: _noticed,
     exchange.MessageMisdirectedV1: _noticed,
