@@ -10,7 +10,7 @@ from services.marriage.rules import eligibility
 from services.marriage.rules import registration as rules
 from services.marriage.rules.editions import edition_on
 from services.marriage.rules.eligibility import Standing
-from services.marriage.rules.registration import Hold, Move, Registration, State
+from services.marriage.rules.registration import Hold, Move, Registration, State, begin
 from services.marriage.store import applications as store
 from services.marriage.store import marriages
 from services.marriage.store.applications import Kept
@@ -33,7 +33,7 @@ def begin_application(work: Work) -> None:
     if told["decides"] != OURS:
         return
     personal = _normalised(work, work.personal(intake_contracts.ApplicationAcceptedV1))
-    move = rules.begin(clock.new_id())
+    move = begin(clock.new_id())
     kept = _with_fault(work, _looked_up(work, _application(work, told, personal, move)))
     if kept.known.fault:
         move = Move(dataclasses.replace(move.after, hold=Hold.NONE))
