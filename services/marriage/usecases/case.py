@@ -98,9 +98,10 @@ def _standings(kept: Mapping[str, str]) -> dict[Source, Standing]:
 
 def opinion_of(kept: Kept, on: datetime.date, sources: Collection[Source] = EVERY_SOURCE) -> Opinion:
     """What the rules say on that day of what is known; `sources` must have answered. Refused where they cannot begin."""
-    if kept.known.fault and not kept.known.fault.get("passing"):
-        fault = kept.known.fault
-        raise Refused(fault["code"], fault["text"], basis=fault["basis"])
+    fault = kept.known.fault
+    if fault and not fault.get("passing"):
+        code = fault["code"]
+        raise Refused(code, fault["text"], basis=fault["basis"])
     return eligibility.assess(couple_of(kept, on), edition_on(on), on, sources)
 
 
