@@ -289,3 +289,8 @@ def _is_amount(answer: Any) -> bool:
 def matter_version(name: str, version: int) -> Matter:
     """Exactly that version; KeyError when there is none (cases keep the version they began with)."""
     return {(m.matter, m.version): m for m in every_matter()}[name, version]
+
+
+def parties_of(name: str, version: int) -> tuple[str, ...]:
+    """The roles of those who apply together in that version of a matter; none where it is not known here."""
+    return next((m.parties for m in every_matter() if (m.matter, m.version) == (name, version)), ())

@@ -50,6 +50,7 @@ _BY_KEY = (
 _GUARD = select(*_OF_GUARD).where(guards.c.prefix == bindparam("prefix"))
 _OF_PERSON = select(*_OF_CLAIM).where(claims.c.key_index.in_(bindparam("keys", expanding=True)), IS_LIVE)
 _ADD = insert(claims).inline()
+_SAVE = update(claims).where(claims.c.claim_id == bindparam("of"))
 _END = (
     update(claims)
     .where(claims.c.claim_id == bindparam("of"), claims.c.state == bindparam("was"))
@@ -133,7 +134,8 @@ def add_claim(work: Work, claim: Claim, row: dict[str, Any]) -> None:
 
 def save_claim(work: Work, claim: Claim, **also: Any) -> None:
     """Write back a live claim that was found locked."""
-    work.write(update(claims).where(claims.c.claim_id == claim.claim_id).values(_values(claim) | also))
+    moved = {name: value for name, value in _values(claim).items() if name not in ("claim_id", "holder")}
+    work.write(_SAVE, {"of": claim.claim_id} | moved | also)
 
 
 def _values(claim: Claim) -> dict[str, Any]:

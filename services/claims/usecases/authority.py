@@ -132,7 +132,8 @@ def _rule(work: Work, contract: type[Contract], rule: Rule, *, ends: bool = Fals
     """Rule on a claim that should be known; `also`: what is written with whatever the ruling changes."""
     asked = work.data(contract)
     listed = subjects.listed(work, asked["prefix"])
-    lock(work, asked["claim_id"])
+    if ends:  # it may come together with its reservation
+        lock(work, asked["claim_id"])
     find = partial(store.find_claim, work, asked["claim_id"], asked["prefix"])
     guard, entry = with_guard(work, listed, find)
     if not is_met_here(work, asked, guard, listed, ends=ends):

@@ -15,6 +15,7 @@ from services.marriage.rules.editions import edition_on
 from services.marriage.rules.eligibility import Answer, Couple, Kinship, Opinion, Party, Source, Standing
 from services.marriage.rules.registration import OPEN, Hold, Move, State, Wish
 from services.marriage.store import applications as store
+from services.marriage.store import marriages
 from services.marriage.store.applications import Kept
 from shared import clock, identity
 from shared.crypto.sealing import blind_index
@@ -63,6 +64,14 @@ def person_index(work: Work, person: Mapping[str, Any]) -> str:
     return blind_index(work.node.keys, "person", f"{person['id_type']}:{person['id_number']}")
 
 
+def looked_up(work: Work, kept: Kept) -> Kept:
+    """With what our own records say of both now."""
+    indexes = [person_index(work, person) for person in persons_of(kept.personal)]
+    married = marriages.list_married(work, indexes)
+    told = {place: Standing.MARRIED if one in married else Standing.FREE for place, one in enumerate(indexes)}
+    return dataclasses.replace(kept, known=kept.known.with_standings("records", told))
+
+
 # --- what the rules say ----------------------------------------------------------------------------------------------
 
 
@@ -98,9 +107,10 @@ def _standings(kept: Mapping[str, str]) -> dict[Source, Standing]:
 
 def opinion_of(kept: Kept, on: datetime.date, sources: Collection[Source] = EVERY_SOURCE) -> Opinion:
     """What the rules say on that day of what is known; `sources` must have answered. Refused where they cannot begin."""
-    if kept.known.fault and not kept.known.fault.get("passing"):
-        fault = kept.known.fault
-        raise Refused(fault["code"], fault["text"], basis=fault["basis"])
+    fault = kept.known.fault
+    if fault and not fault.get("passing"):
+        code = fault["code"]
+        raise Refused(code, fault["text"], basis=fault["basis"])
     return eligibility.assess(couple_of(kept, on), edition_on(on), on, sources)
 
 

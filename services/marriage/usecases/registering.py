@@ -23,7 +23,7 @@ REGISTRY = "national_registry"
 def begin_look(work: Work, case_id: str, asked: Json) -> list[Json]:
     """Whom to ask about for a registrar who signs, on record; nobody where the signature cannot stand."""
     kept = store.find_application(work, case_id)
-    if kept is None or not asked["approve"]:
+    if kept is None or not asked["approve"] or kept.registration.state is not State.EXAMINED:
         return []
     try:
         case.expect_turn(work, kept, asked, "register")
