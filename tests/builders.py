@@ -16,6 +16,7 @@ from sqlalchemy import Engine, MetaData, StaticPool, Table, create_engine, event
 
 import contracts.case
 import contracts.certificate
+import contracts.claims
 import contracts.exchange
 import contracts.intake
 import contracts.subsidy
@@ -25,6 +26,8 @@ from contracts.matters import find_matter
 from deploy.homes import make_homes
 from services.certificate import service as certificate_service
 from services.certificate import store as certificate_store
+from services.claims import service as claims_service
+from services.claims.store import tables as claims_tables
 from services.intake import service as intake_service
 from services.intake.ports import SimulatedNotices
 from services.intake.rules.legs import Leg
@@ -44,8 +47,15 @@ from shared.outbox import Work, Works, message_metadata, parked
 
 FIVE = ("460200", "321300", "421202", "620100", "371000")
 SANYA, LANZHOU, WEIHAI = "460200", "620100", "371000"
-CONTRACTS = every_contract(contracts.intake, contracts.subsidy, contracts.certificate, contracts.exchange)
-TABLES = {"intake": intake_tables, "subsidy": subsidy_store, "certificate": certificate_store}
+CONTRACTS = every_contract(
+    contracts.intake, contracts.subsidy, contracts.certificate, contracts.claims, contracts.exchange
+)
+TABLES = {
+    "intake": intake_tables,
+    "subsidy": subsidy_store,
+    "certificate": certificate_store,
+    "claims": claims_tables,
+}
 
 HE_SHOUTIAN: Json = {
     "role": "applicant",
@@ -187,6 +197,7 @@ class Country:
             "intake": intake_service.doors(SimulatedNotices(node.home / "notices.jsonl")),
             "subsidy": subsidy_service.doors(_LateRegistries(node.home / "registries.yaml")),
             "certificate": certificate_service.doors(),
+            "claims": claims_service.doors(),
             "web": _desk(heard),
         }
         stations = {name: Station(works[name], doors[name]) for name in doors}

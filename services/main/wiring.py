@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Engine, MetaData, NullPool, create_engine
 
 from services.certificate import service as certificate
+from services.claims import service as claims
 from services.intake import service as intake
 from services.intake.ports import SimulatedNotices
 from services.subsidy import service as subsidy
@@ -45,6 +46,7 @@ SERVICES = {
         Service("intake", _intake),
         Service("subsidy", _subsidy),
         Service("certificate", lambda _node: certificate.doors()),
+        Service("claims", lambda _node: claims.doors()),
         Service("web", lambda _node: web.doors(webhook_hosts())),
     )
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from contracts import certificate, exchange, intake, subsidy
+from contracts import certificate, claims, exchange, intake, subsidy
 from contracts.envelope import Contract, Json, Message
 from services.web import rules
 from services.web.rules import Mark
@@ -250,7 +250,7 @@ def _item_closed(work: Work, message: Message, data: Json) -> None:
     items.close_item(work, message.subject, data)
 
 
-REFUSALS: tuple[type[Contract], ...] = (intake.ActRefusedV1, subsidy.ActRefusedV1)
+REFUSALS: tuple[type[Contract], ...] = (intake.ActRefusedV1, subsidy.ActRefusedV1, claims.ActRefusedV1)
 PROJECTIONS: Mapping[type[Contract], Project] = {
     intake.ActRefusedV1: _refused,
     intake.ApplicationTakenInV1: _taken_in,
@@ -280,6 +280,8 @@ PROJECTIONS: Mapping[type[Contract], Project] = {
     subsidy.PromiseCheckedV1: _promise_checked,
     subsidy.SupplementArrivedLateV1: _noticed,
     certificate.CertificateIssuedV1: _issued,
+    claims.ActRefusedV1: _refused,
+    claims.LedgerTakenOverV1: _noticed,
     exchange.MessageMisdirectedV1: _noticed,
     exchange.MessageQuarantinedV1: _noticed,
     exchange.DirectoryUpdatedV1: _noticed,
