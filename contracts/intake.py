@@ -171,7 +171,7 @@ class ApplicationAcceptedV1(Contract):
     """受理: the deciding service of this city may begin."""
 
     type = "intake.application_accepted.v1"
-    consumers = ("subsidy", "web")
+    consumers = ("marriage", "subsidy", "web")
     Personal = Parties
     case = fields.Nested(CaseFacts, required=True)
     leg = fields.Nested(Leg, required=True)
@@ -232,7 +232,7 @@ class ApplicationWithdrawnV1(Contract):
     """撤回: the applicant wants the case ended; the leg that holds it answers by closing."""
 
     type = "intake.application_withdrawn.v1"
-    consumers = ("intake", "web", "subsidy")
+    consumers = ("intake", "marriage", "subsidy", "web")
     crosses = "accepting"
     leg = fields.Nested(Leg, required=True)
     step = fields.Nested(Step, required=True)
