@@ -25,6 +25,7 @@ FULL = (
     Process("intake", ("serve", "intake"), "intake"),
     Process("subsidy", ("serve", "subsidy"), "subsidy"),
     Process("certificate", ("serve", "certificate"), "certificate", memory_mb=768),
+    Process("appointment", ("serve", "appointment"), "appointment"),
     Process("web", ("serve", "web"), "web"),
     RELAY,
     EXCHANGE,

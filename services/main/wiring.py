@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Engine, MetaData, NullPool, create_engine
 
+from services.appointment import service as appointment
 from services.certificate import service as certificate
 from services.intake import service as intake
 from services.intake.ports import SimulatedNotices
@@ -45,6 +46,7 @@ SERVICES = {
         Service("intake", _intake),
         Service("subsidy", _subsidy),
         Service("certificate", lambda _node: certificate.doors()),
+        Service("appointment", lambda _node: appointment.doors()),
         Service("web", lambda _node: web.doors(webhook_hosts())),
     )
 }

@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import dataclass, replace
 
+import contracts.appointment
 import contracts.certificate
 import contracts.exchange
 import contracts.intake
@@ -31,7 +32,9 @@ from shared.directory import Directory, Node
 from shared.errors import Denied
 from shared.logs import trace_id
 
-CONTRACTS = every_contract(contracts.intake, contracts.subsidy, contracts.certificate, contracts.exchange)
+CONTRACTS = every_contract(
+    contracts.intake, contracts.subsidy, contracts.certificate, contracts.appointment, contracts.exchange
+)
 HANDS_OVER = ApplicationForwardedV1.type
 EARLY = "case_unknown"  # what is said of a case may overtake what opens it
 _SUBJECT = re.compile(r"[\x21-\x7e]{1,80}")
