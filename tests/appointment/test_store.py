@@ -29,12 +29,10 @@ def crowded(tmp_path, postgres: Database):
     engine.dispose()
 
 
-def handle_all(scene: Scene, bodies: list[str], threads: int) -> tuple[Counter[str], float]:
-    """What became of messages handled side by side, and the seconds it took."""
-    began = clock.monotonic()
+def handle_all(scene: Scene, bodies: list[str], threads: int) -> Counter[str]:
+    """What became of messages handled side by side."""
     with ThreadPoolExecutor(threads) as pool:
-        outcomes = Counter(pool.map(lambda body: scene.doors.handle(scene.works, body), bodies))
-    return outcomes, clock.monotonic() - began
+        return Counter(pool.map(lambda body: scene.doors.handle(scene.works, body), bodies))
 
 
 def booked_numbers(scene: Scene) -> list[int]:
@@ -42,24 +40,23 @@ def booked_numbers(scene: Scene) -> list[int]:
         return sorted(work.execute(select(store.appointments.c.number)).scalars())
 
 
-def test_of_a_thousand_who_ask_at_once_exactly_fifty_get_one_of_fifty_places(crowded, record_property):
+def test_of_a_thousand_who_ask_at_once_exactly_fifty_get_one_of_fifty_places(crowded):
     slot_id = crowded.publish(capacity=PLACES)[0]
     bodies = [crowded.booking(slot_id, person) for person in many_people(ASKED)]
-    outcomes, seconds = handle_all(crowded, bodies, THREADS)
-    record_property("seconds", round(seconds, 2))
+    outcomes = handle_all(crowded, bodies, THREADS)
     assert outcomes == {Outcome.DONE: PLACES, Outcome.STALE: ASKED - PLACES}
     assert booked_numbers(crowded) == list(range(1, PLACES + 1))
     assert crowded.slot(slot_id).free == 0
     refusals = crowded.told(said.ActRefusedV1)
     assert Counter(refusal["code"] for refusal in refusals) == {"slot_full": ASKED - PLACES}
-    again, _ = handle_all(crowded, bodies, THREADS)
+    again = handle_all(crowded, bodies, THREADS)
     assert again == {Outcome.DUPLICATE: ASKED}
     assert booked_numbers(crowded) == list(range(1, PLACES + 1))
 
 
 def test_on_files_too_no_more_are_booked_than_there_are_places(scene):
     slot_id = scene.publish(capacity=5)[0]
-    outcomes, _ = handle_all(scene, [scene.booking(slot_id, person) for person in many_people(60)], 6)
+    outcomes = handle_all(scene, [scene.booking(slot_id, person) for person in many_people(60)], 6)
     assert outcomes == {Outcome.DONE: 5, Outcome.STALE: 55}
     assert booked_numbers(scene) == [1, 2, 3, 4, 5]
 
@@ -68,7 +65,7 @@ def test_one_person_who_asks_many_times_at_once_holds_one_place(crowded):
     slots = crowded.publish(opens="08:00", closes="16:00", capacity=9)
     person = a_person(7)
     bodies = [crowded.booking(slot_id, person) for slot_id in slots * 4]
-    outcomes, _ = handle_all(crowded, bodies, 16)
+    outcomes = handle_all(crowded, bodies, 16)
     assert outcomes == {Outcome.DONE: 1, Outcome.REFUSED: len(bodies) - 1}
     assert sum(crowded.slot(slot_id).free for slot_id in slots) == 9 * len(slots) - 1
     assert {refusal["code"] for refusal in crowded.told(said.ActRefusedV1)} == {"booked_already"}
@@ -87,7 +84,7 @@ def test_cancelling_and_booking_side_by_side_lose_and_invent_no_place(crowded):
         for person, appointment_id in zip(first, ids, strict=True)
     ]
     books = [crowded.booking(slot_id, person) for person in second]
-    outcomes, _ = handle_all(crowded, [body for pair in zip(books, cancels * 2, strict=True) for body in pair], 16)
+    outcomes = handle_all(crowded, [body for pair in zip(books, cancels * 2, strict=True) for body in pair], 16)
     states = Counter(crowded.states())
     assert states["cancelled"] == 20
     assert states["booked"] + crowded.slot(slot_id).free == 20
