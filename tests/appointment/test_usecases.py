@@ -6,8 +6,7 @@ import random
 import pytest
 
 from contracts import appointment as said
-from services.appointment.service import EXPIRE_BATCH, expire_missed
-from services.appointment.standards import policy_on
+from services.appointment.service import expire_missed
 from shared import clock
 from shared.bus import Outcome
 from tests.appointment.scene import (
@@ -23,7 +22,6 @@ from tests.appointment.scene import (
 )
 
 ELSEWHERE = {"id": "clerk-9", "kind": "clerk", "office": OTHER_OFFICE}
-POLICY = policy_on(datetime.date(2025, 10, 9))
 
 
 def code(message):
@@ -206,7 +204,6 @@ def test_after_the_counter_has_closed_nobody_is_waited_for(scene, hand):
     [told] = scene.told(said.NoShowNotedV1)
     assert (told["appointment"]["number"], told["actor"]["kind"]) == ("0800-01", "system")
     assert scene.last().subject == missed.subject
-    assert EXPIRE_BATCH > 0
 
 
 def test_after_three_no_shows_the_web_books_no_more_but_the_counter_does(scene, hand):
@@ -255,4 +252,3 @@ def test_ages_are_a_warning_of_the_day_of_the_slot_and_refuse_nobody(scene):
     assert codes == ["both_in_person", "no_spouse"]
     passport = {"name": "Ana Lima", "id_type": "passport", "id_number": "AB123456", "phone": ""}
     assert scene.book(slot_id, passport).type == said.AppointmentBookedV1.type
-    assert POLICY.advice
