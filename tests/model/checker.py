@@ -50,6 +50,7 @@ class Explorer:
         self.bits: dict[Message, int] = {}
         self.masks = [0] * len(self.places)  # which messages are addressed to a place
         self.steps: list[dict[tuple[int, int], tuple[Step, ...]]] = [{} for _ in self.places]
+        self.alive: dict[tuple[int, int, int], int] = {}
         self.verdicts: dict[tuple[Any, ...], tuple[str, bool]] = {}
 
     def first(self) -> State:
@@ -90,20 +91,47 @@ class Explorer:
             if found is None:
                 found = steps[contents, mail] = tuple(self._steps(place, contents, mail))
             for after, said, consumed, name in found:
-                left = net & ~consumed | said
+                left = net & ~consumed
+                if said & ~left:
+                    left |= self._useful(state, place, after, said & ~left)
+                if after != contents:
+                    own = left & self.masks[place]
+                    left ^= own ^ self._alive(place, after, own)
                 if left != net or after != contents:
                     yield (*state[:place], after, *state[place + 1 : -1], left), name
+
+    def _useful(self, state: State, place: int, after: int, said: int) -> int:
+        for other, number in enumerate(state[: len(self.cities)]):
+            mail = said & self.masks[other]
+            if mail:
+                alive = self._alive(other, after if other == place else number, mail)
+                said = said & ~mail | alive
+        return said
+
+    def _alive(self, place: int, number: int, mail: int) -> int:
+        """The messages of a city's mail that may still have an effect there."""
+        alive = self.alive.get((place, number, mail))
+        if alive is None:
+            contents, alive = self.contents[place][number], 0
+            for message in self._mail(mail):
+                if isinstance(contents, registry.Book) or not city.is_useless(contents, message):
+                    alive |= self.bits[message]
+            self.alive[place, number, mail] = alive
+        return alive
+
+    def _mail(self, mail: int) -> Iterator[Message]:
+        while mail:
+            bit = mail & -mail
+            mail ^= bit
+            yield self.messages[bit.bit_length() - 1]
 
     def _steps(self, place: int, number: int, mail: int) -> Iterator[Step]:
         contents = self.contents[place][number]
         for name, commit in self._happenings(contents):
             for done in self._promptly(commit):
                 yield self._step(place, done, 0, name)
-        while mail:
-            bit = mail & -mail
-            mail ^= bit
-            message = self.messages[bit.bit_length() - 1]
-            consumed = bit if self.world.setting.once else 0
+        for message in self._mail(mail):
+            consumed = self.bits[message] if self.world.setting.once else 0
             for commit in [done for heard in self._heard(contents, message) for done in self._promptly(heard)]:
                 gone = 0 if commit.crash else consumed  # without its second commit it is not acknowledged
                 yield self._step(place, commit, gone, f"{message}{' (crash after the first commit)' * commit.crash}")
@@ -121,7 +149,7 @@ class Explorer:
         try:
             return list(hear(self.world, contents, message) if hear else city.hear(self.world, contents, message))
         except EarlyError:
-            return [Commit(contents, (message,))]
+            return []
         except TongbanError:
             return [Commit(contents)]
 
@@ -138,7 +166,9 @@ class Explorer:
             yield commit
             return
         rest = tuple(message for message in commit.says if message is not local)
-        for done in self._heard(commit.after, local):
+        heard = self._heard(commit.after, local)
+        assert heard, f"inside a city nothing comes early when all comes at once: {local}"
+        for done in heard:
             yield from self._promptly(Commit(done.after, rest + done.says, commit.crash))
 
     def verdict(self, state: State) -> tuple[str, bool]:

@@ -11,7 +11,8 @@ from services.claims.rules.guard import Authority
 from services.marriage.rules import registration
 from services.marriage.rules.registration import Move, Registration, State, Wish
 from shared.errors import Denied, OutOfStep
-from tests.model.world import Application, Commit, EarlyError, Happenings, Message, World
+from tests.model import useless
+from tests.model.world import Commit, EarlyError, Happenings, Message, World
 
 WISHES = {Wish.RESERVE: "reserve_claims", Wish.CONFIRM: "confirm_claims", Wish.RELEASE: "release_claims"}
 TO_AUTHORITY = {
@@ -27,12 +28,6 @@ TO_OFFICE = {
     Word.ALL_LOCKED: "claims_locked",
 }
 FROM_OFFICE = {"confirm_claims": attempts.confirm, "release_claims": attempts.release, "renew_claims": attempts.renew}
-FROM_AUTHORITY = {
-    "claim_held": attempts.note_held,
-    "claim_locked": attempts.note_locked,
-    "claim_denied": attempts.note_denied,
-    "claim_released": attempts.note_released,
-}
 
 
 @dataclass(frozen=True)
@@ -130,7 +125,16 @@ def _take_in(world: World, city: City, message: Message) -> Iterator[Commit]:
     if case.attempts >= application.attempts + len(case.records):
         return  # bound: it has used up its attempts
     city = replace(city, inbox=city.inbox | {message})
-    yield _moved(city, _next_attempt(case), registration.begin(f"{case.name}.{case.attempts + 1}"))
+    move = registration.begin(f"{case.name}.{case.attempts + 1}")
+    yield _moved(city, _next_attempt(case), _signed(move) if world.setting.brisk else move)
+
+
+def _signed(move: Move) -> Move:
+    """Bound: the registrar's acts and the national registry's answer come before any word from claims."""
+    now = move.after
+    if now.state is not State.REGISTERING:
+        now = registration.register(registration.examine(now).after).after
+    return replace(move, after=registration.clear(now, now.attempt).after)
 
 
 def _next_attempt(case: Case) -> Case:
@@ -172,27 +176,25 @@ def office_acts(world: World, city: City) -> Happenings:
             for name, move in _acts(world, case, case.now):
                 yield f"{case.name}: {name}", _moved(city, case, move)
             if case.is_open() and case.now.hold is registration.Hold.NONE:
-                yield from _reserve_again(world.setting.application(case.name), city, case, case.now)
+                yield from _reserve_again(world, city, case, case.now)
         yield from _endings(world, city, case)
 
 
 def _acts(world: World, case: Case, now: Registration) -> Iterator[tuple[str, Move]]:
     if now.state in registration.OPEN:
         yield "the couple gives up", registration.end(now, State.DROPPED)
-    if now.state is State.REGISTERING and not now.cleared:
+    if now.state is State.REGISTERING and not now.cleared and not world.setting.brisk:
         yield "the national registry says none", registration.clear(now, now.attempt)
-    elif now.state is State.ACCEPTED and world.setting.brisk:
-        signed = registration.register(registration.examine(now).after).after
-        yield "examined, signed, the national registry says none", registration.clear(signed, signed.attempt)
     elif now.state is State.ACCEPTED:
         yield "examined", registration.examine(now)
     elif now.state is State.EXAMINED:
         yield "signed by the registrar", registration.register(now)
 
 
-def _reserve_again(application: Application, city: City, case: Case, now: Registration) -> Happenings:
-    if case.attempts < application.attempts:
+def _reserve_again(world: World, city: City, case: Case, now: Registration) -> Happenings:
+    if case.attempts < world.setting.application(case.name).attempts:
         move = registration.reserve_again(now, f"{case.name}.{case.attempts + 1}")
+        move = _signed(move) if world.setting.brisk else move
         yield f"{case.name}: reserved again", _moved(city, _next_attempt(case), move)
 
 
@@ -254,7 +256,7 @@ def _holder_hears(city: City, message: Message) -> Iterator[Commit]:
     if message.word == "claim_redirected":
         yield Commit(city.with_row(_redirected(row, message, believed)))
     else:
-        yield _said(city, row, FROM_AUTHORITY[message.word](row.attempt, message.about))
+        yield _said(city, row, useless.NOTES[message.word](row.attempt, message.about))
 
 
 def _redirected(row: Row, message: Message, believed: Authority) -> Row:
@@ -265,6 +267,14 @@ def _redirected(row: Row, message: Message, believed: Authority) -> Row:
     new = dataclasses.replace(believed, node=node, epoch=message.epoch)
     authorities = tuple(new if token == message.about else authority for token, _, authority in row.claims())
     return replace(row, authorities=authorities)
+
+
+def is_useless(city: City, message: Message) -> bool:
+    """Whether a message in the network is an answer that can have no effect any more."""
+    rows = [row for row in city.rows if message.about in dict(row.attempt.claims)]
+    return message.word in useless.NOTES and all(
+        useless.is_useless(row.attempt, message.word, message.about) for row in rows
+    )
 
 
 def _restate(world: World, city: City, message: Message) -> Commit:
