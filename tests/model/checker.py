@@ -13,7 +13,7 @@ from typing import Any
 from shared import clock
 from shared.errors import TongbanError
 from tests.model import city, registry
-from tests.model.invariants import blocked_in, broken_in
+from tests.model.invariants import BLOCKED, broken_in, is_settled
 from tests.model.world import Commit, EarlyError, Message, World
 
 State = tuple[int, ...]  # the places' contents, and at the end the messages that may be delivered
@@ -29,6 +29,7 @@ class Report:
     depth: int = 0
     seconds: float = 0.0
     fault: str = ""
+    blocked: int = 0  # states from which nobody is helped any more
     trace: list[str] = field(default_factory=list)
     registered: frozenset[str] = frozenset()  # the applications that are registered in some state: it is no empty proof
     finished: bool = True
@@ -51,7 +52,7 @@ class Explorer:
         self.masks = [0] * len(self.places)  # which messages are addressed to a place
         self.steps: list[dict[tuple[int, int], tuple[Step, ...]]] = [{} for _ in self.places]
         self.alive: dict[tuple[int, int, int], int] = {}
-        self.verdicts: dict[tuple[Any, ...], tuple[str, bool]] = {}
+        self.verdicts: dict[tuple[Any, ...], tuple[tuple[str, ...], bool]] = {}
 
     def first(self) -> State:
         """Nobody has come yet; every application is on its way to its office."""
@@ -171,21 +172,24 @@ class Explorer:
         for done in heard:
             yield from self._promptly(Commit(done.after, rest + done.says, commit.crash))
 
-    def verdict(self, state: State) -> tuple[str, bool]:
-        """What is broken in a state, and whether everybody in it is either married or free."""
+    def verdict(self, state: State) -> tuple[tuple[str, ...], bool]:
+        """The promises a state breaks, and whether everybody in it is either married or free."""
         views = tuple(view[number] for view, number in zip(self.views, state, strict=False))
         known = self.verdicts.get(views)
         if known is None:
-            cities, books = views[: len(self.cities)], views[len(self.cities) :]
-            known = broken_in(self.world.setting, cities, books), not blocked_in(self.world.setting, cities, books)
+            setting, cities, books = self.world.setting, views[: len(self.cities)], views[len(self.cities) :]
+            known = tuple(broken_in(setting, cities, books)), is_settled(setting, cities, books)
             self.verdicts[views] = known
         return known
 
 
-def check(world: World, most: int = 10_000_000) -> Report:
-    """Explore all states (at most `most`), then, where messages are handled once, look for persons blocked for ever."""
+def check(world: World, *, only: str = "", most: int = 10_000_000) -> Report:
+    """Explore all states (at most `most`), and where messages are handled once, look for persons blocked for ever.
+
+    `only`: the one promise of interest, of which the shortest breach is wanted.
+    """
     began = clock.monotonic()
-    search = _Search(Explorer(world))
+    search = _Search(Explorer(world), only)
     report = search.run(most)
     if not report.fault and report.finished and world.setting.once:
         search.find_blocked(report)
@@ -196,36 +200,33 @@ def check(world: World, most: int = 10_000_000) -> Report:
 class _Search:
     """Breadth first, with the edges kept so that the graph can be walked backwards."""
 
-    def __init__(self, explorer: Explorer) -> None:
+    def __init__(self, explorer: Explorer, only: str) -> None:
         self.explorer = explorer
+        self.only = only
         self.index: dict[State, int] = {}
         self.states: list[State] = []
         self.parents = array("q")
         self.edges, self.ends = array("q"), array("q")  # targets of all steps; where those of a state end
-        self.good = bytearray()
+        self.settled = bytearray()
+        self.fault, self.faulty = "", -1
 
     def run(self, most: int) -> Report:
+        """All states, or those up to the first fault, or as many as are wanted at most."""
         report = Report()
         self._add(self.explorer.first(), -1)
         level, here = 1, 0
-        while here < len(self.states):
+        while here < len(self.states) <= most and not self.fault:
             if here == level:
                 report.depth, level = report.depth + 1, len(self.states)
             for state, _ in self.explorer.after(self.states[here]):
                 self.edges.append(self._add(state, here))
-                report.fault = report.fault or self.fault
             self.ends.append(len(self.edges))
             here += 1
-            if report.fault or len(self.states) > most:
-                report.finished = not report.fault and here == len(self.states)
-                break
+        report.finished = here == len(self.states)
         report.states, report.transitions = len(self.states), len(self.edges)
-        if report.fault:
-            report.trace = self.way_to(self.faulty)
+        report.fault, report.trace = self.fault, self.way_to(self.faulty) if self.fault else []
         report.registered = self._registered()
         return report
-
-    fault, faulty = "", -1
 
     def _add(self, state: State, parent: int) -> int:
         known = self.index.get(state)
@@ -234,10 +235,10 @@ class _Search:
         number = self.index[state] = len(self.states)
         self.states.append(state)
         self.parents.append(parent)
-        fault, good = self.explorer.verdict(state)
-        self.good.append(good)
-        if fault and not self.fault:
-            self.fault, self.faulty = fault, number
+        broken, settled = self.explorer.verdict(state)
+        self.settled.append(settled)
+        if broken and not self.fault and self.only in ("", *broken):
+            self.fault, self.faulty = self.only or broken[0], number
         return number
 
     def _registered(self) -> frozenset[str]:
@@ -258,7 +259,7 @@ class _Search:
             for target in self.edges[begin:end]:
                 sources[target].append(source)
             begin = end
-        reached, waiting = bytearray(self.good), [n for n, good in enumerate(self.good) if good]
+        reached, waiting = bytearray(self.settled), [number for number, yes in enumerate(self.settled) if yes]
         while waiting:
             for source in sources[waiting.pop()]:
                 if not reached[source]:
@@ -266,7 +267,7 @@ class _Search:
                     waiting.append(source)
         stuck = reached.find(0)
         if stuck >= 0:
-            report.fault = f"somebody is blocked for ever ({reached.count(0)} states of no return)"
+            report.fault, report.blocked = BLOCKED, reached.count(0)
             report.trace = self.way_to(stuck)
 
     def way_to(self, number: int) -> list[str]:

@@ -200,11 +200,12 @@ def _reserve_again(world: World, city: City, case: Case, now: Registration) -> H
 
 def _endings(world: World, city: City, case: Case) -> Happenings:
     """Divorce or death: the record ends and its claims are released in one commit."""
+    ending = dict(world.setting.endings).get(case.name)
     for number, record in enumerate(case.records):
-        if record.valid and world.setting.ending:
+        if record.valid and ending:
             ended = (*case.records[:number], replace(record, valid=False), *case.records[number + 1 :])
             after = city.with_case(replace(case, records=ended))
-            yield f"{case.name}: {world.setting.ending}", Commit(after, (_wish(city, Wish.RELEASE, record.attempt),))
+            yield f"{case.name}: {ending}", Commit(after, (_wish(city, Wish.RELEASE, record.attempt),))
 
 
 # --- the claims service, as a holder --------------------------------------------------------------------------------
@@ -296,7 +297,7 @@ def holder_acts(world: World, city: City) -> Happenings:
     """The timer says again what was not answered; a couple that is still there renews."""
     for row in city.rows:
         again = attempts.unanswered(row.attempt)
-        if again and again[1]:
+        if world.setting.timer and again and again[1]:
             yield f"{row.name}: said again", Commit(city, tuple(_to_authorities(city, row, *again)))
         if world.setting.renews and row.attempt.step is Step.HELD:
             yield f"{row.name}: renewed", _said(city, row, attempts.renew(row.attempt))

@@ -66,13 +66,14 @@ class Setting:
     applications: tuple[Application, ...]
     guards: tuple[tuple[str, str], ...] = (("X", "ABC"),)  # authority, the persons of its prefix
     once: bool = False  # every message is handled once, as the real inbox has it; else again and again
+    timer: bool = True  # unanswered words are said again (where messages come again and again: no matter)
     prompt: bool = False  # inside a city messages come at once
-    brisk: bool = False  # the registrar's two acts and the national registry's "none" are one step
-    ending: str = ""  # what ends a marriage: divorce, or the death of a spouse
+    brisk: bool = False  # the registrar's acts and the national registry's "none" come at once, at the intake
+    endings: tuple[tuple[str, str], ...] = ()  # application, and what may end its marriage: divorce, or a death
     drops: bool = False  # persons drop their reservations at any counter
     renews: int = 0
     successor: str = ""  # the authority to whom the first one hands over
-    restores: bool = False  # the first authority's disk is lost once, and restored from a copy
+    restores: bool = False  # the first authority's disk is lost once, and restored from a copy of any moment before
 
     def cities(self) -> tuple[str, ...]:
         """Every office's node."""
