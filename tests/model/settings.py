@@ -25,7 +25,16 @@ SAFE = (  # messages come never, once or again and again: nobody married twice
 FREE = (  # the real inbox, no message is lost: nobody is blocked for ever
     Setting("2 offices, 1 person, every step by itself", (P1, Q1), ONE, once=True, timer=False, endings=DIVORCES),
     Setting("2 offices, 1 person, words said again", (P1, Q1), ONE, once=True, prompt=True, endings=DIVORCES),
-    Setting("2 offices x 2 attempts, 1 person", (P_TRIES, Q_TRIES), ONE, once=True, timer=False, prompt=True, drops=True, endings=DIVORCES),
+    Setting(
+        "2 offices x 2 attempts, 1 person",
+        (P_TRIES, Q_TRIES),
+        ONE,
+        once=True,
+        timer=False,
+        prompt=True,
+        drops=True,
+        endings=DIVORCES,
+    ),
     Setting("2 offices x 2 applications", (P1, P2, Q1, Q2), ONE, once=True, timer=False, prompt=True, brisk=True),
     Setting("crossing couples (A,B) (B,A)", (P_AB, Q_BA), TWO, once=True, timer=False, prompt=True, brisk=True),
     Setting("crossing couples (A,B) (A,C)", (P_AB, Q_AC), THREE, once=True, timer=False, prompt=True, brisk=True),

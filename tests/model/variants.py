@@ -100,11 +100,22 @@ VARIANTS = (
     Variant("no inbox", Rules(seen=no_inbox), _setting(P, endings=(("P1", "divorce"),)), REGISTERED_TWICE),
     Variant("release not bound to its token", Rules(release=unbound_release), _setting(P, P_AGAIN, Q, prompt=True)),
     Variant("late confirm accepted when free", Rules(confirm=late_confirm), _setting(P, once=True), BLOCKED),
-    Variant("directory switched, no hand-over", Rules(meet=ruling_without_the_ledger), _setting(P, Q, successor="Y")),
+    Variant(
+        "directory switched, no hand-over",
+        Rules(meet=ruling_without_the_ledger),
+        _setting(P, Q, prompt=True, successor="Y"),
+    ),
     Variant("put off, and not asked again", Rules(), _setting(P, successor="Y", once=True, timer=False), BLOCKED),
-    Variant("restored, grants at once", Rules(recover=granting_at_once), _setting(P, Q, restores=True)),
-    Variant("restored, half-done claims go on", Rules(restate=half_done_goes_on), _setting(P, Q, restores=True)),
-    Variant("restored, tombstones forgotten", Rules(restate=tombstones_forgotten), _setting(P, restores=True, once=True), BLOCKED),
+    Variant("restored, grants at once", Rules(recover=granting_at_once), _setting(P, Q, prompt=True, restores=True)),
+    Variant(
+        "restored, half-done claims go on", Rules(restate=half_done_goes_on), _setting(P, Q, prompt=True, restores=True)
+    ),
+    Variant(
+        "restored, tombstones forgotten",
+        Rules(restate=tombstones_forgotten),
+        _setting(P, restores=True, once=True),
+        BLOCKED,
+    ),
     Variant("effect and state in two commits", Rules(commits=two_commits), _setting(P, Q)),
     Variant("attempt number used again", Rules(token=numbers_begin_anew), _setting(P, P_AGAIN, Q, prompt=True)),
 )
