@@ -30,7 +30,7 @@ check: $(READY) ## Under 90 seconds: format, lint, types, import rules, law and 
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache >/dev/null || $(BIN)/lint-imports --no-cache
-	@$(BIN)/pytest tests/house tests/contracts tests/*/test_rules.py tests/subsidy/test_eligibility.py
+	@$(BIN)/pytest tests/house tests/contracts tests/*/test_rules*.py tests/subsidy/test_eligibility.py
 
 .PHONY: servers
 servers: $(READY) ## Private RabbitMQ and PostgreSQL under .run/, nothing else

@@ -5,19 +5,12 @@ authority of each key (`reserve_claim` … `claim_locked`), which may be its own
 for an attempt and a key, never used again. Subjects of all messages are the case, so that its trace shows them.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-
-import yaml
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import fields, validate
 
 from contracts.case import Actor, OfficeRef
-from contracts.envelope import CODE6, Contract, Part, expect_day
+from contracts.claim_parts import UUID, ClaimsFound, LedgerRows, OneSubject, Subjects
+from contracts.envelope import CODE6, Contract, Part
 
-KINDS_FILE = Path(__file__).with_name("claim_kinds.yaml")
-ABOUT = ("person", "marriage")
 MARRIAGE_NO = "marriage"  # the id_type of a subject that is a marriage: its number is that of the first certificate
 # why a claim is denied: for ever, this token is dead
 HELD_ELSEWHERE = "held_elsewhere"  # another office has reserved it: 暂不能办结, no ground of refusal
@@ -32,68 +25,6 @@ EPOCH_AHEAD = "epoch_ahead"  # whoever asks knows a newer directory than the aut
 DOUBTED = "doubted"  # somebody of the same name, birth and sex has a claim under another document: two people look
 DIRECTORY_STALE = "directory_stale"  # ours: no claim is confirmed on a directory older than a day
 DEFERRALS = (FROZEN, RECOVERING, LEDGER_MISSING, EPOCH_AHEAD, DOUBTED, DIRECTORY_STALE)
-EVERY_SUBJECT = validate.Length(min=1, max=4)
-UUID = validate.Length(equal=36)
-
-
-class _Kind(Schema):
-    class Meta:
-        """A misspelt key is a fault."""
-
-        unknown = RAISE
-
-    kind = fields.String(required=True, validate=validate.Regexp(r"^[a-z][a-z-]+$"))
-    name = fields.String(required=True)
-    about = fields.String(required=True, validate=validate.OneOf(ABOUT))
-    asked_by = fields.String(required=True)
-    lease_minutes = fields.Integer(required=True, validate=validate.Range(min=1))
-    renewals = fields.Integer(required=True, validate=validate.Range(min=0))
-    basis = fields.String(required=True)
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimKind:
-    """What there may be one of: who asks for it, and how long a reservation lasts."""
-
-    kind: str
-    name: str
-    about: str  # of ABOUT
-    asked_by: str  # the service
-    lease_minutes: int
-    renewals: int
-    basis: str
-
-
-@cache
-def claim_kinds() -> Mapping[str, ClaimKind]:
-    """Every kind of claim, by its code. ValidationError where the file is faulty."""
-    loaded = _Kind(many=True).load(yaml.safe_load(KINDS_FILE.read_text("utf-8")))
-    return {row["kind"]: ClaimKind(**row) for row in loaded}
-
-
-class ClaimSubject(Part):
-    """Whom (a person's document) or what (a marriage's first certificate) a claim is about; only ever sealed.
-
-    Name, birth and sex tell a person with two documents; they are empty of a marriage.
-    """
-
-    id_type = fields.String(required=True)
-    id_number = fields.String(required=True)
-    name = fields.String(load_default="")
-    born_on = fields.String(load_default="", validate=expect_day)
-    sex = fields.String(load_default="", validate=validate.OneOf(("", "male", "female")))
-
-
-class Subjects(Schema):
-    """The sealed part of a wish for claims."""
-
-    subjects = fields.List(fields.Nested(ClaimSubject), required=True, validate=EVERY_SUBJECT)
-
-
-class OneSubject(Schema):
-    """The sealed part of a wish to an authority."""
-
-    subject = fields.Nested(ClaimSubject, required=True)
 
 
 class Denial(Part):
@@ -375,28 +306,10 @@ class LookUpClaimV1(AskAuthority):
     purpose = fields.String(required=True, validate=validate.Length(max=40))
 
 
-class FoundClaim(Part):
-    """A live claim, as it may be told to the person it is on."""
-
-    kind = fields.String(required=True)
-    state = fields.String(required=True, validate=validate.OneOf(("held", "locked")))
-    office = fields.Nested(OfficeRef, required=True)
-    since = fields.String(required=True)
-    until = fields.String(load_default="")  # of a held one
-    issued = fields.Boolean(load_default=False)
-
-
-class ClaimsFound(Schema):
-    """Sealed: what somebody has going on is personal."""
-
-    claims = fields.List(fields.Nested(FoundClaim), required=True)
-
-
 class ClaimsFoundV1(Contract):
     """占用情况: the answer to a look-up, to the node that asked."""
 
     type = "claims.claims_found.v1"
-    consumers = ("claims", "web")
     crosses = "anyone"
     Personal = ClaimsFound
     authority = fields.String(required=True, validate=CODE6)
@@ -406,37 +319,12 @@ class ClaimDroppedV1(Contract):
     """已放弃; `found`: there was one that could be dropped. A locked claim cannot."""
 
     type = "claims.claim_dropped.v1"
-    consumers = ("claims", "web")
     crosses = "anyone"
     kind = fields.String(required=True)
     found = fields.Boolean(required=True)
 
 
 # --- from one authority to another, and back from the dead ---------------------------------------------------------------
-
-
-class LedgerRow(Part):
-    """A claim or a tombstone on its way to another authority; only ever sealed."""
-
-    claim_id = fields.String(required=True, validate=UUID)
-    kind = fields.String(required=True)
-    state = fields.String(required=True, validate=validate.OneOf(("held", "locked", "ended")))
-    holder = fields.String(required=True, validate=CODE6)
-    case_id = fields.String(required=True)
-    office = fields.Nested(OfficeRef, load_default=None, allow_none=True)
-    subject = fields.Nested(ClaimSubject, load_default=None, allow_none=True)  # none: ended before it was asked for
-    until = fields.String(load_default="")
-    renewals = fields.Integer(load_default=0)
-    reference = fields.String(load_default="")
-    issued = fields.Boolean(load_default=False)
-    doubted = fields.Boolean(load_default=False)
-    at = fields.String(required=True)
-
-
-class LedgerRows(Schema):
-    """The sealed part of a piece of a ledger."""
-
-    rows = fields.List(fields.Nested(LedgerRow), required=True)
 
 
 class HandOverLedgerV1(Contract):

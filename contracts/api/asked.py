@@ -3,9 +3,14 @@
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from contracts.case import SOURCES, Party
+from contracts.marriage import KINSHIP
 from contracts.subsidy import AREAS, LOW_INCOMES
 
-ACTS = ("check", "review", "decide", "request_supplement", "redirect", "supplement", "withdraw", "forward", "tell")
+ACTS = (
+    *("check", "review", "decide", "request_supplement", "redirect"),  # of subsidies
+    *("examine", "register", "reserve_again"),  # of marriage registration
+    *("supplement", "withdraw", "forward", "tell"),  # of every matter
+)
 DIVISION = validate.Regexp(r"^(\d{6}(\d{3}){0,2})?$", error="区划代码应为 6、9 或 12 位数字")
 PLAIN = validate.Regexp(r"^[0-9A-Za-z_.:-]*$", error="只能用字母、数字和 _ . : -")
 UUID = validate.Regexp(r"^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$", error="应为小写的 UUID")
@@ -116,6 +121,20 @@ class NewShown(Asked):
     area = fields.String(load_default="", validate=validate.OneOf(("", *AREAS)))
 
 
+class NewHeard(Asked):
+    """What the registrar saw and heard of one of the two (examine); `number`: 0 the applicant, 1 the spouse."""
+
+    number = fields.Integer(required=True, strict=True, validate=validate.OneOf((0, 1)))
+    present = fields.Boolean(required=True)
+    declared = fields.Boolean(required=True)
+    willing = fields.Boolean(required=True)
+
+
+def _of_both(heard: list[dict[str, object]]) -> None:
+    if heard and sorted(str(one["number"]) for one in heard) != ["0", "1"]:
+        raise ValidationError("应为双方各一条,number 分别为 0 和 1")
+
+
 class Act(Asked):
     """One act on a case; which of the optional fields are needed depends on the act."""
 
@@ -127,6 +146,8 @@ class Act(Asked):
     materials = fields.List(fields.Nested(NewMaterial), load_default=list, validate=validate.Length(max=50))
     answers = _answers()
     shown = fields.Nested(NewShown, load_default=None, allow_none=True)
+    heard = fields.List(fields.Nested(NewHeard), load_default=list, validate=_of_both)  # examine
+    kinship = fields.String(load_default="", validate=validate.OneOf(("", *KINSHIP)))  # examine
     to_division = fields.String(load_default="", validate=DIVISION)
     reason = _words(400)
     supplement_lapsed = fields.Boolean(load_default=False)  # withdraw, by a clerk: nothing was brought in time

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from services.main import cli_hub, cli_stuck
+from services.main import cli_claims, cli_hub, cli_stuck
 from services.main.cli_hub import read_settings as _read
 from services.main.cli_stuck import service_works
 from services.main.commands import Commands
@@ -192,6 +192,22 @@ def import_offices(file: Path) -> None:
 
 
 @cli.group()
+def slots() -> None:
+    """Slots for appointments (预约)."""
+
+
+@slots.command("open")
+@click.argument("file", type=click.Path(exists=True, path_type=Path), required=False)
+def open_slots(file: Path | None) -> None:
+    """Publish the schedules of FILE (YAML) from today on; without it those that come with a demo city."""
+    from services.main.slots import open_file, open_seed
+
+    works = service_works("appointment")
+    made = open_file(works, file) if file else open_seed(works)
+    click.echo(f"已放号:新增 {made} 个时段。")
+
+
+@cli.group()
 def token() -> None:
     """Tokens for the API."""
 
@@ -268,5 +284,5 @@ def doctor() -> None:
     raise SystemExit(1 if faults else 0)
 
 
-for command in (*cli_hub.COMMANDS, *cli_stuck.COMMANDS):
+for command in (*cli_hub.COMMANDS, *cli_stuck.COMMANDS, *cli_claims.COMMANDS):
     cli.add_command(command)

@@ -19,7 +19,7 @@ from tests.journeys.places import CODES, Real
 from tests.waiting import eventually
 
 PIKA, AMQP = "Pika", "py-amqp"
-SERVICES = ("intake", "subsidy", "certificate", "web", "exchange")
+SERVICES = ("intake", "subsidy", "certificate", "claims", "web", "exchange")
 
 
 def test_services_consume_by_kombus_driver_and_relay_and_gateway_by_pika(real_place: Real) -> None:

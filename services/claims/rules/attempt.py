@@ -1,6 +1,7 @@
 """持有方的一次尝试: all its claims or none. Each verb gives the attempt afterwards and what must be said.
 
-reserving ─► held ─► confirming ─► locked ─► releasing ─► over. Denied or lost at any moment: the rest is released.
+reserving ─► held ─► confirming ─► locked ─► issued ─► releasing ─► over. Denied or lost before it is locked: the rest
+is released. Released at any moment.
 """
 
 import dataclasses
@@ -18,16 +19,18 @@ class Step(enum.StrEnum):
     HELD = "held"
     CONFIRMING = "confirming"
     LOCKED = "locked"
+    ISSUED = "issued"
     RELEASING = "releasing"
     OVER = "over"
 
 
 class Word(enum.StrEnum):
-    """What is said: the first four to authorities, the rest to the service that asked."""
+    """What is said: the first five to authorities, the rest to the service that asked."""
 
     RESERVE = "reserve"
     RENEW = "renew"
     CONFIRM = "confirm"
+    NOTE = "note"
     RELEASE = "release"
     ALL_HELD = "all_held"
     ALL_LOCKED = "all_locked"
@@ -41,7 +44,16 @@ class Standing(enum.StrEnum):
     ASKED = "asked"
     HELD = "held"
     LOCKED = "locked"
+    NOTED = "noted"  # locked, and its authority knows that it is issued
     ENDED = "ended"
+
+
+AWAITED = {  # the word an answer is awaited to, and where the claims stand of which none has come
+    Step.RESERVING: (Word.RESERVE, (Standing.ASKED,)),
+    Step.CONFIRMING: (Word.CONFIRM, (Standing.HELD,)),
+    Step.ISSUED: (Word.NOTE, (Standing.LOCKED,)),
+    Step.RELEASING: (Word.RELEASE, (Standing.ASKED, Standing.HELD, Standing.LOCKED, Standing.NOTED)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +76,7 @@ class Said:
     words: tuple[tuple[Word, tuple[str, ...]], ...] = ()
 
 
-def begin(claim_ids: Iterable[str]) -> Said:
+def start(claim_ids: Iterable[str]) -> Said:
     """预留 all of them at once: nobody waits for anybody, so nobody waits in a circle."""
     claims = tuple((claim_id, Standing.ASKED) for claim_id in claim_ids)
     return Said(Attempt(Step.RESERVING, claims), ((Word.RESERVE, _ids(claims)),))
@@ -94,7 +106,7 @@ def note_locked(attempt: Attempt, claim_id: str) -> Said:
 
 def note_denied(attempt: Attempt, claim_id: str) -> Said:
     """不能: this token is dead, and the attempt with it; what else it has is released."""
-    if attempt.step is Step.LOCKED:
+    if attempt.step in (Step.LOCKED, Step.ISSUED):
         raise _stale()  # a locked claim ends by its holder alone: this is about an earlier word
     after = _with(attempt, claim_id, Standing.ENDED)
     if attempt.step in (Step.RELEASING, Step.OVER):
@@ -134,15 +146,29 @@ def release(attempt: Attempt) -> Said:
     return _give_up(attempt)
 
 
+def note_issued(attempt: Attempt) -> Said:
+    """已签发: every authority is to know. A repetition says nothing new. OutOfStep unless all are locked."""
+    if attempt.step is Step.ISSUED:
+        return Said(attempt)
+    if attempt.step is not Step.LOCKED:
+        raise OutOfStep("claims_not_locked", "占用未全部锁定或已释放,不能记为已签发")
+    return Said(dataclasses.replace(attempt, step=Step.ISSUED), ((Word.NOTE, _ids(attempt.claims)),))
+
+
+def note_issue_noted(attempt: Attempt, claim_id: str) -> Said:
+    """已记录签发. OutOfStep when it was released meanwhile."""
+    if attempt.step is not Step.ISSUED:
+        raise _stale()
+    return Said(_with(attempt, claim_id, Standing.NOTED))
+
+
 def unanswered(attempt: Attempt) -> tuple[Word, tuple[str, ...]] | None:
     """What is said again when no answer came: the same word, with the same tokens."""
-    waits = {Step.RESERVING: Word.RESERVE, Step.CONFIRMING: Word.CONFIRM, Step.RELEASING: Word.RELEASE}
-    due = {Step.RESERVING: (Standing.ASKED,), Step.CONFIRMING: (Standing.HELD,)}
-    word = waits.get(attempt.step)
-    if word is None:
+    if attempt.step not in AWAITED:
         return None
-    wanted = due.get(attempt.step, (Standing.ASKED, Standing.HELD, Standing.LOCKED))
-    return word, tuple(claim_id for claim_id, standing in attempt.claims if standing in wanted)
+    word, standings = AWAITED[attempt.step]
+    left = tuple(claim_id for claim_id, standing in attempt.claims if standing in standings)
+    return (word, left) if left else None
 
 
 def _give_up(attempt: Attempt) -> Said:

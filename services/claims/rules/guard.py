@@ -66,8 +66,9 @@ class Meeting:
 def authority_of(id_type: str, id_number: str, table: Iterable[Mapping[str, Any]]) -> Authority:
     """Who guards uniqueness for a document: by the six digits first given, the longest prefix first.
 
-    A marriage's six digits are those of its first certificate's number. Where no row fits, Refused
-    `authority_missing`: nobody may be registered before somebody guards it. It says nothing about competence or hukou.
+    A marriage's six digits are those of its first certificate's number; what has none is guarded by FOREIGN, and only
+    that: a row that is added later begins empty. Where no row fits, Refused `authority_missing`: nobody may be
+    registered before somebody guards it. It says nothing about competence or hukou.
     """
     rows = {str(row["prefix"]): row for row in table}
     for prefix in _prefixes(id_type, id_number):
@@ -84,8 +85,7 @@ def _prefixes(id_type: str, id_number: str) -> list[str]:
         digits = id_number.lstrip("JB")[:6]
     else:
         digits = ""
-    own = [digits[:length] for length in range(len(digits), 1, -1)] if digits.isdigit() else []
-    return [*own, FOREIGN]
+    return [digits[:length] for length in range(len(digits), 1, -1)] if digits.isdigit() else [FOREIGN]
 
 
 def first_guard(authority: Authority, us: str) -> Guard | None:

@@ -158,5 +158,5 @@ def _expect_holder(live: Claim, holder: str) -> None:
 
 
 def _sure(live: Claim | None) -> Claim:
-    assert live is not None  # noqa: S101 - `_is_mine` has said so
+    assert live is not None  # noqa: S101 - it is mine
     return live

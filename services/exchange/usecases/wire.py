@@ -5,9 +5,12 @@ import json
 import re
 from dataclasses import dataclass, replace
 
+import contracts.appointment
 import contracts.certificate
+import contracts.claims
 import contracts.exchange
 import contracts.intake
+import contracts.marriage
 import contracts.subsidy
 from contracts.envelope import (
     Contract,
@@ -31,7 +34,15 @@ from shared.directory import Directory, Node
 from shared.errors import Denied
 from shared.logs import trace_id
 
-CONTRACTS = every_contract(contracts.intake, contracts.subsidy, contracts.certificate, contracts.exchange)
+CONTRACTS = every_contract(
+    contracts.intake,
+    contracts.subsidy,
+    contracts.marriage,
+    contracts.certificate,
+    contracts.claims,
+    contracts.appointment,
+    contracts.exchange,
+)
 HANDS_OVER = ApplicationForwardedV1.type
 EARLY = "case_unknown"  # what is said of a case may overtake what opens it
 _SUBJECT = re.compile(r"[\x21-\x7e]{1,80}")

@@ -224,6 +224,8 @@ STEP_NAMES: Mapping[str, str] = {  # of every verb that stands in a timeline
     "check": "初审",
     "review": "审核",
     "decide": "审定",
+    "examine": "审查",
+    "register": "登记",
     "close": "办结",
     "tell": "告知",
 }

@@ -68,8 +68,10 @@ def begin(attempt: str) -> Move:
 
 def reserve_again(now: Registration, attempt: str) -> Move:
     """再次预留, under a new attempt. OutOfStep while an attempt lives, or when all is over."""
-    if now.state not in OPEN or now.hold is not Hold.NONE or attempt == now.attempt:
+    if now.state not in OPEN or attempt == now.attempt:
         raise _stale()
+    if now.hold is not Hold.NONE:
+        raise OutOfStep("hold_lives", "双方已预留或正在预留,不用再次预留,请刷新后查看")
     return Move(dataclasses.replace(now, hold=Hold.ASKED, attempt=attempt), Wish.RESERVE)
 
 
@@ -94,16 +96,32 @@ def examine(now: Registration) -> Move:
 
 def register(now: Registration) -> Move:
     """登记: the registrar has signed; what is missing now are the national registry's word and the locks."""
+    if now.state is State.REGISTERING:
+        raise OutOfStep("signed_already", "登记员已签字,系统正在完成登记,请刷新后查看")
     if now.state is not State.EXAMINED:
         raise _stale()
     return Move(dataclasses.replace(now, state=State.REGISTERING))
 
 
 def clear(now: Registration, attempt: str) -> Move:
-    """全国婚姻登记库无记录: the only answer with which it goes on. OutOfStep unless it was asked for this attempt."""
-    if now.state is not State.REGISTERING or now.attempt != attempt:
+    """全国婚姻登记库无记录: the only answer with which it goes on. OutOfStep unless it was asked for a living attempt.
+
+    Once that attempt is over the answer is, too: somebody else may have registered one of the two since.
+    """
+    if now.state is not State.REGISTERING or now.attempt != attempt or now.hold is Hold.NONE:
         raise _stale()
     return _confirmed_if_ready(dataclasses.replace(now, cleared=True))
+
+
+def note_spouse(now: Registration) -> Move:
+    """已有配偶: the signature is void, so that the registrar can refuse, or sign anew once the record is put right.
+
+    OutOfStep when the locks are asked for already: then the registry had said "none".
+    """
+    if now.state not in OPEN or now.hold is Hold.CONFIRMING:
+        raise _stale()
+    state = State.EXAMINED if now.state is State.REGISTERING else now.state
+    return Move(dataclasses.replace(now, state=state, cleared=False))
 
 
 def note_locked(now: Registration, attempt: str) -> Move:

@@ -1,0 +1,94 @@
+"""Claims' doors and timers: one queue for both sides, the authority's and the holder's."""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import structlog
+
+from contracts import claims
+from services.claims.store import attempts, ledger
+from services.claims.usecases import authority, holding, later, own
+from shared.bus import Doors
+from shared.errors import OutOfStep
+from shared.logs import about, where
+from shared.outbox import Works
+
+SAY_AGAIN_SECONDS = 30
+SWEEP_SECONDS = 60
+BATCH = 200
+Item = TypeVar("Item")
+log = structlog.get_logger()
+
+VERBS = {
+    claims.ReserveClaimsV1: holding.reserve_claims,
+    claims.RenewClaimsV1: holding.renew_claims,
+    claims.ConfirmClaimsV1: holding.confirm_claims,
+    claims.ReleaseClaimsV1: holding.release_claims,
+    claims.NoteIssuedV1: holding.note_issued,
+    claims.ClaimHeldV1: holding.note_held,
+    claims.ClaimLockedV1: holding.note_locked,
+    claims.ClaimReleasedV1: holding.note_released,
+    claims.ClaimIssueNotedV1: holding.note_issue_noted,
+    claims.ClaimDeniedV1: holding.note_denied,
+    claims.ClaimDeferredV1: holding.note_deferred,
+    claims.ClaimRedirectedV1: holding.note_redirected,
+    claims.ReserveClaimV1: authority.reserve_claim,
+    claims.RenewClaimV1: authority.renew_claim,
+    claims.ConfirmClaimV1: authority.confirm_claim,
+    claims.ReleaseClaimV1: authority.release_claim,
+    claims.NoteClaimIssuedV1: authority.note_claim_issued,
+    claims.LookUpClaimsV1: own.look_up_claims,
+    claims.DropClaimsV1: own.drop_claims,
+    claims.LookUpClaimV1: own.look_up_claim,
+    claims.DropClaimV1: own.drop_claim,
+    claims.ClaimAliasedV1: later.refuse,
+    claims.HandOverLedgerV1: later.refuse,
+    claims.LedgerTakenOverV1: later.refuse,
+    claims.RestateClaimsV1: later.refuse,
+    claims.ClaimsRestatedV1: later.refuse,
+}
+
+
+def doors() -> Doors:
+    """All ways into claims."""
+    entrance = Doors("claims")
+    for contract, verb in VERBS.items():
+        entrance.listen(contract)(verb)
+    entrance.every(SAY_AGAIN_SECONDS)(say_again)
+    entrance.every(SWEEP_SECONDS)(sweep)
+    return entrance
+
+
+def say_again(works: Works) -> None:
+    """Say once more whatever no authority has answered in its time."""
+    with works.begin() as work:
+        waiting = attempts.list_unanswered(work, BATCH)
+    _each(waiting, lambda found: _say_again(works, *found))
+
+
+def _say_again(works: Works, attempt_id: str, case_id: str) -> None:
+    with about(case=case_id), works.begin() as work:
+        holding.say_again(work, attempt_id, case_id)
+
+
+def sweep(works: Works) -> None:
+    """End every reservation whose lease has run out."""
+    with works.begin() as work:
+        expired = ledger.list_expired(work, BATCH)
+    _each(expired, lambda claim_id: _sweep(works, claim_id))
+
+
+def _sweep(works: Works, claim_id: str) -> None:
+    with works.begin() as work:
+        authority.sweep(work, claim_id)
+
+
+def _each(items: Iterable[Item], act: Callable[[Item], None]) -> None:
+    """Act on each by itself: one that fails keeps no other from it."""
+    for item in items:
+        try:
+            act(item)
+        except OutOfStep:  # it went on meanwhile
+            continue
+        except Exception as error:
+            log.error("claim_failed", error=type(error).__name__, where=where(error))

@@ -1,0 +1,103 @@
+"""A person's own claims: looked up and given up at any counter, wherever they are held. Every look is on record."""
+
+from contracts import claims as said
+from contracts.claim_kinds import claim_kinds
+from contracts.envelope import Contract, Json
+from services.claims.rules import ledger as rules
+from services.claims.store import ledger as store
+from services.claims.store.ledger import Entry
+from services.claims.usecases import authority, subjects
+from services.claims.usecases.guarding import case_of, expect_ledger, source, with_guard
+from shared import audit, clock
+from shared.errors import NotFound, Refused
+from shared.outbox import Work
+
+DROP = "drop_claims"  # the purpose of a look that goes with it
+
+
+def look_up_claims(work: Work) -> None:
+    """查询占用: ask whoever guards this person's keys. Refused `authority_missing`."""
+    asked = work.data(said.LookUpClaimsV1)
+    subject = subjects.normalised(work.personal(said.LookUpClaimsV1)["subject"])
+    _record(work, asked["actor"]["id"], asked["actor"]["office"], asked["purpose"], subject)
+    _ask(work, said.LookUpClaimV1, asked, subject, {"purpose": asked["purpose"]})
+
+
+def drop_claims(work: Work) -> None:
+    """放弃预留: ask whoever guards this person's keys to end what is only held. Refused `authority_missing`."""
+    asked = work.data(said.DropClaimsV1)
+    subject = subjects.normalised(work.personal(said.DropClaimsV1)["subject"])
+    subjects.expect_about(subjects.kind_of(asked["kind"]), subject)
+    _record(work, asked["actor"]["id"], asked["actor"]["office"], DROP, subject)
+    _ask(work, said.DropClaimV1, asked, subject, {"kind": asked["kind"]})
+
+
+def _ask(work: Work, contract: type[Contract], asked: Json, subject: Json, more: Json) -> None:
+    to = subjects.authority(work, subject)
+    data = {"prefix": to.prefix, "epoch": to.epoch, "office": asked["actor"]["office"]} | more
+    work.tell(contract, case_of(work), data, {"subject": subject}, to=to.node)
+
+
+def look_up_claim(work: Work) -> None:
+    """查询占用, at the authority: the live claims of every kind about a person. Denied `not_the_authority`."""
+    asked = work.data(said.LookUpClaimV1)
+    subject = subjects.normalised(work.personal(said.LookUpClaimV1)["subject"])
+    keys = [subjects.key_of(work, kind, subject).index for kind in claim_kinds()]
+    listed = subjects.listed(work, asked["prefix"])
+    guard, _ = with_guard(work, listed, lambda: store.find_on_key(work, asked["prefix"], ""))
+    expect_ledger(work, guard, asked["epoch"], listed)
+    _record(work, source(work), asked["office"], asked["purpose"], subject)
+    found = [_found(entry) for entry in store.list_of_person(work, keys) if not _is_over(work, entry)]
+    data = {"authority": work.node.code}
+    work.tell(said.ClaimsFoundV1, case_of(work), data, {"claims": found}, to=source(work))
+
+
+def _is_over(work: Work, entry: Entry) -> bool:
+    return entry.live is None or (entry.live.state is rules.State.HELD and entry.live.until <= work.now)
+
+
+def _found(entry: Entry) -> Json:
+    assert entry.live is not None  # noqa: S101 - only live ones are listed
+    held = entry.live.state is rules.State.HELD
+    until = clock.iso(entry.live.until) if held else ""
+    data = {"kind": entry.kind, "state": str(entry.live.state), "office": entry.office, "since": entry.since}
+    return data | {"until": until, "issued": entry.live.issued}
+
+
+def drop_claim(work: Work) -> None:
+    """放弃预留, at the authority: what is held ends, what is locked stays. Denied `not_the_authority`."""
+    asked = work.data(said.DropClaimV1)
+    subject = subjects.normalised(work.personal(said.DropClaimV1)["subject"])
+    key, listed = subjects.key_of(work, asked["kind"], subject), subjects.listed(work, asked["prefix"])
+    authority.lock(work, key.index)
+    guard, found = with_guard(work, listed, lambda: store.find_on_key(work, asked["prefix"], key.index))
+    expect_ledger(work, guard, asked["epoch"], listed)
+    _record(work, source(work), asked["office"], DROP, subject)
+    dropped = _drop(work, found, asked["epoch"])
+    work.tell(said.ClaimDroppedV1, case_of(work), {"kind": asked["kind"], "found": dropped}, to=source(work))
+
+
+def _drop(work: Work, found: list[Entry], epoch: int) -> bool:
+    """Whether there was one that could be dropped."""
+    entry = found[0] if found else None
+    try:
+        rules.drop(entry.live if entry else None, work.now)
+    except (NotFound, Refused):
+        return False
+    if entry is not None and entry.live is not None:
+        store.end_claim(work, entry.live, "dropped")
+        authority.tell_ended(work, entry, epoch)
+    return True
+
+
+def _record(work: Work, actor: str, office: str, purpose: str, subject: Json) -> None:
+    audit.record(
+        work,
+        actor=actor,
+        office=office,
+        purpose=purpose,
+        act="look_up_claims",
+        subject=case_of(work),
+        person_index=subjects.person_index(work, subject),
+        fields=("claims",),
+    )
