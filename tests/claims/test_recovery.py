@@ -13,7 +13,7 @@ OTHER = Claim("b", "620100", State.HELD, UNTIL)
 
 
 def confirming() -> Attempt:
-    attempt = attempts.begin(["a", "c"]).attempt
+    attempt = attempts.start(["a", "c"]).attempt
     for token in ("a", "c"):
         attempt = attempts.note_held(attempt, token).attempt
     return attempts.confirm(attempt).attempt
@@ -35,7 +35,7 @@ def test_a_half_locked_attempt_is_given_up_by_being_restated() -> None:
 
 
 def test_an_attempt_that_is_over_is_restated_as_ended_without_a_word() -> None:
-    over = attempts.release(attempts.begin(["a"]).attempt).attempt
+    over = attempts.release(attempts.start(["a"]).attempt).attempt
     over = attempts.note_released(over, "a").attempt
     restated = restate(over)
     assert (restated.said.words, restated.ended) == ((), ("a",))

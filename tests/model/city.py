@@ -1,7 +1,8 @@
 """A city: the database of its marriage service and of its claims service as a holder, with the commits of both."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from services.claims.rules.attempt import Attempt, Said, Step, Word
 from services.claims.rules.guard import Authority
 from services.marriage.rules import registration
 from services.marriage.rules.registration import Move, Registration, State, Wish
-from shared.errors import Denied, OutOfStep
+from shared.errors import Denied, OutOfStep, TongbanError
 from tests.model import useless
 from tests.model.world import Commit, EarlyError, Happenings, Message, World
 
@@ -20,6 +21,7 @@ TO_AUTHORITY = {
     Word.CONFIRM: "confirm_claim",
     Word.RELEASE: "release_claim",
     Word.RENEW: "renew_claim",
+    Word.NOTE: "note_claim_issued",
 }
 TO_OFFICE = {
     Word.ALL_HELD: "claims_held",
@@ -27,7 +29,20 @@ TO_OFFICE = {
     Word.LOST: "claims_lost",
     Word.ALL_LOCKED: "claims_locked",
 }
-FROM_OFFICE = {"confirm_claims": attempts.confirm, "release_claims": attempts.release, "renew_claims": attempts.renew}
+FROM_OFFICE = {
+    "confirm_claims": attempts.confirm,
+    "release_claims": attempts.release,
+    "note_issued": attempts.note_issued,
+}
+
+
+REGISTRARS: dict[str, Callable[[Registration], Move]] = {
+    "examined": registration.examine,
+    "signed by the registrar": registration.register,
+    "the national registry says none": lambda now: registration.clear(now, now.attempt),
+    "the national registry knows a spouse": registration.note_spouse,
+}
+ACTS = {"the couple gives up": lambda now: registration.end(now, State.DROPPED)} | REGISTRARS
 
 
 @dataclass(frozen=True)
@@ -105,8 +120,7 @@ def hear(world: World, city: City, message: Message) -> Iterator[Commit]:
     elif message.word == "reserve_claims":
         yield from _begin(world, city, message.about)
     elif message.word in FROM_OFFICE:
-        row = _row(city, message.about)
-        yield _said(city, row, FROM_OFFICE[message.word](row.attempt))
+        yield _holder_is_asked(city, message)
     elif message.word == "restate_claims":
         yield _restate(world, city, message)
     else:
@@ -126,7 +140,7 @@ def _take_in(world: World, city: City, message: Message) -> Iterator[Commit]:
         return  # bound: it has used up its attempts
     city = replace(city, inbox=city.inbox | {message})
     move = registration.begin(f"{case.name}.{case.attempts + 1}")
-    yield _moved(city, _next_attempt(case), _signed(move) if world.setting.brisk else move)
+    yield _moved(world, city, _next_attempt(case), _signed(move) if world.setting.brisk else move)
 
 
 def _signed(move: Move) -> Move:
@@ -151,18 +165,21 @@ def _office_hears(world: World, city: City, message: Message) -> Iterator[Commit
         "claims_lost": registration.note_lost,
         "claims_locked": registration.note_locked,
     }[message.word]
-    whole = _moved(city, case, note(case.now, message.about))
+    whole = _moved(world, city, case, note(case.now, message.about))
     issued = replace(case, records=whole.after.case(case.name).records)
     for after in world.rules.commits(city.with_case(issued), whole.after):
         yield whole if after is whole.after else Commit(after, crash=True)
 
 
-def _moved(city: City, case: Case, move: Move) -> Commit:
+def _moved(world: World, city: City, case: Case, move: Move) -> Commit:
     """The application after a move; once it is registered, with its marriage, in the same commit."""
     new = case.now is not None and case.now.state is not State.REGISTERED and move.after.state is State.REGISTERED
     records = (*case.records, Record(move.after.attempt)) if new else case.records
     after = city.with_case(replace(case, now=move.after, records=records))
-    return Commit(after, (_wish(city, move.wish, move.after.attempt),) if move.wish else ())
+    says = (_wish(city, move.wish, move.after.attempt),) if move.wish else ()
+    if new and world.setting.notes:
+        says = (*says, Message("note_issued", city.node, city.node, move.after.attempt))
+    return Commit(after, says)
 
 
 def _wish(city: City, wish: Wish, attempt: str) -> Message:
@@ -172,30 +189,19 @@ def _wish(city: City, wish: Wish, attempt: str) -> Message:
 def office_acts(world: World, city: City) -> Happenings:
     """What clerks, couples, courts and the national registry may do at any moment."""
     for case in city.cases:
-        if case.now is not None:
-            for name, move in _acts(world, case, case.now):
-                yield f"{case.name}: {name}", _moved(city, case, move)
-            if case.is_open() and case.now.hold is registration.Hold.NONE:
-                yield from _reserve_again(world, city, case, case.now)
+        for name, act in ACTS.items():
+            if case.now and not (world.setting.brisk and name in REGISTRARS):
+                with suppress(TongbanError):
+                    yield f"{case.name}: {name}", _moved(world, city, case, act(case.now))
+        if case.attempts < world.setting.application(case.name).attempts and case.now:
+            with suppress(TongbanError):
+                yield f"{case.name}: reserved again", _reserve_again(world, city, case, case.now)
         yield from _endings(world, city, case)
 
 
-def _acts(world: World, case: Case, now: Registration) -> Iterator[tuple[str, Move]]:
-    if now.state in registration.OPEN:
-        yield "the couple gives up", registration.end(now, State.DROPPED)
-    if now.state is State.REGISTERING and not now.cleared and not world.setting.brisk:
-        yield "the national registry says none", registration.clear(now, now.attempt)
-    elif now.state is State.ACCEPTED:
-        yield "examined", registration.examine(now)
-    elif now.state is State.EXAMINED:
-        yield "signed by the registrar", registration.register(now)
-
-
-def _reserve_again(world: World, city: City, case: Case, now: Registration) -> Happenings:
-    if case.attempts < world.setting.application(case.name).attempts:
-        move = registration.reserve_again(now, f"{case.name}.{case.attempts + 1}")
-        move = _signed(move) if world.setting.brisk else move
-        yield f"{case.name}: reserved again", _moved(city, _next_attempt(case), move)
+def _reserve_again(world: World, city: City, case: Case, now: Registration) -> Commit:
+    move = registration.reserve_again(now, f"{case.name}.{case.attempts + 1}")
+    return _moved(world, city, _next_attempt(case), _signed(move) if world.setting.brisk else move)
 
 
 def _endings(world: World, city: City, case: Case) -> Happenings:
@@ -216,16 +222,19 @@ def _begin(world: World, city: City, name: str) -> Iterator[Commit]:
     if any(row.name == name for row in city.rows):
         raise OutOfStep("attempt_known", "")
     persons = tuple(world.setting.application(name.partition(".")[0]).persons)
-    said = attempts.begin(world.rules.token(name, person) for person in persons)
+    said = attempts.start(world.rules.token(name, person) for person in persons)
     firsts = tuple(world.setting.first_authority(person) for person in persons)
     for listed in {tuple(world.setting.listings(first)[-1 if new else 0] for first in firsts) for new in (0, 1)}:
         yield _said(city, Row(name, said.attempt, persons, listed), said)
 
 
-def _row(city: City, name: str) -> Row:
-    for row in city.rows:
-        if row.name == name:
-            return row
+def _holder_is_asked(city: City, message: Message) -> Commit:
+    """The office wants something of an attempt; a release that overtook the beginning is kept in its place."""
+    row = next((row for row in city.rows if row.name == message.about), None)
+    if row:
+        return _said(city, row, FROM_OFFICE[message.word](row.attempt))
+    if message.word == "release_claims":
+        return Commit(city.with_row(Row(message.about, Attempt(Step.OVER, ()), (), ())))
     raise EarlyError
 
 

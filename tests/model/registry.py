@@ -1,6 +1,7 @@
 """An authority: its guard and its ledger of one prefix, with the commits it makes."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,7 +9,7 @@ from services.claims.rules import guard as guards
 from services.claims.rules import ledger, recovery
 from services.claims.rules.guard import Answer, Authority, Duty, Guard
 from services.claims.rules.ledger import Claim, Ruling, State, Verdict
-from shared.errors import OutOfStep
+from shared.errors import OutOfStep, TongbanError
 from tests.model.world import LATER, NOW, PASSED, Commit, EarlyError, Happenings, Message, World
 
 ANSWERS = {
@@ -16,6 +17,7 @@ ANSWERS = {
     Verdict.LOCKED: "claim_locked",
     Verdict.RELEASED: "claim_released",
     Verdict.DENIED: "claim_denied",
+    Verdict.NOTED: "claim_issue_noted",
 }
 Lives = tuple[tuple[str, Claim], ...]
 
@@ -74,16 +76,23 @@ def _ruling(world: World, book: Book, wish: Message) -> Ruling:
         return world.rules.confirm(live, wish.about, wish.source, NOW)
     if wish.word == "renew_claim":
         return ledger.renew(live, wish.about, wish.source, NOW, LATER, world.setting.renews)
+    if wish.word == "note_claim_issued":
+        return ledger.note_issued(live, wish.about, wish.source)
     return world.rules.release(live, wish.about, wish.source)
 
 
 def _ruled(book: Book, person: str, ruling: Ruling, token: str, holder: str) -> Commit:
-    lives = dict(book.lives)
-    lives.pop(person, None)
-    if ruling.live:
-        lives[person] = ruling.live
-    after = replace(book, lives=tuple(sorted(lives.items())), ended=book.ended | set(ruling.ended))
-    return Commit(after, (Message(ANSWERS[ruling.verdict], book.node, holder, token),))
+    """The ledger after a ruling; whose claim has ended by another's wish, or by the clock, is told so."""
+    was = dict(book.lives).get(person)
+    says = [Message(ANSWERS[ruling.verdict], book.node, holder, token)]
+    if was and was.claim_id in ruling.ended and was.claim_id != token:
+        says.append(Message("claim_denied", book.node, was.holder, was.claim_id))
+    return Commit(_with_ruling(book, person, ruling), tuple(says))
+
+
+def _with_ruling(book: Book, person: str, ruling: Ruling) -> Book:
+    lives = {key: live for key, live in book.lives if key != person} | ({person: ruling.live} if ruling.live else {})
+    return replace(book, lives=tuple(sorted(lives.items())), ended=book.ended | set(ruling.ended))
 
 
 def acts(world: World, book: Book) -> Happenings:
@@ -92,22 +101,33 @@ def acts(world: World, book: Book) -> Happenings:
         if live.until > NOW:
             passed = tuple((key, replace(c, until=PASSED) if key == person else c) for key, c in book.lives)
             yield f"the lease of {live.claim_id} passes", Commit(replace(book, lives=passed))
-        elif live.state is State.HELD and _rules(book):
-            ruling = ledger.sweep(live, NOW)
-            yield f"{live.claim_id} is swept", _ruled(book, person, ruling, live.claim_id, live.holder)
-        if world.setting.drops and live.state is State.HELD and live.until > NOW and _rules(book):
-            ruling = ledger.drop(live, NOW)
-            yield f"{person} drops {live.claim_id}", _ruled(book, person, ruling, live.claim_id, live.holder)
+        if _may_end(book):
+            yield from _ended(world, book, person, live)
     if book.node == world.setting.guards[0][0]:
         yield from _operate(world, book)
 
 
-def _rules(book: Book) -> bool:
+def _ended(world: World, book: Book, person: str, live: Claim) -> Happenings:
+    """Swept by a timer, or dropped by its person: its holder learns that it has ended."""
+    word = Message("claim_denied", book.node, live.holder, live.claim_id)
+    with suppress(TongbanError):
+        yield f"{live.claim_id} is swept", Commit(_with_ruling(book, person, ledger.sweep(live, NOW)), (word,))
+    if world.setting.drops:
+        with suppress(TongbanError):
+            yield f"{person} drops {live.claim_id}", Commit(_with_ruling(book, person, ledger.drop(live, NOW)), (word,))
+
+
+def _may_end(book: Book) -> bool:
+    """Timers and persons pass the guard like everybody."""
+    return book.guard is not None and guards.meet(book.guard, book.guard.epoch, None, ends=True).answer is Answer.RULE
+
+
+def _is_active(book: Book) -> bool:
     return book.guard is not None and book.guard.duty is Duty.ACTIVE
 
 
 def _operate(world: World, book: Book) -> Happenings:
-    if world.setting.successor and _rules(book):
+    if world.setting.successor and _is_active(book):
         yield f"{book.node} freezes", _freeze(world, book)
     if world.setting.restores and not book.restored:
         if book.copy is None:
@@ -149,19 +169,15 @@ def _restore(world: World, book: Book, copy: Book) -> Happenings:
 def _hear_restated(world: World, book: Book, message: Message) -> Commit:
     if book.guard is None or book.guard.duty is not Duty.RECOVERING or message.source in book.heard:
         raise OutOfStep("stale", "")
-    lives, ended = dict(book.lives), book.ended
     for token, person, locked in message.rest:
+        live = dict(book.lives).get(person)
         if locked:
             restated = Claim(token, message.source, State.LOCKED, LATER)
-            ruling = recovery.hear_locked(lives.get(person), restated, ended=token in ended)
+            ruling = recovery.hear_locked(live, restated, ended=token in book.ended)
         else:
-            ruling = ledger.release(lives.get(person), token, message.source)
-        lives.pop(person, None)
-        if ruling.live:
-            lives[person] = ruling.live
-        ended |= set(ruling.ended)
-    heard = book.heard | {message.source}
-    return Commit(replace(book, lives=tuple(sorted(lives.items())), ended=ended, heard=heard))
+            ruling = ledger.release(live, token, message.source)
+        book = _with_ruling(book, person, ruling)
+    return Commit(replace(book, heard=book.heard | {message.source}))
 
 
 def _sure(guard: Guard | None) -> Guard:
@@ -172,4 +188,4 @@ def _sure(guard: Guard | None) -> Guard:
 
 def projection(book: Book) -> tuple[Any, ...]:
     """What the invariants look at: whether it is in force, and who has each person."""
-    return _rules(book), tuple((person, live.claim_id, live.state is State.LOCKED) for person, live in book.lives)
+    return _is_active(book), tuple((person, live.claim_id, live.state is State.LOCKED) for person, live in book.lives)

@@ -12,9 +12,19 @@ DEATH = (("P1", "B dies"),)
 ONE, TWO, THREE = (("X", "A"),), (("X", "A"), ("Y", "B")), (("X", "A"), ("Y", "BC"))
 
 SAFE = (  # messages come never, once or again and again: nobody married twice
-    Setting("2 offices, 1 person, every step by itself", (P1, Q1), ONE, endings=DIVORCES, drops=True, renews=1),
-    Setting("2 offices x 2 attempts, 1 person", (P_TRIES, Q_TRIES), ONE, prompt=True, endings=DIVORCES, drops=True),
+    Setting("2 offices, 1 person, every step by itself", (P1, Q1), ONE, endings=DIVORCES, drops=True),
+    Setting("2 offices x 2 attempts, 1 person", (P_TRIES, Q_TRIES), ONE, prompt=True, endings=DIVORCES, renews=1),
     Setting("2 offices x 2 applications", (P1, P2, Q1, Q2), ONE, prompt=True, brisk=True),
+    Setting(
+        "2 offices, renewed, dropped, noted when issued",
+        (P1, Q1),
+        ONE,
+        prompt=True,
+        endings=DIVORCES,
+        drops=True,
+        renews=1,
+        notes=True,
+    ),
     Setting("divorce and remarriage, 2 offices", (P1, P2, Q1), ONE, prompt=True, endings=DIVORCES),
     Setting("crossing couples (A,B) (B,A)", (P_AB, Q_BA), TWO, prompt=True, brisk=True, endings=DIVORCES),
     Setting("crossing couples (A,B) (A,C)", (P_AB, Q_AC), THREE, prompt=True, brisk=True, endings=DIVORCES),

@@ -56,7 +56,7 @@ def test_two_runs_of_the_checker_say_the_same() -> None:
 
 
 def test_an_answer_leaves_the_network_only_when_its_attempt_ignores_it_for_ever() -> None:
-    waiting = attempts.begin(["t"]).attempt
+    waiting = attempts.start(["t"]).attempt
     assert not is_useless(waiting, "claim_held", "t")
     given_up = attempts.release(waiting).attempt
     assert is_useless(given_up, "claim_held", "t")

@@ -11,12 +11,13 @@ from services.claims.rules.attempt import Attempt, Said
 from shared.errors import TongbanError
 
 Note = Callable[[Attempt, str], Said]
-OWN = (attempts.confirm, attempts.renew, attempts.release)
+OWN = (attempts.confirm, attempts.renew, attempts.release, attempts.note_issued)
 NOTES: dict[str, Note] = {
     "claim_held": attempts.note_held,
     "claim_locked": attempts.note_locked,
     "claim_denied": attempts.note_denied,
     "claim_released": attempts.note_released,
+    "claim_issue_noted": attempts.note_issue_noted,
 }
 
 

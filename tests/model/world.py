@@ -70,6 +70,7 @@ class Setting:
     prompt: bool = False  # inside a city messages come at once
     brisk: bool = False  # the registrar's acts and the national registry's "none" come at once, at the intake
     endings: tuple[tuple[str, str], ...] = ()  # application, and what may end its marriage: divorce, or a death
+    notes: bool = False  # what is registered is noted at its authorities
     drops: bool = False  # persons drop their reservations at any counter
     renews: int = 0
     successor: str = ""  # the authority to whom the first one hands over

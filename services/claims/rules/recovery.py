@@ -25,7 +25,7 @@ class Restatement:
 def restate(attempt: Attempt) -> Restatement:
     """重述, of all claims of an attempt: locked when all are, else ended, and given up by that."""
     tokens = tuple(claim_id for claim_id, _ in attempt.claims)
-    if attempt.step is Step.LOCKED:
+    if attempt.step in (Step.LOCKED, Step.ISSUED):
         return Restatement(Said(attempt), locked=tokens)
     return Restatement(attempts.release(attempt), ended=tokens)
 
