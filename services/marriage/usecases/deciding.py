@@ -116,6 +116,7 @@ def _record(work: Work, kept: Kept, signed: Json) -> str:
         "registrar": signed["actor"],
         "state": "valid",
         "attempt": kept.registration.attempt,
+        "claims_case": kept.case_id,
         "parties": persons,
         "archive": _archive(number, work.today),
     }
