@@ -34,6 +34,7 @@ VERBS = {
     marriage.MarriageRegisteredV1: households.note_registration,
     marriage.DivorceRegisteredV1: households.note_divorce,
     marriage.MarriageEndedV1: households.note_end,
+    marriage.EndingWithdrawnV1: households.note_back,
 }
 
 

@@ -106,7 +106,7 @@ def find_held(work: Work, marriage_id: str) -> Held | None:
 
 def save_record(work: Work, held: Held, record: Record, *, live: bool) -> None:
     """Write back a record; `live`: whether its persons are married by it from now on."""
-    values = {"state": str(record.standing), "attempt": held.attempt, "claims_case": held.claims_case}
+    values: Json = {"state": str(record.standing), "attempt": held.attempt, "claims_case": held.claims_case}
     values |= {"archive": archive_of(record)}
     work.write(SAVE, {"of_marriage": held.marriage_id} | values)
     work.write(SET_LIVE, {"of_marriage": held.marriage_id, "live": live})

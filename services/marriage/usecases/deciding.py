@@ -102,7 +102,7 @@ def register(work: Work, kept: Kept, move: Move) -> None:
 def _record(work: Work, kept: Kept, signed: Json) -> str:
     """The marriage on record, under its number."""
     division, year = signed["division"], work.today.year
-    serial = marriages.next_serial(work, "J", division, year)
+    serial = marriages.next_serial(work, division, year)
     number = numbers.make("J", division, year, serial)
     persons = case.persons_of(kept.personal)
     row = {

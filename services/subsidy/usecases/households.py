@@ -28,6 +28,13 @@ def note_end(work: Work) -> None:
     _note(work, work.data(heard.MarriageEndedV1)["request"], work.personal(heard.MarriageEndedV1)["persons"])
 
 
+def note_back(work: Work) -> None:
+    """婚姻已恢复; one that stays ended changes nothing."""
+    told = work.personal(heard.EndingWithdrawnV1)
+    if told["restored"]:
+        _note(work, work.data(heard.EndingWithdrawnV1)["request"], told["persons"])
+
+
 def _note(work: Work, change_id: str, persons: Iterable[Json]) -> None:
     """Tell of every granted application that rests on a household: once for each change, which may be heard of twice."""
     indexes = {case.person_index(work, person) for person in persons}
