@@ -1,11 +1,13 @@
 """离婚登记 and endings on the desk: acts with other papers, endings of two clerks, certificates that are revoked."""
 
 import pytest
+from sqlalchemy import select
 
 from contracts import certificate, marriage
 from services.web.rules import Principal
 from services.web.store import reading, writing
 from services.web.usecases import acting, taking_in
+from shared.audit import audit_rows
 from shared.crypto.personal import open_personal
 from shared.errors import Refused
 from tests.web.scene import NODE, OTHER_NUMBER, PERSON, SECRETS, TOWNSHIP, Scene, a_leg, office
@@ -128,6 +130,28 @@ def test_only_who_registers_marriages_records_how_one_ended(scene, who, changes,
     answer = scene.ask("POST", "/marriages/endings", scene.token(**who), json=ENDING | changes)
     assert answer.status_code == status, answer.text
     assert scene.told() == []
+
+
+def test_why_an_ending_was_refused_reads_only_the_office_that_recorded_it_for_a_purpose(scene):
+    ending_id, reason = (
+        "01999999-0000-7000-8000-00000000abcd",
+        {"code": "marriage_unknown", "text": "没有", "basis": "x"},
+    )
+    for state in ("refused", "sent", "recorded"):  # heard in any order
+        reasons = [reason] if state == "refused" else []
+        scene.hear(marriage.EndingNotedV1, ending_id, {"state": state, "office": MR}, {"reasons": reasons})
+    path, why = f"/marriages/endings/{ending_id}", {"X-Purpose": "handle_case"}
+    mine, theirs = scene.token(office=MR), scene.token(actor="c-2", office=TOWNSHIP)
+    assert scene.ask("GET", path, mine, headers=why).json == {
+        "ending_id": ending_id,
+        "state": "refused",
+        "reasons": [reason],
+    }
+    assert scene.ask("GET", path, theirs, headers=why).status_code == 404
+    assert scene.ask("GET", path, mine).status_code == 422
+    with scene.works.begin() as work:
+        looks = [row.act for row in work.execute(select(audit_rows)) if row.subject == ending_id]
+    assert looks == ["view_ending"]
 
 
 def test_how_a_recorded_ending_goes_on_is_a_notice_and_answers_the_clerk(scene):

@@ -247,6 +247,13 @@ def _noticed(work: Work, message: Message, data: Json) -> None:
     writing.add_notice(work, message.id, message.subject, message.type, data)
 
 
+def _ending_noted(work: Work, message: Message, data: Json) -> None:
+    """终止进展; why one was refused only whoever recorded it may read."""
+    why = work.personal(marriage.EndingNotedV1)
+    writing.keep_words(work, message.subject, "ending", (0, marriage.NOTED.index(data["state"])), data | why)
+    _noticed(work, message, data)
+
+
 def _item_opened(work: Work, message: Message, data: Json) -> None:
     """待人工处理."""
     items.open_item(work, message.subject, data)
@@ -297,7 +304,7 @@ PROJECTIONS: Mapping[type[Contract], Project] = {
     marriage.ApplicationExaminedV1: _step_done,
     marriage.ApplicationDecidedV1: _decided(marriage.ApplicationDecidedV1),
     marriage.ApplicationDroppedV1: _nothing_to_do,
-    marriage.EndingNotedV1: _noticed,
+    marriage.EndingNotedV1: _ending_noted,
     marriage.RestorationBlockedV1: _noticed,
     certificate.CertificateIssuedV1: _issued,
     certificate.CertificateRevokedV1: _issued,
