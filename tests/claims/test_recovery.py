@@ -25,9 +25,9 @@ def test_a_wholly_locked_attempt_is_restated_and_goes_on() -> None:
     attempt = confirming()
     for token in ("a", "c"):
         attempt = attempts.note_locked(attempt, token).attempt
-    for attempt in (attempt, attempts.note_issued(attempt).attempt):
-        restated = restate(attempt)
-        assert (restated.said.attempt, restated.locked, restated.ended) == (attempt, ("a", "c"), ())
+    for locked in (attempt, attempts.note_issued(attempt).attempt):
+        restated = restate(locked)
+        assert (restated.said.attempt, restated.locked, restated.ended) == (locked, ("a", "c"), ())
 
 
 def test_a_half_locked_attempt_is_given_up_by_being_restated() -> None:
