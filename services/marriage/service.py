@@ -10,8 +10,20 @@ from services.marriage import ports
 from services.marriage.ports import NationalMarriageRegistry, RegistryUnavailable
 from services.marriage.rules.eligibility import Standing
 from services.marriage.store import applications as store
-from services.marriage.store import marriages
-from services.marriage.usecases import beginning, examining, holding, registering, reporting
+from services.marriage.store import divorces, marriages
+from services.marriage.usecases import (
+    cooling,
+    dissolving,
+    divorcing,
+    ending,
+    examining,
+    hearing,
+    holding,
+    recording,
+    registering,
+    reporting,
+    restoring,
+)
 from shared import clock
 from shared.bus import Doors
 from shared.errors import OutOfStep
@@ -19,21 +31,35 @@ from shared.logs import about, where
 from shared.outbox import Work, Works
 
 WAKE_SECONDS = 30
+DAYS_SECONDS = 300
 ASK_AGAIN_SECONDS = 60
 BATCH = 50
 log = structlog.get_logger()
 
 VERBS = {
-    intake.ApplicationAcceptedV1: beginning.begin_application,
-    intake.ApplicationWithdrawnV1: beginning.drop_application,
+    intake.ApplicationAcceptedV1: hearing.begin,
+    intake.ApplicationWithdrawnV1: hearing.drop,
     marriage.ExamineApplicationV1: examining.examine_application,
-    marriage.ReserveAgainV1: holding.reserve_again,
-    claims.ClaimsHeldV1: holding.note_held,
-    claims.ClaimsDeniedV1: holding.note_denied,
-    claims.ClaimsDeferredV1: holding.note_deferred,
-    claims.ClaimsLockedV1: holding.note_locked,
-    claims.ClaimsLostV1: holding.note_lost,
-    claims.ActRefusedV1: holding.note_refused,
+    marriage.ReserveAgainV1: hearing.reserve_again,
+    claims.ClaimsHeldV1: hearing.note_held,
+    claims.ClaimsDeniedV1: hearing.note_denied,
+    claims.ClaimsDeferredV1: hearing.note_deferred,
+    claims.ClaimsLockedV1: hearing.note_locked,
+    claims.ClaimsLostV1: hearing.note_lost,
+    claims.ActRefusedV1: hearing.note_unasked,
+    marriage.ExamineDivorceV1: divorcing.examine_divorce,
+    marriage.WithdrawDivorceV1: divorcing.withdraw_divorce,
+    marriage.RegisterDivorceV1: dissolving.register_divorce,
+    marriage.LookUpMarriageV1: ending.look_up_marriage,
+    marriage.EndMarriageV1: ending.end_marriage,
+    marriage.NoteDeathV1: ending.note_death,
+    marriage.WithdrawEndingV1: restoring.withdraw_ending,
+    marriage.RecordEndingV1: recording.record_ending,
+    marriage.ConfirmEndingV1: recording.confirm_ending,
+    marriage.MarriageFoundV1: hearing.note_found,
+    marriage.MarriageEndedV1: hearing.note_ended,
+    marriage.EndingRefusedV1: hearing.note_refused,
+    marriage.EndingWithdrawnV1: hearing.note_back,
 }
 
 
@@ -61,6 +87,7 @@ def doors(registry: NationalMarriageRegistry) -> Doors:
 def _set_timers(entrance: Doors, registry: NationalMarriageRegistry) -> None:
     entrance.every(WAKE_SECONDS)(wake_applications)
     entrance.every(ASK_AGAIN_SECONDS)(renew_leases)
+    entrance.every(DAYS_SECONDS)(turn_days)
 
     @entrance.every(ASK_AGAIN_SECONDS)
     def ask_registry_again(works: Works) -> None:
@@ -80,6 +107,13 @@ def wake_applications(works: Works) -> None:
     with works.begin() as work:
         due = store.list_due(work, clock.iso(work.now), BATCH)
     _each(due, lambda case_id: _in_one(works, lambda work: holding.wake(work, case_id)))
+
+
+def turn_days(works: Works) -> None:
+    """Go on with every divorce of which the day has made something: see usecases.cooling.wake."""
+    with works.begin() as work:
+        due = divorces.list_due(work, work.today, BATCH)
+    _each(due, lambda case_id: _in_one(works, lambda work: cooling.wake(work, case_id)))
 
 
 def renew_leases(works: Works) -> None:

@@ -28,6 +28,7 @@ ACTS: Mapping[str, tuple[str, ...]] = {  # act -> the office's powers of which o
     "examine": ("examine",),
     "register": ("register",),
     "reserve_again": ("examine", "register"),
+    "withdraw_divorce": ("examine", "register"),
     "redirect": ("check",),
     "supplement": ("take_in",),
     "withdraw": ("take_in",),

@@ -50,8 +50,8 @@ MOVES: Mapping[tuple[str, str], tuple[frozenset[State], State]] = {
         frozenset({S.FORWARDED, S.IN_PROGRESS, S.SUPPLEMENT_REQUIRED}),
         S.WITHDRAWING,
     ),
-    ("accepting", "withdraw"): (
-        frozenset({S.TAKEN_IN, S.SUPPLEMENT_REQUIRED, S.NEEDS_ATTENTION, S.WITHDRAWING}),
+    ("accepting", "withdraw"): (  # in progress: where the deciding office itself has it ended, as one of two withdraws
+        frozenset({S.TAKEN_IN, S.IN_PROGRESS, S.SUPPLEMENT_REQUIRED, S.NEEDS_ATTENTION, S.WITHDRAWING}),
         S.WITHDRAWN,
     ),
     ("accepting", "decline"): (frozenset({S.FORWARDED, S.WITHDRAWING}), S.NOT_ACCEPTED),

@@ -143,7 +143,7 @@ def drop_application(work: Work, contract: type[Dropped]) -> None:
         return
     leg = case.change(work, leg, case.end(leg, work, "withdraw"))
     office = case.competent_ref(work, store.get_case(work, leg.case_id))
-    done = case.note(work, leg, "end_withdrawn", office)
+    done = case.note(work, leg, "end_withdrawn", office, why=told.get("note", ""))
     case.tell_closed(work, leg, case.without_certificate("withdrawn"), [], done)
 
 
@@ -227,7 +227,7 @@ def _day_of(told: Json) -> datetime.date:
 
 
 def _note_and_tell(work: Work, leg: Leg, verb: str, told: Json) -> None:
-    done = case.step(leg, verb, told["office"], told["at"])
+    done = case.step(leg, verb, told["office"], told["at"], told.get("note", ""))
     store.add_steps(work, leg.case_id, [done])
     case.progress(work, leg, done)
 

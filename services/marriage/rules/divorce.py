@@ -166,9 +166,17 @@ def register(now: Divorce, shown: papers.Papers, office: str, on: datetime.date)
     return Ruling(dataclasses.replace(now, state=state, ended_on=on), grounds)
 
 
-def note_marriage_ended(now: Divorce, on: datetime.date) -> Divorce:
-    """A death or a court ended the marriage on that day: there is nothing left to divorce. OutOfStep when it was over."""
-    now = _open(advanced(now, on))
+def complete(now: Divorce, on: datetime.date) -> Divorce:
+    """已登记 on the day on which the marriage's holder ended it: both had signed in time, so no calendar is asked."""
+    return dataclasses.replace(_open(now), state=State.REGISTERED, ended_on=on)
+
+
+def note_marriage_ended(now: Divorce, on: datetime.date, *, signed: bool = False) -> Divorce:
+    """A death or a court ended the marriage on that day: there is nothing left to divorce. OutOfStep when it was over.
+
+    Where both have `signed`, in time, no calendar is asked.
+    """
+    now = _open(now if signed else advanced(now, on))
     return dataclasses.replace(now, state=State.MARRIAGE_ENDED, ended_on=on)
 
 

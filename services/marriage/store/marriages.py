@@ -21,16 +21,16 @@ LIVE_AMONG = select(spouses.c.person_index).where(
 REPORTED = update(reports).where(reports.c.report_key == bindparam("of_key"))
 
 
-def next_serial(work: Work, division: str, year: int) -> int:
-    """The next running number of that division and year; held until this transaction ends."""
+def next_serial(work: Work, division: str, year: int, kind: str = "J") -> int:
+    """The next running number of that division, year and kind (L: of divorces); held until this transaction ends."""
     counted = _count_on(work.connection.dialect.name)
-    return int(work.execute(counted, {"division": division, "year": year, "last": 1}).scalar_one())
+    return int(work.execute(counted, {"kind": kind, "division": division, "year": year, "last": 1}).scalar_one())
 
 
 @cache
 def _count_on(dialect: str) -> Executable:
     statement = postgresql.insert(serials) if dialect == "postgresql" else sqlite.insert(serials)
-    keys, one_more = [serials.c.division, serials.c.year], {"last": serials.c.last + 1}
+    keys, one_more = [serials.c.kind, serials.c.division, serials.c.year], {"last": serials.c.last + 1}
     return statement.on_conflict_do_update(index_elements=keys, set_=one_more).returning(serials.c.last)
 
 

@@ -70,10 +70,11 @@ def _without_hold(now: Registration) -> Registration:
 
 def _normalised(work: Work, personal: Json) -> Json:
     """The same parties, citizens' numbers in their one right form; what cannot be read stays as it is."""
-    return personal | {"parties": [_with_number(work, party) for party in personal["parties"]]}
+    return personal | {"parties": [with_number(work, party) for party in personal["parties"]]}
 
 
-def _with_number(work: Work, party: Json) -> Json:
+def with_number(work: Work, party: Json) -> Json:
+    """The same person, a citizen's number in its one right form; what cannot be read stays as it is."""
     if party["id_type"] != "citizen":
         return party
     try:

@@ -95,6 +95,8 @@ def register(work: Work, kept: Kept, move: Move) -> None:
     issued = {"attempt": move.after.attempt, "asked_by": case.US, "reference": number}
     work.tell(claims_contracts.NoteIssuedV1, kept.case_id, issued)
     work.tell(said.ReportRegistrationV1, kept.case_id, {})
+    data = {"office": dict(kept.case_facts["accepting_office"]), "registered_on": work.today.isoformat()}
+    work.tell(said.MarriageRegisteredV1, kept.case_id, data, dict(kept.personal) | {"certificate_no": number})
 
 
 def _record(work: Work, kept: Kept, signed: Json) -> str:
@@ -114,6 +116,7 @@ def _record(work: Work, kept: Kept, signed: Json) -> str:
         "registrar": signed["actor"],
         "state": "valid",
         "attempt": kept.registration.attempt,
+        "claims_case": kept.case_id,
         "parties": persons,
         "archive": _archive(number, work.today),
     }

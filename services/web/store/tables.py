@@ -165,6 +165,7 @@ certificates = Table(
     Column("certificate_id", String(100), primary_key=True),
     Column("case_id", String(36), nullable=False, index=True),
     Column("version", Integer, nullable=False),
+    Column("status_at", String(27), nullable=False),
     Column("face", JSON, nullable=False),  # contracts.certificate.CertificateFace
 )
 notices = Table(

@@ -167,9 +167,9 @@ def keep_decision(work: Work, case_id: str, decision: Json) -> None:
 
 
 def keep_certificate(work: Work, case_id: str, face: Json) -> None:
-    """The newest version of a certificate's face."""
+    """The newest version of a certificate's face, with the newest word on its status."""
     row = {"certificate_id": face["certificate_id"], "case_id": case_id, "version": face["version"], "face": face}
-    work.keep_newest(certificates, row)
+    work.keep_newest(certificates, row | {"status_at": face["status_at"]}, ("version", "status_at"))
 
 
 def add_notice(work: Work, message_id: str, about: str, kind: str, data: Json) -> None:

@@ -238,7 +238,7 @@ def _promise_checked(work: Work, message: Message, data: Json) -> None:
 
 
 def _issued(work: Work, message: Message, data: Json) -> None:
-    """已签发."""
+    """已签发, 已注销, 已恢复."""
     writing.keep_certificate(work, message.subject, data["certificate"])
 
 
@@ -291,12 +291,17 @@ PROJECTIONS: Mapping[type[Contract], Project] = {
     subsidy.ApplicationDroppedV1: _nothing_to_do,
     subsidy.PromiseCheckedV1: _promise_checked,
     subsidy.SupplementArrivedLateV1: _noticed,
+    subsidy.HouseholdChangedV1: _noticed,
     marriage.ActRefusedV1: _refused,
     marriage.TaskOpenedV1: _task_opened(marriage.TaskOpenedV1),
     marriage.ApplicationExaminedV1: _step_done,
     marriage.ApplicationDecidedV1: _decided(marriage.ApplicationDecidedV1),
     marriage.ApplicationDroppedV1: _nothing_to_do,
+    marriage.EndingNotedV1: _noticed,
+    marriage.RestorationBlockedV1: _noticed,
     certificate.CertificateIssuedV1: _issued,
+    certificate.CertificateRevokedV1: _issued,
+    certificate.CertificateReinstatedV1: _issued,
     claims.ActRefusedV1: _refused,
     claims.LedgerTakenOverV1: _noticed,
     exchange.MessageMisdirectedV1: _noticed,
