@@ -35,6 +35,7 @@ class Killer:
     stop: threading.Event
     deaths: Counter[str] = field(default_factory=Counter)
     idle_deaths: Counter[str] = field(default_factory=Counter)
+    spared: set[tuple[str, str]] = field(default_factory=set)  # city and kind that somebody else has in hand
 
     def run(self, times: int, rounds: int) -> None:
         """Every kind of process and each server `times` times, in a random order; again those that did not die at work."""
@@ -90,7 +91,8 @@ class Killer:
     def _pids(self, kind: str) -> dict[str, int]:
         """The process numbers of that kind by city; 0 where supervisor is just starting it."""
         table = supervise.pids(self.country.folder)
-        return {site.node: table.get(f"{site.node}-{kind}", 0) for site in self.country.sites}
+        nodes = (site.node for site in self.country.sites if (site.node, kind) not in self.spared)
+        return {node: table.get(f"{node}-{kind}", 0) for node in nodes}
 
     def restart(self, server: str) -> None:
         """Kill a server with all its processes while somebody's transaction is open, and start it again."""
