@@ -87,7 +87,7 @@ def verdict(cities: Cities, ledger: Ledger, guards: Mapping[str, str]) -> list[s
         *blocked(live, {record.case_id for record in found if record.state == "valid"}),
         *unguarded(live, [record for record in found if record.state == "valid"], weddings, guards),
         *_ends(cities, weddings, {record.case_id for record in found}),
-        *_tangles(weddings, {record.case_id for record in found}),
+        *left_out(weddings, {record.case_id for record in found}),
         *_acts(cities, ledger, weddings),
         *_certified(cities, found),
         *certificates(cities),
@@ -172,7 +172,7 @@ def _ends(cities: Cities, weddings: Mapping[str, Wedding], married: Collection[s
             yield f"screen behind: {case_id} at {entry.node} shows {shown.get(case_id)}, is {end}"
 
 
-def _tangles(weddings: Mapping[str, Wedding], married: Collection[str]) -> Iterator[str]:
+def left_out(weddings: Mapping[str, Wedding], married: Collection[str]) -> Iterator[str]:
     """Who means it marries, unless one of the two has married somebody else: so of those who want one person exactly one."""
     taken = {number: case_id for case_id, it in weddings.items() if case_id in married for number in it.numbers}
     for case_id, entry in weddings.items():
