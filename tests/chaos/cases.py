@@ -31,7 +31,7 @@ class Cases:
         self.people = crowd(stage.count)
         for site in stage.country.sites:
             write_registries(Path(site.home) / "registries.yaml", self.people)
-        self.ledger = Ledger(stage.folder / "ledger.jsonl")
+        self.ledger = Ledger(stage.country.folder / "ledger.jsonl")
         towns = {code: self._town(code) for code in CODES}
         self.crew = Crew(towns, self.ledger, threading.Event(), stage.stop)
         self.dealt = 0  # how often somebody goes to a window

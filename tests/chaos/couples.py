@@ -90,13 +90,20 @@ def plan(count: int, dice: random.Random) -> list[Couple]:
     return couples
 
 
+def strangers(first: int, dice: random.Random) -> Iterator[Couple]:
+    """Couples of whom nobody has been seen: their numbers begin where a plan's have ended."""
+    men, women = _people(dice, 0, first), _people(dice, 1, first)
+    for he, she in zip(men, women, strict=False):
+        yield Couple(he, she, CODES[0], REGISTRIES[CODES[0]][0], 0, "", 0.0)
+
+
 def _whim(dice: random.Random) -> str:
     return dice.choice(WHIMS) if dice.random() < WHIMSICAL else ""
 
 
-def _people(dice: random.Random, sex: int) -> Iterator[Spouse]:
+def _people(dice: random.Random, sex: int, first: int = 0) -> Iterator[Spouse]:
     """Men (0) or women (1) without end, no two with the same number, nor with the same name and birth."""
-    for i in itertools.count():
+    for i in itertools.count(first):
         name = f"{SURNAMES[i % 10]}{SURNAMES[i // 10 % 10]}{SURNAMES[i // 100 % 10]}{SURNAMES[i // 1000 % 10]}"
         yield Spouse(_number(dice.choice(list(GUARDS)), i, sex), name, dice.choice(CODES))
 

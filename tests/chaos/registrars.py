@@ -62,8 +62,12 @@ class Registrars:
             except queue.Empty:
                 return
             hurry.wait(max(0.0, self.begun + couple.at * seconds - clock.monotonic()))
-            with contextlib.suppress(GaveUp):
-                self._take_in(couple)
+            self.come(couple)
+
+    def come(self, couple: Couple) -> None:
+        """A couple at the window of its office."""
+        with contextlib.suppress(GaveUp):
+            self._take_in(couple)
 
     def _take_in(self, couple: Couple) -> None:
         key = hashlib.sha256(f"{couple.node}{couple.numbers}".encode()).hexdigest()

@@ -92,10 +92,11 @@ def main() -> None:
     from shared.settings import before_imports
 
     kind, *words = sys.argv[1:]
-    if kind in BREAK and tuple(words[: len(BREAK[kind][1])]) == BREAK[kind][1]:
+    broken, where = BREAK.get(kind, (None, ()))
+    if broken and words[:1] == [where[0]] and (words[1:] == ["all"] or words[1 : len(where)] == list(where[1:])):
         if words[0] == "serve":
             before_imports()
-        BREAK[kind][0]()
+        broken()
     cli(words)
 
 

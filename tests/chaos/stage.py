@@ -4,10 +4,11 @@ import random
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from deploy.homes import CITIES
+from deploy.processes import Process
+from deploy.servers import Servers
 from services.main.real import Country
 from services.web.usecases.tokens import NewToken, create_token
 from tests.chaos.counters import Desk, Meter
@@ -20,12 +21,13 @@ CODES = tuple(city.code for city in CITIES)
 class Stage:
     """Five cities, and what becomes of a run in them."""
 
-    folder: Path
     country: Country
+    servers: Servers
+    processes: tuple[Process, ...]  # of every city
     cities: Cities
     dice: random.Random
     count: int
-    stop: threading.Event  # the run is over
+    stop: threading.Event = field(default_factory=threading.Event)  # the run is over
     killed: threading.Event = field(default_factory=threading.Event)  # nothing is killed any more
     meters: Mapping[str, Meter] = field(default_factory=lambda: {code: Meter() for code in CODES})
 

@@ -7,7 +7,11 @@ from collections.abc import Callable
 from functools import partial
 
 from tests.chaos import couples, wedlock
-from tests.chaos.couples import GUARDS, REGISTRIES, Couple
+from tests.chaos.couples import REGISTRIES, Couple
+from tests.chaos.deaths import OF_HIM
+from tests.chaos.divorces import BY_COURT
+from tests.chaos.endings import Endings, Way
+from tests.chaos.handover import Handover
 from tests.chaos.ledger import Ledger
 from tests.chaos.registrars import Registrars
 from tests.chaos.stage import CODES, Stage
@@ -16,6 +20,8 @@ HANDS_PER_CITY = 2
 LEAST_SECONDS, COUPLES_PER_SECOND = 300.0, 12.0  # so that few couples, too, are there while everything dies
 STUCK_SECONDS = 200.0  # claims and marriage say again what was not answered after a minute, then after two
 LEAST_TANGLED = 0.2
+ENDINGS, LEAST_ENDINGS = 0.02, 3  # of all couples, in each way
+WAYS = (BY_COURT, OF_HIM)
 
 
 class Weddings:
@@ -26,11 +32,24 @@ class Weddings:
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self.couples = couples.plan(stage.count, stage.dice)
-        self.guards = dict(GUARDS)
-        self.ledger = Ledger(stage.folder / "ledger.jsonl")
+        self.handover = Handover(stage)
+        self.ledger = Ledger(stage.country.folder / "ledger.jsonl")
         desks = {office: stage.desk(node, office) for node, offices in REGISTRIES.items() for office in offices}
         dice = random.Random(stage.dice.random())
         self.crew = Registrars(desks, self.ledger, dice, stage.stop)
+        self.endings = [self._endings(way, number) for number, way in enumerate(WAYS)]
+        self.again: list[Couple] = []  # who marry a second time
+
+    def _endings(self, way: Way, number: int) -> Endings:
+        """Every marriage can end in one way only, by the last digit of its name."""
+        count = max(LEAST_ENDINGS, int(len(self.couples) * ENDINGS))
+        strangers = couples.strangers(len(self.couples) * 3 + number * count, self.stage.dice)
+        mine = lambda record: int(record.case_id[-1], 16) % len(WAYS) == number  # noqa: E731
+        return Endings(self.stage, way, count, mine, self.crew.couples.get, strangers, self._come)
+
+    def _come(self, couple: Couple) -> None:
+        self.again.append(couple)
+        self.crew.come(couple)
 
     def hands(self) -> list[Callable[[], None]]:
         """The windows of all cities."""
@@ -39,7 +58,8 @@ class Weddings:
             shares[couple.node].put(couple)
         seconds = max(LEAST_SECONDS, len(self.couples) / COUPLES_PER_SECOND)
         take_in = partial(self.crew.take_in, seconds=seconds, hurry=self.stage.killed)
-        return [partial(take_in, shares[code]) for code in CODES for _ in range(HANDS_PER_CITY)]
+        windows = [partial(take_in, shares[code]) for code in CODES for _ in range(HANDS_PER_CITY)]
+        return [*windows, *(ending.run for ending in self.endings), self.handover.run]
 
     def robots(self) -> list[Callable[[], None]]:
         """A registrar at every office."""
@@ -55,9 +75,11 @@ class Weddings:
     def verdict(self) -> list[str]:
         """The judge's, and whom no city took in."""
         taken_in = len(self.ledger.entries) + len(self.crew.errors)
-        dealt = len(self.couples)
+        dealt = len(self.couples) + len(self.again)
         lost = [] if taken_in == dealt else [f"{dealt} couples were to come, {taken_in} did"]
-        return [*wedlock.verdict(self.stage.cities, self.ledger, self.guards), *lost, *self.crew.errors]
+        faults = wedlock.verdict(self.stage.cities, self.ledger, self.handover.guards)
+        late = [fault for ending in self.endings for fault in ending.faults()]
+        return [*faults, *late, *self.handover.faults(), *lost, *self.crew.errors]
 
     def did_not_count(self) -> list[str]:
         """Without enough tangles, and claims that were denied, nothing was put to the test."""
@@ -75,5 +97,7 @@ class Weddings:
         return [
             f"{len(self.ledger.entries)} couples came, of them {tangled} in tangles; whims {dict(whims)}",
             f"{len(married)} marriages; claims: {dict(wedlock.collided(self.stage.cities))}",
+            *(f"{len(ending.parted)} parted by {ending.way.name}" for ending in self.endings),
+            f"married again: {len(self.again)}; handed over: {self.handover.moved or 'nothing'}",
             f"what the registrars were told: {dict(self.crew.told)}",
         ]

@@ -173,11 +173,12 @@ def _ends(cities: Cities, weddings: Mapping[str, Wedding], married: Collection[s
 
 
 def left_out(weddings: Mapping[str, Wedding], married: Collection[str]) -> Iterator[str]:
-    """Who means it marries, unless one of the two has married somebody else: so of those who want one person exactly one."""
-    taken = {number: case_id for case_id, it in weddings.items() if case_id in married for number in it.numbers}
-    for case_id, entry in weddings.items():
-        if case_id not in married and not entry.whim and not any(number in taken for number in entry.numbers):
-            yield f"refused for no reason: {case_id} at {entry.node}, tangle {entry.tangle}"
+    """Who means it marries, unless one of the two has married another: of those who want one person exactly one does."""
+    taken = {(it.tangle, number) for case_id, it in weddings.items() if case_id in married for number in it.numbers}
+    for case_id, it in weddings.items():
+        excused = it.whim or (it.tangle and any((it.tangle, number) in taken for number in it.numbers))
+        if case_id not in married and not excused:
+            yield f"left out: {case_id} at {it.node}, tangle {it.tangle}"
 
 
 def _acts(cities: Cities, ledger: Ledger, weddings: Mapping[str, Wedding]) -> Iterator[str]:
