@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared import clock
-from tests.chaos.counters import LOOK_SECONDS, Desk, GaveUp
+from tests.chaos.counters import Desk, GaveUp
 from tests.chaos.couples import Couple
 from tests.chaos.ledger import Ledger
 
@@ -21,6 +21,7 @@ HAS_SPOUSE = {"code": "has_spouse", "text": "一方已有配偶", "basis": "民�
 BLOCKED = "persons_not_reserved"
 SIGNED = ("", "late", "signed_already")  # what a registrar hears who has signed
 NOT_LAWFUL = "ground_not_lawful"
+LOOK_SECONDS = 1.0  # for tasks, where there were none
 PAUSE_SECONDS = (2.0, 8.0)  # before a case that could not go on is looked at again; by chance, so that none keep step
 GIVES_UP = 0.3  # of those who hear that one of them is married: they withdraw instead of being refused
 TRIES_AGAIN = 0.5  # of those whom another office has reserved; the others are refused, if it has registered them
