@@ -51,7 +51,9 @@ def doors(registry: NationalMarriageRegistry) -> Doors:
         return ports.look(registry, persons)
 
     entrance.listen(marriage.RegisterMarriageV1, ask=ask)(registering.register_marriage)
-    entrance.listen(marriage.ReportRegistrationV1, ask=lambda works, it: report(works, it.subject, registry))(_reported)
+    entrance.listen(marriage.ReportRegistrationV1, ask=lambda works, it: send(works, it.subject, registry))(
+        reporting.note_report
+    )
     _set_timers(entrance, registry)
     return entrance
 
@@ -103,23 +105,23 @@ def ask_again(works: Works, case_id: str, registry: NationalMarriageRegistry) ->
 
 
 def report(works: Works, key: str, registry: NationalMarriageRegistry) -> None:
-    """Report a marriage once: what may have arrived is looked for first, and never sent blindly again."""
+    """Report a marriage whose first report did not certainly arrive."""
+    if send(works, key, registry):
+        _in_one(works, lambda work: reporting.note_sent(work, key))
+
+
+def send(works: Works, key: str, registry: NationalMarriageRegistry) -> bool:
+    """Whether the registry has a marriage now: what may have arrived is looked for first, never sent blindly again."""
     with works.begin() as work:
         due = reporting.begin_report(work, key)
     if due is None:
-        return
+        return False
     try:
         arrived = due.asked_before and registry.find_report(key)
     except RegistryUnavailable as error:
         log.warning("registry_unavailable", registry=ports.NAME, why=str(error))
-        return
-    if arrived or registry.report(key, due.record) == ports.ACCEPTED:
-        with works.begin() as work:
-            reporting.note_sent(work, key)
-
-
-def _reported(_work: Work) -> None:
-    """Reported before this transaction; what did not arrive is reported again by the timer."""
+        return False
+    return arrived or registry.report(key, due.record) == ports.ACCEPTED
 
 
 def _each(keys: Iterable[str], act: Callable[[str], None]) -> None:

@@ -67,7 +67,7 @@ class Command:
     case_id: str
     body_index: str
     outcome: str = ""  # "" until answered, "done", or the name of one of the four errors
-    answer: Mapping[str, str] = field(default_factory=dict)  # code, message, basis and field of a refusal
+    answer: Mapping[str, Any] = field(default_factory=dict)  # code, message, basis, field of a refusal, and details
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,9 @@ from contracts.envelope import Json
 from services.marriage.rules import eligibility
 from services.marriage.rules import registration as rules
 from services.marriage.rules.editions import edition_on
-from services.marriage.rules.eligibility import Standing
-from services.marriage.rules.registration import Hold, Move, Registration, State, begin
+from services.marriage.rules.registration import Hold, Move, Registration, State
+from services.marriage.rules.registration import begin as first_reservation
 from services.marriage.store import applications as store
-from services.marriage.store import marriages
 from services.marriage.store.applications import Kept
 from services.marriage.usecases import case
 from shared import clock, identity
@@ -33,8 +32,8 @@ def begin_application(work: Work) -> None:
     if told["decides"] != OURS:
         return
     personal = _normalised(work, work.personal(intake_contracts.ApplicationAcceptedV1))
-    move = begin(clock.new_id())
-    kept = _with_fault(work, _looked_up(work, _application(work, told, personal, move)))
+    move = first_reservation(clock.new_id())
+    kept = _with_fault(work, case.looked_up(work, _application(work, told, personal, move)))
     if kept.known.fault:
         move = Move(dataclasses.replace(move.after, hold=Hold.NONE))
         kept = dataclasses.replace(kept, registration=move.after, wake_at="")
@@ -81,14 +80,6 @@ def _with_number(work: Work, party: Json) -> Json:
         return party | {"id_number": identity.citizen_number(party["id_number"], work.today).number}
     except TongbanError:
         return party
-
-
-def _looked_up(work: Work, kept: Kept) -> Kept:
-    """With what our own records say of both."""
-    indexes = [case.person_index(work, person) for person in case.persons_of(kept.personal)]
-    married = marriages.list_married(work, indexes)
-    said_of = {place: Standing.MARRIED if one in married else Standing.FREE for place, one in enumerate(indexes)}
-    return dataclasses.replace(kept, known=kept.known.with_standings("records", said_of))
 
 
 def _with_fault(work: Work, kept: Kept) -> Kept:

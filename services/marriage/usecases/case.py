@@ -15,6 +15,7 @@ from services.marriage.rules.editions import edition_on
 from services.marriage.rules.eligibility import Answer, Couple, Kinship, Opinion, Party, Source, Standing
 from services.marriage.rules.registration import OPEN, Hold, Move, State, Wish
 from services.marriage.store import applications as store
+from services.marriage.store import marriages
 from services.marriage.store.applications import Kept
 from shared import clock, identity
 from shared.crypto.sealing import blind_index
@@ -61,6 +62,14 @@ def persons_of(personal: Mapping[str, Any]) -> list[Json]:
 def person_index(work: Work, person: Mapping[str, Any]) -> str:
     """By this the house finds a person."""
     return blind_index(work.node.keys, "person", f"{person['id_type']}:{person['id_number']}")
+
+
+def looked_up(work: Work, kept: Kept) -> Kept:
+    """With what our own records say of both now."""
+    indexes = [person_index(work, person) for person in persons_of(kept.personal)]
+    married = marriages.list_married(work, indexes)
+    told = {place: Standing.MARRIED if one in married else Standing.FREE for place, one in enumerate(indexes)}
+    return dataclasses.replace(kept, known=kept.known.with_standings("records", told))
 
 
 # --- what the rules say ----------------------------------------------------------------------------------------------

@@ -163,7 +163,7 @@ def reserve_again(work: Work) -> None:
 
 def _reserve(work: Work, kept: Kept) -> Kept:
     move = rules.reserve_again(kept.registration, clock.new_id())
-    return case.go_on(work, dataclasses.replace(kept, renewed=False, wake_at=""), move)
+    return case.go_on(work, dataclasses.replace(case.looked_up(work, kept), renewed=False, wake_at=""), move)
 
 
 def wake(work: Work, case_id: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.marriage.store import marriages
+from services.marriage.usecases.case import id_of
 from shared.outbox import Work
 
 
@@ -26,6 +27,12 @@ def begin_report(work: Work, key: str) -> Report | None:
     plain = ("certificate_no", "office", "division", "state", "parties")
     record = {name: marriage[name] for name in plain} | {"registered_on": marriage["registered_on"].isoformat()}
     return Report(key, record, asked_before=state == "unknown")
+
+
+def note_report(work: Work) -> None:
+    """上报 was tried before this transaction; what did not certainly arrive is tried again by the timer."""
+    if work.answer:
+        note_sent(work, id_of(work))
 
 
 def note_sent(work: Work, key: str) -> None:
