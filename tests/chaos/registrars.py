@@ -20,6 +20,7 @@ HEARD = [{"number": place, "present": True, "declared": True, "willing": True} f
 HAS_SPOUSE = {"code": "has_spouse", "text": "一方已有配偶", "basis": "民法典 第一千零四十二条"}
 BLOCKED = "persons_not_reserved"
 SIGNED = ("", "late", "signed_already")  # what a registrar hears who has signed
+UNDER_WAY = {"to_register", "national_registry", "claims_asked", "authority_away"}  # of contracts.marriage.WAITS
 NOT_LAWFUL = "ground_not_lawful"
 LOOK_SECONDS = 1.0  # for tasks, where there were none
 PAUSE_SECONDS = (2.0, 8.0)  # before a case that could not go on is looked at again; by chance, so that none keep step
@@ -53,6 +54,7 @@ class Registrars:
     couples: dict[str, Couple] = field(default_factory=dict)  # by case
     tries: Counter[str] = field(default_factory=Counter)  # by case: no two acts have the same key
     not_before: dict[str, float] = field(default_factory=dict)
+    signed: set[str] = field(default_factory=set)  # cases, as far as registrars know
 
     def take_in(self, waiting: "queue.SimpleQueue[Couple]", seconds: float, hurry: threading.Event) -> None:
         """A window's thread: couples come in their time, `seconds` long in all, until nobody is left to come."""
@@ -104,14 +106,22 @@ class Registrars:
         self._wait(case_id)
         if couple.whim == "taken_in" or (couple.whim == "examined" and verb == "register"):
             self._withdraw(desk, case_id)
-        else:
+        elif case_id not in self.signed or not self._is_under_way(desk, case_id):
             self._go_on(desk, task, verb, couple.whim)
         return True
+
+    def _is_under_way(self, desk: Desk, case_id: str) -> bool:
+        """Whether what was signed only waits for others, so that there is nothing to do for a registrar."""
+        _, case = desk.ask("GET", f"/cases/{case_id}")
+        missing = {fact["code"] for fact in (case.get("task") or {}).get("missing_facts", ())}
+        return bool(missing & UNDER_WAY)
 
     def _go_on(self, desk: Desk, task: Mapping[str, Any], verb: str, whim: str) -> None:
         """Examine or sign; where that cannot be, what is right instead."""
         case_id = task["case_id"]
         code = self._act(desk, task, verb, approve=True)
+        if verb == "register" and code in SIGNED:
+            self.signed.add(case_id)
         if verb == "examine" and not code:
             self.not_before.pop(case_id, None)
         elif (verb == "register" and whim == "signed" and code in SIGNED) or self._gives_up(code):
