@@ -20,7 +20,7 @@ HEARD = [{"number": place, "present": True, "declared": True, "willing": True} f
 HAS_SPOUSE = {"code": "has_spouse", "text": "一方已有配偶", "basis": "民法典 第一千零四十二条"}
 BLOCKED = "persons_not_reserved"
 SIGNED = ("", "late", "signed_already")  # what a registrar hears who has signed
-UNDER_WAY = {"to_register", "national_registry", "claims_asked", "authority_away"}  # of contracts.marriage.WAITS
+UNDER_WAY = {"to_register", "national_registry", "claims_asked", "authority_away"}  # nothing to do for a registrar
 NOT_LAWFUL = "ground_not_lawful"
 LOOK_SECONDS = 1.0  # for tasks, where there were none
 PAUSE_SECONDS = (2.0, 8.0)  # before a case that could not go on is looked at again; by chance, so that none keep step
@@ -106,15 +106,17 @@ class Registrars:
         self._wait(case_id)
         if couple.whim == "taken_in" or (couple.whim == "examined" and verb == "register"):
             self._withdraw(desk, case_id)
-        elif case_id not in self.signed or not self._is_under_way(desk, case_id):
+        elif missing := case_id in self.signed and self._missing(desk, case_id):
+            if not missing & UNDER_WAY:
+                self._unblock(desk, task, verb, BLOCKED)
+        else:
             self._go_on(desk, task, verb, couple.whim)
         return True
 
-    def _is_under_way(self, desk: Desk, case_id: str) -> bool:
-        """Whether what was signed only waits for others, so that there is nothing to do for a registrar."""
+    def _missing(self, desk: Desk, case_id: str) -> set[str]:
+        """What a case waits for, by the codes of contracts.marriage.WAITS."""
         _, case = desk.ask("GET", f"/cases/{case_id}")
-        missing = {fact["code"] for fact in (case.get("task") or {}).get("missing_facts", ())}
-        return bool(missing & UNDER_WAY)
+        return {fact["code"] for fact in (case.get("task") or {}).get("missing_facts", ())}
 
     def _go_on(self, desk: Desk, task: Mapping[str, Any], verb: str, whim: str) -> None:
         """Examine or sign; where that cannot be, what is right instead."""
