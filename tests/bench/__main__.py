@@ -106,7 +106,8 @@ class Run:
         cases = self._cases(yardstick) if "ratio" in parts else 0
         if "memory" in parts:
             self._memory()
-        self.bench.fill_registries(COMPETENT, self._people(cases))
+        if set(parts) != {WEDDINGS}:
+            self.bench.fill_registries(COMPETENT, self._people(cases))
         if {"journey", "intake", "crossing"} & set(parts):
             self._loads(parts)
         if "ratio" in parts:

@@ -62,6 +62,7 @@ locked; the marriage is on record; the certificate is issued. Times run from the
 read model shows the registration, and until it shows the certificate. At each rate {couples} couples came, whatever became
 of earlier ones: a rate beyond what the machine bears shows as a time that grows with their number. In the closed loop
 {in_flight} couples are under way at a time; processor time per wedding is all of that loop's, the warm-up's included.
+
 **The claims' way** is from the commit in which marriage asks its city's claims to the one in which it hears the answer of
 both other cities, seen in its own table every 50 ms, while weddings came at the nation's rate.""",
     "wedding_ratio": """\

@@ -58,7 +58,6 @@ def examination(verb: str) -> Json:
 class Hall:
     """The registration offices of the city where they marry, and how many couples have come so far."""
 
-    bench: Bench
     works: Works
     come: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -106,7 +105,7 @@ def hall(bench: Bench) -> Hall:
     """The counters of the city where they marry; its database must be there, its processes need not run."""
     site = bench.country.site(ACCEPTING)
     node = bench.country.works(ACCEPTING, "web").node
-    return Hall(bench, Works(node, "web", open_engine(site.database_urls["web"], "web")))
+    return Hall(Works(node, "web", open_engine(site.database_urls["web"], "web")))
 
 
 @contextmanager
@@ -133,11 +132,11 @@ def repeated(act: Callable[[], None], seconds: float) -> Iterator[None]:
 
 
 @contextmanager
-def robots(at: Hall) -> Iterator[None]:
+def robots(bench: Bench, at: Hall) -> Iterator[None]:
     """Registrars who do every task as soon as it stands in the read model with nothing in the way."""
     done: set[tuple[str, str]] = set()
 
-    with psycopg.connect(database_url(at.bench, ACCEPTING), autocommit=True) as link:
+    with psycopg.connect(database_url(bench, ACCEPTING), autocommit=True) as link:
 
         def look() -> None:
             rows = [row for row in link.execute(TASKS).fetchall() if (row[1], row[3]) not in done]
@@ -153,12 +152,13 @@ def robots(at: Hall) -> Iterator[None]:
 class Ways:
     """When each case was first seen to have asked for, held, confirmed and locked its claims."""
 
-    link: psycopg.Connection
+    link: Any  # a connection to the city's database
     seen: dict[str, dict[str, float]] = field(default_factory=dict)  # case -> hold -> when
 
     def look(self) -> None:
         """Ask once; what was confirming and is over now has its locks."""
-        rows, now = dict(self.link.execute(HOLDS).fetchall()), clock.monotonic()
+        rows: dict[str, str] = dict(self.link.execute(HOLDS).fetchall())
+        now = clock.monotonic()
         for case_id, hold in rows.items():
             self.seen.setdefault(case_id, {}).setdefault(hold, now)
         for case_id, holds in self.seen.items():
@@ -182,9 +182,8 @@ def watching_claims(bench: Bench, seconds: float) -> Iterator[Ways]:
 
 
 @contextmanager
-def ours(at: Hall) -> Iterator[Side]:
+def ours(bench: Bench, at: Hall) -> Iterator[Side]:
     """Our three cities, running, and the registrars at work."""
-    bench = at.bench
 
     def count(statement: str) -> int:
         return int(bench.cities.ask(ACCEPTING, statement)[0][0])
@@ -194,7 +193,7 @@ def ours(at: Hall) -> Iterator[Side]:
 
     with bench.running(*CODES):
         drain(bench)
-        with robots(at):
+        with robots(bench, at):
             yield Side(inject, lambda: count(CLOSED), lambda: count(NOTED), lambda: our_processes(bench))
         drain(bench)
 
@@ -236,11 +235,11 @@ def tailing(city: bare.City, service: str, *kinds: str) -> Iterator[Tail]:
 
 
 @contextmanager
-def yardstick(at: Hall, cities: Yardstick) -> Iterator[Side]:
+def yardstick(bench: Bench, cities: Yardstick) -> Iterator[Side]:
     """The bare processes of three cities, running, and bare registrars at work."""
     city = cities[ACCEPTING]
     with ExitStack() as at_end:
-        pids = at_end.enter_context(bare_running(at.bench, cities))
+        pids = at_end.enter_context(bare_running(bench, cities))
         desk = at_end.enter_context(tailing(city, "web", steps.TASK_OPENED, steps.EXAMINED, steps.CLOSED))
         claims = at_end.enter_context(tailing(city, "claims", steps.NOTED))
         desk.read()
