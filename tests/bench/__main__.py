@@ -1,4 +1,4 @@
-"""`make bench`: how fast two cities are, how far from the bare minimum, and what they weigh; writes docs/performance.md."""
+"""`make bench`: how fast cities are, how far from the bare minimum, and what they weigh; writes docs/performance*.md."""
 
 import shutil
 import signal
@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -16,16 +16,17 @@ import click
 from deploy import supervise
 from deploy.servers import Servers
 from shared import clock
-from tests.bench import bare, crossing, loads, machine, report
-from tests.bench.cities import ACCEPTING, COMPETENT, WINDOW, Bench, drain, prepare
-from tests.bench.crossing import Lap
+from tests.bench import bare, crossing, loads, machine, marrying, report, sides
+from tests.bench.cities import ACCEPTING, COMPETENT, PAIR, WINDOW, Bench, drain, prepare
 from tests.bench.loads import Answer, Watcher
 from tests.bench.report import Report
+from tests.bench.sides import Lap
 from tests.chaos.counters import Desk
 
 FOLDER = Path(".run/bench")
-DOCUMENT = Path("docs/performance.md")
-PARTS = ("memory", "journey", "intake", "crossing", "ratio")
+DOCUMENT, DOCUMENT_520 = Path("docs/performance.md"), Path("docs/performance-520.md")
+WEDDINGS = "520"  # the part with a document of its own
+PARTS = ("memory", "journey", "intake", "crossing", "ratio", WEDDINGS)
 LONG_ENOUGH_SECONDS = 65.0  # a lap of the yardstick
 MOST_PER_SECOND = 60  # more than this will not cross, and so many more will not be taken in: they are in the registries
 MOST_RECEIPTS_PER_SECOND = 240
@@ -48,14 +49,17 @@ class Plan:
     local_journeys: int = 20
     rounds: int = 3
     cases: int = 0  # of a lap; 0: as many as keep the yardstick busy long enough
+    weddings: marrying.Plan = field(default_factory=marrying.Plan)
 
 
-TRIAL = Plan(4.0, 3.0, 1.0, 2, 2, (2.0,), 1.0, 2, 1, 20)
+TRIAL = Plan(4.0, 3.0, 1.0, 2, 2, (2.0,), 1.0, 2, 1, 20, marrying.TRIAL)
 
 
 @click.command()
 @click.option("--trial", is_flag=True, help="Seconds and twenty cases: does it work? The document goes to .run/bench.")
-@click.option("--only", "parts", multiple=True, type=click.Choice(PARTS), help="Some parts; no document.")
+@click.option(
+    "--only", "parts", multiple=True, type=click.Choice(PARTS), help="Some parts; no document but that of 520."
+)
 @click.option("--cases", default=0, help="Cases of a lap of the ratio; 0: found by a pilot.")
 def main(trial: bool, parts: tuple[str, ...], cases: int) -> None:
     """Measure; never fail because something was slow."""
@@ -67,51 +71,64 @@ def main(trial: bool, parts: tuple[str, ...], cases: int) -> None:
         servers = Servers(FOLDER / "servers")
         at_end.callback(servers.remove)
         at_end.callback(supervise.stop, FOLDER)
-        result = Run(plan, servers, load).go(parts or PARTS)
-    document = DOCUMENT if not trial and not parts else FOLDER / DOCUMENT.name
-    document.write_text(result.document(), "utf-8")
+        run = Run(plan, servers, load)
+        run.go(parts or PARTS)
+    if set(parts) != {WEDDINGS}:
+        _write(run.report, DOCUMENT, trial or bool(parts))
+    if run.weddings.rows:
+        _write(run.weddings, DOCUMENT_520, trial)
+
+
+def _write(result: Report, document: Path, aside: bool) -> None:
+    """Write a document, `aside` where what was measured is not the whole, and show it."""
+    place = FOLDER / document.name if aside else document
+    place.write_text(result.document(), "utf-8")
     for line in result.screen():
         click.echo(line)
-    click.echo(f"written: {document}")
+    click.echo(f"written: {place}")
 
 
 class Run:
-    """One run: two cities made once, each part on what the earlier ones left."""
+    """One run: cities made once, each part on what the earlier ones left."""
 
     def __init__(self, plan: Plan, servers: Servers, load: str) -> None:
         self.plan = plan
         self.bench: Bench = prepare(FOLDER.absolute(), servers)
-        self.report = Report(
-            clock.today().isoformat(), machine.describe(servers, FOLDER) | {"load before the run": load}
-        )
+        date, what = clock.today().isoformat(), machine.describe(servers, FOLDER) | {"load before the run": load}
+        self.report = Report(date, what)
+        self.weddings = Report(date, what, introduction=report.INTRODUCTION_520)
 
-    def go(self, parts: tuple[str, ...]) -> Report:
+    def go(self, parts: tuple[str, ...]) -> None:
         """Measure these parts in the order of PARTS."""
         for name, value in self.report.machine.items():
             click.echo(f"{name}: {value}")
-        yardstick = crossing.make_bare(self.bench) if "ratio" in parts else {}
+        yardstick = sides.make_bare(self.bench, crossing.PLAY) if "ratio" in parts else {}
         cases = self._cases(yardstick) if "ratio" in parts else 0
         if "memory" in parts:
             self._memory()
-        self.bench.fill_registries(COMPETENT, self._people(cases))
+        if set(parts) != {WEDDINGS}:
+            self.bench.fill_registries(COMPETENT, self._people(cases))
         if {"journey", "intake", "crossing"} & set(parts):
             self._loads(parts)
         if "ratio" in parts:
             self._ratio(yardstick, cases)
-        return self.report
+        if WEDDINGS in parts:
+            marrying.measure(self.bench, self.plan.weddings, self.weddings)
 
     def _cases(self, yardstick: dict[str, bare.City]) -> int:
-        return self.plan.cases or crossing.cases_for(self.bench, yardstick, LONG_ENOUGH_SECONDS)
+        return self.plan.cases or sides.cases_for(
+            lambda: crossing.yardstick(self.bench, yardstick), LONG_ENOUGH_SECONDS
+        )
 
     def _people(self, cases: int) -> int:
         plan = self.plan
         busy = plan.intake_seconds + 2 * plan.warm_up + plan.seconds
         receipts = MOST_RECEIPTS_PER_SECOND * (plan.intake_seconds + plan.warm_up)
-        fixed = (sum(plan.rates) + plan.journeys_rate) * plan.seconds + 10 * crossing.WARM_UP
+        fixed = (sum(plan.rates) + plan.journeys_rate) * plan.seconds + 10 * sides.WARM_UP
         return (
             self.bench.applied
             + round(MOST_PER_SECOND * busy + receipts + fixed)
-            + 2 * plan.rounds * (cases + crossing.WARM_UP)
+            + 2 * plan.rounds * (cases + sides.WARM_UP)
         )
 
     # --- memory ---------------------------------------------------------------------------------------------------------
@@ -145,7 +162,7 @@ class Run:
     # --- loads on both cities ---------------------------------------------------------------------------------------------
 
     def _loads(self, parts: tuple[str, ...]) -> None:
-        with self.bench.running():
+        with self.bench.running(*PAIR):
             drain(self.bench)
             if "journey" in parts:  # first: later parts leave thousands of open tasks behind
                 self._whole_journeys()
@@ -228,7 +245,8 @@ class Run:
 
     def _ratio(self, yardstick: dict[str, bare.City], cases: int) -> None:
         click.echo(f"ours against bare: {self.plan.rounds} rounds of {cases} cases ...")
-        race = crossing.race(self.bench, yardstick, cases, self.plan.rounds)
+        bare_side, our_side = (lambda: crossing.yardstick(self.bench, yardstick)), (lambda: crossing.ours(self.bench))
+        race = sides.race(our_side, bare_side, cases, self.plan.rounds)
         self.report.race = race
         ratios = [ours.back / other.back for ours, other in zip(race.ours, race.bare, strict=True)]
         goal = f"≤ {RATIO_GOAL:g}"
@@ -241,7 +259,7 @@ class Run:
             self.report.add(
                 f"… {name}: cases crossing", f"{statistics.median(rates):.1f} /s", report.span(rates) + " /s"
             )
-        values = {"cases": cases, "rounds": self.plan.rounds, "warm_up": min(cases, crossing.WARM_UP)}
+        values = {"cases": cases, "rounds": self.plan.rounds, "warm_up": min(cases, sides.WARM_UP)}
         self.report.explain("ratio", **values)
 
 

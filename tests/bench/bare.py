@@ -1,8 +1,8 @@
-"""The yardstick: a case's crossing with nothing but pika, psycopg and the house's seals.
+"""The yardstick: a case's crossing, or a wedding, with nothing but pika, psycopg and the house's seals.
 
-The same messages, sizes, hops, queues, processes, commits, confirms, signatures and seals as our services make between
-`take_in` and the competent city's answer, and none of what keeps those services right: no contracts, no rules, no
-reading of state, no retries, no reconnecting. `python -m tests.bench.bare consume|relay|exchange SETTINGS`.
+The same messages, sizes, hops, queues, processes, commits, confirms, signatures and seals as our services make (see
+bare_crossing.py and bare_wedding.py), and none of what keeps those services right: no contracts, no rules, no reading of
+state, no retries, no reconnecting. `python -m tests.bench.bare consume|relay|exchange SETTINGS`.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,54 +26,15 @@ from shared import clock
 from shared.crypto.keys import NodeKeys, load_keys, public_keys
 from shared.crypto.sealing import blind_index, open_sealed, seal, seal_for, unseal
 from shared.crypto.signing import sign_detached, verify_detached
+from tests.bench import bare_crossing, bare_wedding
+from tests.bench.bare_steps import DIVISIONS, Json, Play, Step
 
-PARTS = {"460200": ("46.02.00", "accepting"), "620100": ("62.01.00", "competent")}
-SERVICES = ("intake", "subsidy", "web")  # certificate hears nothing before a decision
+PLAYS: Mapping[str, Play] = {"crossing": bare_crossing.PLAY, "wedding": bare_wedding.PLAY}
 EXCHANGE = "exchange"
 WORKERS = 10  # transactions at once per service, as in shared.runner
 
-TAKE_IN = "intake.take_in_application.v1"
-TAKEN_IN = "intake.application_taken_in.v1"
-FORWARDED = "intake.application_forwarded.v1"
-TAKEN_OVER = "intake.application_taken_over.v1"
-ACCEPTED = "intake.application_accepted.v1"
-TASK_OPENED = "subsidy.task_opened.v1"
-LEG_CHANGED = "intake.leg_changed.v1"
-CROSSES = frozenset({FORWARDED, TAKEN_OVER})
-
-Json = dict[str, Any]
 Database = psycopg.Connection[Any]
 Got = tuple[Any, Any, bytes]  # method, properties, body
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What our handler of a message does besides reading: statements that write, seals, blind indexes, words told."""
-
-    writes: int
-    seals: int = 0
-    indexes: int = 0
-    opens: int = 1  # how often the sealed part is opened, where there is one
-    tells: tuple[str, ...] = ()
-
-
-STEPS: Mapping[tuple[str, str, bool], Step] = {  # service, type, on its way out; counted in our database's log
-    ("intake", TAKE_IN, False): Step(writes=5, seals=2, indexes=1, tells=(TAKEN_IN, FORWARDED)),
-    ("web", TAKEN_IN, False): Step(writes=10, seals=1, indexes=1),
-    ("web", FORWARDED, True): Step(writes=9, seals=1),
-    ("web", FORWARDED, False): Step(writes=10, seals=1, indexes=1),
-    ("intake", FORWARDED, False): Step(writes=7, seals=2, indexes=1, tells=(TAKEN_OVER, ACCEPTED)),
-    ("web", TAKEN_OVER, True): Step(writes=5),
-    ("subsidy", ACCEPTED, False): Step(writes=3, seals=3, indexes=1, opens=2, tells=(TASK_OPENED,)),
-    ("web", ACCEPTED, False): Step(writes=10, seals=1),
-    ("web", TASK_OPENED, False): Step(writes=6, seals=1),
-    ("intake", TAKEN_OVER, False): Step(writes=4, tells=(LEG_CHANGED,)),
-    ("web", TAKEN_OVER, False): Step(writes=5),
-    ("web", LEG_CHANGED, False): Step(writes=3),
-}
-MESSAGES: Mapping[str, Json] = json.loads(Path(__file__).with_name("messages.json").read_text("utf-8"))  # like ours
-LEG = MESSAGES[FORWARDED]["data"]["leg"]
-FINDINGS = json.dumps({"findings": "-" * 506}).encode()
 
 INBOX = "INSERT INTO {service}.inbox VALUES (%s, %s) ON CONFLICT DO NOTHING"
 ROW = "INSERT INTO {service}.rows (case_id, kind, body, sealed, person_index) VALUES (%s, %s, %s, %s, %s)"
@@ -91,17 +52,21 @@ DUE = "SELECT * FROM exchange.sendings WHERE state = 'pending' AND destination =
 SENT = "UPDATE exchange.sendings SET state = 'sent', body = '', sent_at = %s WHERE message_id = ANY(%s)"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class City:
-    """One end of the crossing."""
+    """One city of a play."""
 
+    play: str
     code: str
-    peer: str
+    peers: Mapping[str, str]  # node -> home
     database_url: str
     amqp_url: str
     hub_url: str
     home: str
-    peer_home: str
+
+    @cached_property
+    def plan(self) -> Play:
+        return PLAYS[self.play]
 
     def database(self) -> Database:
         return psycopg.connect(self.database_url, autocommit=True)  # `with database.transaction()` is one commit
@@ -109,9 +74,10 @@ class City:
     def keys(self) -> NodeKeys:
         return load_keys(Path(self.home) / "keys.json")
 
-    def key_of_peer(self, purpose: str) -> Json:
-        rows = public_keys(load_keys(Path(self.peer_home) / "keys.json"))
-        return next(row for row in reversed(rows) if row["purpose"] == purpose)
+    def keys_of_peers(self, purpose: str) -> dict[str, Json]:
+        """Of every peer its newest key."""
+        found = {peer: public_keys(load_keys(Path(home) / "keys.json")) for peer, home in self.peers.items()}
+        return {peer: next(row for row in reversed(rows) if row["purpose"] == purpose) for peer, rows in found.items()}
 
 
 def of(service: str, statement: str) -> sql.Composed:
@@ -130,9 +96,12 @@ def context(wire: Json) -> str:
     return f"message/{wire['type']}/{wire['id']}"
 
 
-def told(keys: NodeKeys, kind: str, cause: Json, private: bytes | None, to: str = "") -> tuple[str, str, str, str]:
+def told(
+    city: City, keys: NodeKeys, kind: str, cause: Json, private: bytes | None, to: str = ""
+) -> tuple[str, str, str, str]:
     """A message's row of an outbox: id, routing key, body, instant."""
-    wire = {"id": clock.new_id(), "source": f"urn:tongban:node:{keys.node}", "time": now(), **MESSAGES[kind]}
+    said = city.plan.messages[kind]
+    wire = {"id": clock.new_id(), "source": f"urn:tongban:node:{keys.node}", "time": now(), **said}
     wire |= {"subject": cause["subject"], "correlationid": cause["id"], "causationid": cause["id"]}
     wire |= {"destnode": to} if to else {}
     wire |= {} if private is None else {"sealed": seal(keys, private, context(wire))}
@@ -154,27 +123,52 @@ def consume(service: str, city: City) -> None:
 
 
 def handle(city: City, keys: NodeKeys, cursor: psycopg.Cursor[Any], service: str, wire: Json) -> None:
-    """One message takes effect once, in one commit."""
-    step = STEPS[service, wire["type"], "destnode" in wire]
+    """One message takes effect once, in one commit; a few have one before it."""
+    step = city.plan.steps[service, wire["type"], "destnode" in wire]
+    if step.before:
+        with cursor.connection.transaction():
+            for number in range(step.before):
+                cursor.execute(
+                    of(service, ROW), (wire["subject"], f"before/{number}", packed(city.plan.row), None, None)
+                )
     with cursor.connection.transaction():
-        if not cursor.execute(of(service, INBOX), (wire["id"], now())).rowcount:
-            return
-        for _ in range(step.opens):
-            private = opened(keys, wire)
-        for row in rows_of(keys, step, wire, private):
-            cursor.execute(of(service, ROW), row)
-        for kind in step.tells:
-            secret = {TASK_OPENED: FINDINGS, TAKEN_OVER: None, LEG_CHANGED: None}.get(kind, private)
-            cursor.execute(of(service, OUTBOX), told(keys, kind, wire, secret, city.peer if kind in CROSSES else ""))
+        if cursor.execute(of(service, INBOX), (wire["id"], now())).rowcount:
+            take_effect(city, keys, cursor, service, (step, wire))
 
 
-def rows_of(keys: NodeKeys, step: Step, wire: Json, private: bytes | None) -> Iterator[tuple[Any, ...]]:
-    """As many rows as our handler has statements that write."""
+def take_effect(
+    city: City, keys: NodeKeys, cursor: psycopg.Cursor[Any], service: str, heard: tuple[Step, Json]
+) -> None:
+    (step, wire), private = heard, None
+    for _ in range(step.opens):
+        private = opened(keys, wire)
+    for row in rows_of(keys, step, wire, private, city.plan.row):
+        cursor.execute(of(service, ROW), row)
+    for kind, to in told_after(city, step, wire):
+        secret = city.plan.secrets.get(kind, private)
+        cursor.execute(of(service, OUTBOX), told(city, keys, kind, wire, secret, to))
+
+
+def told_after(city: City, step: Step, wire: Json) -> Iterator[tuple[str, str]]:
+    """Which words follow a message, and to whom."""
+    if step.joins and source(wire) != list(city.peers)[-1]:
+        return
+    for kind in step.tells:
+        yield from ((kind, to) for to in (city.peers if kind in city.plan.crosses else ("",)))
+
+
+def source(wire: Json) -> str:
+    return str(wire["source"]).rpartition(":")[2]
+
+
+def rows_of(keys: NodeKeys, step: Step, wire: Json, private: bytes | None, body: Json) -> Iterator[tuple[Any, ...]]:
+    """As many rows as our handler has statements that write; the seals spread over them."""
     person = json.loads(private) if private else {}
+    sealed = [seal(keys, private or b"{}", "rows") for _ in range(step.seals)]
+    indexes = [blind_index(keys, "person", f"{wire['subject']}{len(person)}") for _ in range(step.indexes)]
     for number in range(step.writes):
-        sealed = seal(keys, private or b"", "rows") if number < step.seals else None
-        index = blind_index(keys, "person", person["parties"][0]["id_number"]) if number < step.indexes else None
-        yield wire["subject"], f"{wire['type']}/{number}", packed(LEG), sealed, index
+        seals, index = "".join(sealed[number :: step.writes]), next(iter(indexes[number : number + 1]), None)
+        yield wire["subject"], f"{wire['type']}/{number}", packed(body), seals or None, index
 
 
 class Wire:
@@ -252,7 +246,8 @@ def properties(message_id: str, **more: Any) -> pika.BasicProperties:
 def relay(city: City) -> None:
     """Every outbox to the broker, woken by notifications."""
     database, wire = city.database(), Wire(city.amqp_url)
-    due = {*SERVICES, EXCHANGE}
+    everybody = {*city.plan.services, EXCHANGE}
+    due = set(everybody)
     database.execute("LISTEN outbox")
     while True:
         for service in sorted(due):
@@ -260,7 +255,7 @@ def relay(city: City) -> None:
                 due.discard(service)
         if not due:
             heard = {notice.payload for notice in database.notifies(timeout=1.0, stop_after=1)}
-            due |= heard or {*SERVICES, EXCHANGE}
+            due |= heard or everybody
 
 
 def carry(database: Database, wire: Wire, service: str) -> bool:
@@ -274,57 +269,60 @@ def carry(database: Database, wire: Wire, service: str) -> bool:
 
 
 class Log:
-    """What one transaction adds to the chained log kept with the other city."""
+    """What one transaction adds to the chained logs kept with the other cities."""
 
-    def __init__(self, database: Database, city: City, direction: str) -> None:
-        self.cursor, self.whose = database.cursor(), (city.peer, direction)
-        head: Any = self.cursor.execute(PEER, self.whose).fetchone()
-        self.n, self.chain = head
+    def __init__(self, database: Database, city: City, direction: str, peers: Iterable[str]) -> None:
+        self.cursor, self.plan, self.direction = database.cursor(), city.plan, direction
+        self.heads = {peer: self._head(peer) for peer in sorted(set(peers))}
         self.lines: list[tuple[Any, ...]] = []
 
-    def add(self, wire: Json, body: str, jws: str) -> None:
-        self.n += 1
-        named = (*self.whose, self.n, wire["id"], wire["type"], wire["subject"])
-        line = (*named, hashlib.sha256(body.encode()).hexdigest(), jws, now(), self.chain)
-        self.chain = hashlib.sha256(packed({"line": line}).encode()).hexdigest()
-        self.lines.append((*line, self.chain, body))
+    def _head(self, peer: str) -> tuple[int, str]:
+        head: Any = self.cursor.execute(PEER, (peer, self.direction)).fetchone()
+        return head[0], head[1]
+
+    def add(self, peer: str, wire: Json, body: str, jws: str) -> None:
+        n, chain = self.heads[peer]
+        named = (peer, self.direction, n + 1, wire["id"], wire["type"], wire["subject"])
+        line = (*named, hashlib.sha256(body.encode()).hexdigest(), jws, now(), chain)
+        self.heads[peer] = n + 1, hashlib.sha256(packed({"line": line}).encode()).hexdigest()
+        self.lines.append((*line, self.heads[peer][1], body))
 
     def write(self) -> None:
-        """The lines, who has a part in the cases that they open, and the head."""
-        opening = [line[5] for line in self.lines if line[4] == FORWARDED]
-        parts = [(case_id, code, role) for case_id in opening for code, (_, role) in PARTS.items()]
+        """The lines, who has a part in the cases that they open, and the heads."""
+        opening = [line[5] for line in self.lines if line[4] == self.plan.opening]
+        parts = [(case_id, code, role) for case_id in opening for code, role in self.plan.roles.items()]
         self.cursor.executemany(LOG, self.lines)
         if parts:
             self.cursor.executemany(ROLE, parts)
-        self.cursor.execute(PEER_NOW, (self.n, self.chain, *self.whose))
+        self.cursor.executemany(PEER_NOW, [(*head, peer, self.direction) for peer, head in self.heads.items()])
 
 
 def take_local(awake: threading.Event, city: City) -> None:
-    """Seal, number, sign and log what is for the other city."""
+    """Seal, number, sign and log what is for other cities."""
     keys, database, wire = city.keys(), city.database(), Wire(city.amqp_url)
-    sealing = city.key_of_peer("seal")["jwk"]
+    sealing = city.keys_of_peers("seal")
     wire.consume(EXCHANGE, 200)
     while True:
         batch = wire.fetch()
         drafts = [addressed(keys, sealing, json.loads(body)) for _, _, body in batch]
         with database.transaction():
-            log = Log(database, city, "out")
+            log = Log(database, city, "out", (draft["destnode"] for draft in drafts))
             for draft in drafts:
-                body = packed(draft | {"seq": log.n + 1})
-                log.add(draft, body, sign_detached(keys.signer, body.encode()))
+                body = packed(draft | {"seq": log.heads[draft["destnode"]][0] + 1})
+                log.add(draft["destnode"], draft, body, sign_detached(keys.signer, body.encode()))
             log.cursor.executemany(of(EXCHANGE, INBOX), [(draft["id"], now()) for draft in drafts])
-            keyed = ((line, f"{PARTS[city.peer][0]}.{city.code}.std.{line[4]}") for line in log.lines)
-            rows = [(city.peer, *line[2:5], key, line[11], line[7], line[8]) for line, key in keyed]
+            keyed = ((line, f"{DIVISIONS[line[0]]}.{city.code}.std.{line[4]}") for line in log.lines)
+            rows = [(line[0], *line[2:5], key, line[11], line[7], line[8]) for line, key in keyed]
             log.cursor.executemany(SENDING, rows)
             log.write()
         wire.ack(batch)
         awake.set()
 
 
-def addressed(keys: NodeKeys, sealing: Json, wire: Json) -> Json:
+def addressed(keys: NodeKeys, sealing: Mapping[str, Json], wire: Json) -> Json:
     """A local message, its personal part sealed for the other city."""
     private, label = opened(keys, wire), f"{wire['type']} {wire['id']}\n".encode()
-    resealed = {} if private is None else {"sealed": seal_for(sealing, label + private)}
+    resealed = {} if private is None else {"sealed": seal_for(sealing[wire["destnode"]]["jwk"], label + private)}
     return wire | {"division": wire["destnode"], "dirver": 1758675723} | resealed
 
 
@@ -332,10 +330,12 @@ def send_out(awake: threading.Event, city: City) -> None:
     """What is numbered, in order, to the hub, until it confirms."""
     database, wire = city.database(), Wire(city.hub_url)
     while True:
+        rows = []
         with database.transaction():
-            database.execute(LEASE, (city.peer, "bench", now()))
-            database.execute(LEASE_ON, ("bench", now(), city.peer))
-            rows = database.execute(DUE, (city.peer,)).fetchall()
+            for peer in city.peers:
+                database.execute(LEASE, (peer, "bench", now()))
+                database.execute(LEASE_ON, ("bench", now(), peer))
+                rows += database.execute(DUE, (peer,)).fetchall()
         if not rows:
             awake.wait(0.5)
             awake.clear()
@@ -350,25 +350,26 @@ def send_out(awake: threading.Event, city: City) -> None:
 
 def let_in(city: City) -> None:
     """Check the signature, open and seal anew, log and tell what the hub brings."""
-    keys, database, wire, signing = city.keys(), city.database(), Wire(city.hub_url), city.key_of_peer("sign")
+    keys, database, wire = city.keys(), city.database(), Wire(city.hub_url)
+    signing = {row["kid"]: row["jwk"] for row in city.keys_of_peers("sign").values()}
     for lane in ("urgent", "std", "file"):
         wire.consume(f"inbox.{city.code}.{lane}", 200)
     while True:
         batch = wire.fetch()
         arrived = [(admitted(keys, signing, its, body), body.decode(), its.headers["jws"]) for _, its, body in batch]
         with database.transaction():
-            log = Log(database, city, "in")
-            for message in arrived:
-                log.add(*message)
+            log = Log(database, city, "in", (source(message) for message, *_ in arrived))
+            for message, body, jws in arrived:
+                log.add(source(message), message, body, jws)
             rows = [(message["id"], message["type"], packed(message), now()) for message, _, _ in arrived]
             log.cursor.executemany(of(EXCHANGE, OUTBOX), rows)
             log.write()
         wire.ack(batch)
 
 
-def admitted(keys: NodeKeys, signing: Json, its: pika.BasicProperties, body: bytes) -> Json:
+def admitted(keys: NodeKeys, signing: Mapping[str, Json], its: pika.BasicProperties, body: bytes) -> Json:
     """A message whose signature holds, sealed for our own city."""
-    verify_detached(its.headers["jws"], body, lambda kid: signing["jwk"] if kid == signing["kid"] else None)
+    verify_detached(its.headers["jws"], body, signing.get)
     wire: Json = json.loads(body)
     del wire["destnode"]
     if "sealed" in wire:
@@ -386,11 +387,11 @@ def give_up(*reasons: object) -> None:
 if __name__ == "__main__":
     threading.excepthook = give_up
     told_to_send = threading.Event()
+    settings = City(**json.loads(Path(sys.argv[2]).read_text("utf-8")))
     acts: Mapping[str, list[Callable[[City], None]]] = {
-        "consume": [partial(consume, service) for service in SERVICES for _ in range(WORKERS)],
+        "consume": [partial(consume, service) for service in settings.plan.services for _ in range(WORKERS)],
         "relay": [relay],
         "exchange": [partial(take_local, told_to_send), partial(send_out, told_to_send), let_in],
     }
-    settings = City(**json.loads(Path(sys.argv[2]).read_text("utf-8")))
     for act in acts[sys.argv[1]]:
         threading.Thread(target=act, args=(settings,)).start()

@@ -23,13 +23,14 @@ LATE_ROWS = 500  # a row may become visible after rows with higher numbers
 PATIENCE_SECONDS = 600.0  # for all that are still under way
 OPEN_LOOP_HANDS = 256
 MATTER = "disability-subsidies"
-FRESH = "SELECT position, case_id, verb FROM web.timeline WHERE position > %s AND verb IN ('take_over', 'tell')"
+FRESH = "SELECT position, case_id, verb FROM web.timeline WHERE position > %s AND verb = ANY(%s)"
+VERBS = ["take_over", "register", "close", "tell"]
 NEWEST = "SELECT coalesce(max(position), 0) FROM web.timeline"
 
 
 @dataclass
 class Watcher:
-    """Sees on the accepting city's read model when a case was taken over, and when its applicant was told."""
+    """Sees on the accepting city's read model when something was done in a case: taken over, registered, told."""
 
     link: psycopg.Connection
     seen: dict[tuple[str, str], float] = field(default_factory=dict)  # case and verb -> when
@@ -40,7 +41,7 @@ class Watcher:
         """Look every POLL_SECONDS, with one connection, until stopped."""
         [newest] = self.link.execute(NEWEST).fetchone() or (0,)
         while not self.stop.wait(POLL_SECONDS):
-            rows = self.link.execute(FRESH, (newest - LATE_ROWS,)).fetchall()
+            rows = self.link.execute(FRESH, (newest - LATE_ROWS, VERBS)).fetchall()
             now = clock.monotonic()
             newest = max([newest, *(row[0] for row in rows)])
             with self.changed:

@@ -106,6 +106,11 @@ def our_pids(folder: Path) -> dict[str, list[int]]:
     return found
 
 
+def cpu_by_kind(milliseconds: Mapping[str, float]) -> str:
+    """Processor time of each kind of process, for one cell."""
+    return ", ".join(f"{kind} {spent:.0f}" for kind, spent in milliseconds.items())
+
+
 class Meter:
     """Processor time by kind of process between two moments."""
 

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tests.bench.crossing import Lap, Race
+from tests.bench.sides import Lap, Race
 
 Row = tuple[str, str, str, str]  # figure, value, spread, goal
 HEAD: Row = ("figure", "value", "spread", "goal")
@@ -17,6 +17,15 @@ INTRODUCTION = """\
 Written by `make bench` on {date}. Everything ran on one machine: both cities, their hub, RabbitMQ, PostgreSQL, the
 counters and the clerks shared its {cores} cores, so these figures say what a small machine bears, not what a city with
 machines of its own would reach. Ratios travel better than rates. Goals are lines to look at; no test fails on them.
+Weddings, with claims in two other cities, have a page of their own: [performance-520.md](performance-520.md).
+"""
+INTRODUCTION_520 = """\
+# Performance of weddings
+
+Written by `make bench`, or `python -m tests.bench --only 520`, on {date}. Everything ran on one machine: three cities,
+their hub, RabbitMQ, PostgreSQL and the registrars shared its {cores} cores, so these figures say what a small machine
+bears. The nation's busiest day may see 14 weddings a second, spread over some hundreds of cities: no city alone needs
+that. Ratios travel better than rates. Goals are lines to look at; no test fails on them.
 """
 MEASURED = {
     "intake": """\
@@ -44,6 +53,25 @@ signs, seals and opens as often, in the same number of processes, with nothing b
 checks no rule, decides nothing and survives no failure. Laps were interleaved, each with {warm_up} cases before it to
 warm up; medians of {rounds}. Persons are made up, and only the accepting city's command, not the HTTP request, is in
 this figure.""",
+    "wedding": """\
+**Weddings.** Both persons' numbers are guarded by two other cities. A `take_in_application` command for a couple is laid
+into web's outbox of the registering city; intake takes the case in, and over; marriage reserves both persons; registrars
+examine and register as soon as a task stands in the read model with nothing in the way (robots, who ask the database
+every {robot:g} s and lay the commands into web's outbox); the national registry (simulated, up) is asked; both claims are
+locked; the marriage is on record; the certificate is issued. Times run from the moment an application was due until the
+read model shows the registration, and until it shows the certificate. At each rate {couples} couples came, whatever became
+of earlier ones: a rate beyond what the machine bears shows as a time that grows with their number. In the closed loop
+{in_flight} couples are under way at a time; processor time per wedding is all of that loop's, the warm-up's included.
+
+**The claims' way** is from the commit in which marriage asks its city's claims to the one in which it hears the answer of
+both other cities, seen in its own table every 50 ms, while weddings came at the nation's rate.""",
+    "wedding_ratio": """\
+**Ours against bare.** {couples} applications laid at once, until all certificates were issued, and until both other
+cities had noted all. The yardstick (`tests/bench/bare_wedding.py`) plays the whole wedding in three cities: the same
+messages of the same sizes over the same queues with the same confirms, as many commits, written rows, seals, signatures
+and openings, in the same number of processes, with nothing but pika and psycopg; its registrars look as often. It reads
+no state, checks no rule, decides nothing, waits for no second claim (it goes on with the last one's answer) and survives no
+failure. Laps were interleaved, each with {warm_up} weddings before it to warm up; medians of {rounds}.""",
     "memory": """\
 **Memory.** Proportional set size (`smaps_rollup`) of all processes of one city in the small profile, the only city
 that ran, after {journeys} whole journeys inside it; PostgreSQL and RabbitMQ are not counted. Embedded: the one process
@@ -60,6 +88,7 @@ class Report:
     rows: list[Row] = field(default_factory=list)
     paragraphs: list[str] = field(default_factory=list)
     race: Race | None = None
+    introduction: str = INTRODUCTION
 
     def add(self, figure: str, value: str, spread: str = "", goal: str = "") -> None:
         """One line of the table."""
@@ -75,11 +104,11 @@ class Report:
         return [*lines, *_aligned(self._cpu()), ""] if self.race else lines
 
     def document(self) -> str:
-        """The whole of docs/performance.md."""
-        parts = [INTRODUCTION.format(date=self.date, cores=self.machine["processor"].partition(" ")[0])]
+        """The whole of the document."""
+        parts = [self.introduction.format(date=self.date, cores=self.machine["processor"].partition(" ")[0])]
         parts += ["## Figures", "\n".join(_markdown([HEAD, *self.rows]))]
         if self.race:
-            parts += ["Processor time per case while the ratio was measured, both cities together, in ms:"]
+            parts += ["Processor time per case while the ratio was measured, all cities together, in ms:"]
             parts += ["\n".join(_markdown(self._cpu()))]
         parts += ["## What was measured", *self.paragraphs]
         parts += ["## Machine", "\n".join(f"- {name}: {value}" for name, value in self.machine.items())]
@@ -130,6 +159,14 @@ def duration(seconds: float) -> str:
 def percentiles(ordered: Sequence[float], shares: Sequence[float]) -> str:
     """Durations at these shares, for one cell."""
     return " / ".join(duration(percentile(ordered, share)) for share in shares)
+
+
+def shares_and_range(ordered: Sequence[float], shares: Sequence[float], of: int) -> tuple[str, str]:
+    """Two cells: durations at these shares, and the shortest and longest; `of`: how many there should have been."""
+    if not ordered:
+        return "none", f"{of} never came"
+    lost = f", {of - len(ordered)} never came" if of > len(ordered) else ""
+    return percentiles(ordered, shares), f"{duration(ordered[0])} to {duration(ordered[-1])} ({len(ordered)}){lost}"
 
 
 def span(figures: Sequence[float], form: str = "{:.1f}") -> str:
