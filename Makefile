@@ -30,7 +30,7 @@ check: $(READY) ## Under 90 seconds: format, lint, types, import rules, law and 
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache >/dev/null || $(BIN)/lint-imports --no-cache
-	@$(BIN)/pytest tests/house tests/contracts tests/*/test_rules.py tests/subsidy/test_eligibility.py
+	@$(BIN)/pytest tests/house tests/contracts tests/*/test_rules*.py tests/subsidy/test_eligibility.py
 
 .PHONY: servers
 servers: $(READY) ## Private RabbitMQ and PostgreSQL under .run/, nothing else
@@ -50,8 +50,12 @@ bench: $(READY) ## Speed as ratios against a bare baseline; writes docs/performa
 	@$(BIN)/python -m tests.bench
 
 .PHONY: chaos
-chaos: $(READY) ## Kill everything, lose nothing: SCENARIO=cases (SABOTAGE=inbox|early-ack|no-confirms|no-unique must fail)
-	@$(BIN)/python -m tests.chaos $(SCENARIO) $(if $(SABOTAGE),--sabotage $(SABOTAGE))
+chaos: $(READY) ## Kill everything, lose nothing: SCENARIO=cases or weddings, CASES=n (SABOTAGE=… must fail, see tests/chaos/sabotage.py)
+	@$(BIN)/python -m tests.chaos $(SCENARIO) $(if $(CASES),--cases $(CASES)) $(if $(SABOTAGE),--sabotage $(SABOTAGE))
+
+.PHONY: model
+model: $(READY) ## Proof of the claims protocol: every reachable state, and every known mistake is found (5 minutes)
+	@$(BIN)/python -m tests.model
 
 .PHONY: contracts
 contracts: $(READY) ## Write contracts/asyncapi.yaml and contracts/openapi.yaml anew

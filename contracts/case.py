@@ -5,6 +5,7 @@ from marshmallow import Schema, fields, validate
 from contracts.envelope import CODE6, Part
 
 ROLES = ("applicant", "beneficiary", "agent", "spouse", "guardian")
+CHANNELS = ("counter", "online", "channel")
 SOURCES = ("registry", "e-certificate", "applicant", "promise")
 
 
@@ -126,7 +127,7 @@ class CaseFacts(Part):
     case_no = fields.String(required=True)
     matter = fields.String(required=True)
     matter_version = fields.Integer(required=True)
-    channel = fields.String(required=True, validate=validate.OneOf(("counter", "online", "channel")))
+    channel = fields.String(required=True, validate=validate.OneOf(CHANNELS))
     accepting_office = fields.Nested(OfficeRef, required=True)
     applied_on = fields.String(required=True)
     taken_in_at = fields.String(required=True)

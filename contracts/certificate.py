@@ -38,6 +38,26 @@ class IssueCertificateV1(Contract):
     result = fields.String(required=True)
 
 
+class OfCertificate(Contract):
+    """Which certificate of the case, and since when its status is another: of two words the later one holds."""
+
+    consumers = ("certificate",)
+    certificate_type = fields.String(required=True)
+    at = fields.String(required=True)
+
+
+class RevokeCertificateV1(OfCertificate):
+    """注销: what it states is no longer so."""
+
+    type = "certificate.revoke_certificate.v1"
+
+
+class ReinstateCertificateV1(OfCertificate):
+    """恢复: it was revoked by mistake."""
+
+    type = "certificate.reinstate_certificate.v1"
+
+
 class CertificateFace(Part):
     """A certificate as anyone may know it."""
 
@@ -48,6 +68,7 @@ class CertificateFace(Part):
     status = fields.String(required=True, validate=validate.OneOf(STATUSES))
     issuer = fields.Nested(OfficeRef, required=True)
     issued_on = fields.String(required=True)
+    status_at = fields.String(load_default="")  # since when the status is that; empty: since it was issued
 
 
 class CertificateIssuedV1(Contract):
@@ -55,4 +76,20 @@ class CertificateIssuedV1(Contract):
 
     type = "certificate.certificate_issued.v1"
     consumers = ("intake", "web")
+    certificate = fields.Nested(CertificateFace, required=True)
+
+
+class CertificateRevokedV1(Contract):
+    """已注销."""
+
+    type = "certificate.certificate_revoked.v1"
+    consumers = ("web",)
+    certificate = fields.Nested(CertificateFace, required=True)
+
+
+class CertificateReinstatedV1(Contract):
+    """已恢复."""
+
+    type = "certificate.certificate_reinstated.v1"
+    consumers = ("web",)
     certificate = fields.Nested(CertificateFace, required=True)

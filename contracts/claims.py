@@ -43,7 +43,7 @@ class ActRefusedV1(Contract):
     """不能办: the answer to a wish claims cannot even ask for."""
 
     type = "claims.act_refused.v1"
-    consumers = ("web",)
+    consumers = ("marriage", "web")
     kind = fields.String(required=True)
     code = fields.String(required=True)
     message = fields.String(required=True)
@@ -104,6 +104,7 @@ class ClaimsHeldV1(OfAttempt):
     """已预留: all of them, until the first lease ends."""
 
     type = "claims.claims_held.v1"
+    consumers = ("marriage",)
     until = fields.String(required=True)
 
 
@@ -111,6 +112,7 @@ class ClaimsDeniedV1(OfAttempt):
     """未能预留: the others are released; the attempt is over."""
 
     type = "claims.claims_denied.v1"
+    consumers = ("marriage",)
     denials = fields.List(fields.Nested(Denial), required=True, validate=validate.Length(min=1))
 
 
@@ -118,6 +120,7 @@ class ClaimsDeferredV1(OfAttempt):
     """暂缓: an authority cannot answer now; claims asks again by itself."""
 
     type = "claims.claims_deferred.v1"
+    consumers = ("marriage",)
     number = fields.Integer(required=True)
     why = fields.String(required=True, validate=validate.OneOf(DEFERRALS))
     authority = fields.String(required=True, validate=CODE6)
@@ -127,12 +130,14 @@ class ClaimsLockedV1(OfAttempt):
     """已锁定: all of them, without end: now, and only now, it may be issued."""
 
     type = "claims.claims_locked.v1"
+    consumers = ("marriage",)
 
 
 class ClaimsLostV1(OfAttempt):
     """已失效: held ones ran out or were dropped before they were locked; the attempt is over."""
 
     type = "claims.claims_lost.v1"
+    consumers = ("marriage",)
     denials = fields.List(fields.Nested(Denial), required=True, validate=validate.Length(min=1))
 
 

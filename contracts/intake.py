@@ -16,6 +16,7 @@ from contracts.case import (
     Step,
     Why,
 )
+from contracts.deciding import Refusal
 from contracts.envelope import Contract, expect_day
 
 # reasons of a decline that refuses nobody: a clerk of the accepting office sends the case on
@@ -26,17 +27,11 @@ RESULTS = ("granted", "refused", "not_accepted", "withdrawn")
 FILE_ID = validate.Length(max=36)
 
 
-class ActRefusedV1(Contract):
+class ActRefusedV1(Refusal):
     """不能办: the answer to a command intake cannot carry out."""
 
     type = "intake.act_refused.v1"
     consumers = ("web",)
-    kind = fields.String(required=True)
-    code = fields.String(required=True)
-    message = fields.String(required=True)
-    basis = fields.String(load_default="")
-    field = fields.String(load_default="")
-    details = fields.Dict(keys=fields.String(), values=fields.String(), load_default=dict)
 
 
 class TakeInApplicationV1(Contract):
@@ -176,7 +171,7 @@ class ApplicationAcceptedV1(Contract):
     """受理: the deciding service of this city may begin."""
 
     type = "intake.application_accepted.v1"
-    consumers = ("subsidy", "web")
+    consumers = ("marriage", "subsidy", "web")
     Personal = Parties
     case = fields.Nested(CaseFacts, required=True)
     leg = fields.Nested(Leg, required=True)
@@ -237,7 +232,7 @@ class ApplicationWithdrawnV1(Contract):
     """撤回: the applicant wants the case ended; the leg that holds it answers by closing."""
 
     type = "intake.application_withdrawn.v1"
-    consumers = ("intake", "web", "subsidy")
+    consumers = ("intake", "marriage", "subsidy", "web")
     crosses = "accepting"
     leg = fields.Nested(Leg, required=True)
     step = fields.Nested(Step, required=True)

@@ -10,11 +10,14 @@ from typing import Any
 import yaml
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
+from contracts.case import CHANNELS, ROLES
+from contracts.deciding import VERBS
+
 FOLDER = Path(__file__).with_name("matters")
 COMPETENCE = ("accepting", "hukou", "hukou-or-residence", "place-of-event")
 REACH = ("city", "province", "nation")
-VERBS = ("check", "review", "decide")
 LEAST_COLLECTED = "个人信息保护法 第六条"
+PARTY_NAMES: Mapping[str, str] = {"applicant": "申请人", "beneficiary": "受益人", "spouse": "另一方当事人"}
 NO_ANSWERS: tuple[Any, ...] = (None, "", [], {})
 
 
@@ -60,6 +63,7 @@ class _Output(_Strict):
     certificate_type = fields.String(required=True)
     name = fields.String(required=True)
     type_code = fields.String(required=True, validate=validate.Regexp(r"^[0-9A-Z]{21}$"))
+    refusals = fields.Boolean(load_default=True)  # whether it also states a refusal, which then waits for it
 
 
 class _Forbidden(_Strict):
@@ -101,6 +105,12 @@ class _Matter(_Strict):
     competence = fields.String(required=True, validate=validate.OneOf(COMPETENCE))
     eligibility = fields.String(load_default="")
     subject_role = fields.String(load_default="applicant")
+    parties = fields.List(fields.String(validate=validate.OneOf(ROLES)), load_default=list)  # one person of each
+    channels = fields.List(
+        fields.String(validate=validate.OneOf(CHANNELS)),
+        load_default=lambda: list(CHANNELS),
+        validate=validate.Length(min=1),
+    )
     registry_checks = fields.Nested(_RegistryChecks, load_default=None)
     materials = fields.List(fields.Nested(_Material), required=True)
     forbidden_proofs = fields.List(fields.Nested(_Forbidden), load_default=list)
@@ -134,6 +144,8 @@ class Matter:
     competence: str
     eligibility: str
     subject_role: str
+    parties: tuple[str, ...]  # the roles of those who apply together: exactly one person each; empty: no such matter
+    channels: tuple[str, ...]
     registry_checks: Mapping[str, str] | None
     supplement_days: int
     supplement_basis: str
@@ -150,6 +162,12 @@ class Matter:
     def step(self, verb: str) -> Mapping[str, Any] | None:
         """The step with that verb, if the matter has one."""
         return next((step for step in self.steps if step["verb"] == verb), None)
+
+    @property
+    def accepting_verbs(self) -> tuple[str, ...]:
+        """The powers without which an office may not take it in: where it decides itself, those of every step, too."""
+        own = [step["verb"] for step in self.steps] if self.competence == "accepting" else []
+        return ("take_in", *own)
 
 
 class FaultyMatter(Exception):
@@ -180,8 +198,8 @@ def find_matter(name: str, on: datetime.date) -> Matter | None:
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerFault:
-    """Why answers cannot stand: a code of refusal, words that never repeat the answer, the clause, the field."""
+class FormFault:
+    """Why a form cannot stand: a code of refusal, words that never repeat what it says, the clause, the field."""
 
     code: str
     words: str
@@ -189,12 +207,34 @@ class AnswerFault:
     basis: str = ""
 
 
+def find_channel_fault(matter: Matter, channel: str) -> FormFault | None:
+    """Why a matter cannot be applied for through that channel, if it cannot."""
+    if channel in matter.channels:
+        return None
+    return FormFault("channel_not_allowed", "此事项须本人到场办理:可以网上预约,到场办理", "channel")
+
+
+def find_party_fault(matter: Matter, parties: Iterable[Mapping[str, Any]]) -> FormFault | None:
+    """Who is missing, or named twice, among those whom a matter needs; their numbers as registers write them."""
+    named = [(party["role"], party["id_type"], party["id_number"]) for party in parties]
+    roles = [role for role, _, _ in named]
+    for role in dict.fromkeys(("applicant", matter.subject_role, *matter.parties)):
+        if role not in roles:
+            return FormFault("party_missing", f"请填写{PARTY_NAMES.get(role, role)}的信息", "parties")
+    together = [(id_type, number) for role, id_type, number in named if role in matter.parties]
+    if len(together) > len(matter.parties) or len(set(named)) < len(named):
+        return FormFault("party_twice", "同一身份填写了不止一人,或同一人填写了两次,请删去多余的", "parties")
+    if len(set(together)) < len(together):
+        return FormFault("same_person", "双方的证件号码相同,请核对后分别填写双方的证件号码", "parties")
+    return None
+
+
 def promised(materials: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     """Codes of the materials that a promise stands for (告知承诺)."""
     return frozenset(item["code"] for item in materials if item["source"] == "promise")
 
 
-def find_answer_fault(matter: Matter, answers: Mapping[str, Any], promises: frozenset[str]) -> AnswerFault | None:
+def find_answer_fault(matter: Matter, answers: Mapping[str, Any], promises: frozenset[str]) -> FormFault | None:
     """What is wrong with all the answers to a matter's questions, of a person who promised these materials."""
     fault = find_value_fault(matter, answers)
     if fault:
@@ -203,19 +243,19 @@ def find_answer_fault(matter: Matter, answers: Mapping[str, Any], promises: froz
         due = not promises.isdisjoint(question["promise_of"]) if question["promise_of"] else question["required"]
         if due and _is_blank(question, answers.get(question["code"])):
             words = f"请填写“{question['label']}”"
-            return AnswerFault("answer_missing", words, f"answers.{question['code']}")
+            return FormFault("answer_missing", words, f"answers.{question['code']}")
     return None
 
 
-def find_value_fault(matter: Matter, answers: Mapping[str, Any]) -> AnswerFault | None:
+def find_value_fault(matter: Matter, answers: Mapping[str, Any]) -> FormFault | None:
     """As `find_answer_fault`, of some answers only: none is missed."""
     questions = {question["code"]: question for question in matter.questions}
     if not questions.keys() >= answers.keys():
-        return AnswerFault("answer_not_asked", "填写了此事项不需要的内容,请删除后重新提交", "answers", LEAST_COLLECTED)
+        return FormFault("answer_not_asked", "填写了此事项不需要的内容,请删除后重新提交", "answers", LEAST_COLLECTED)
     for code, answer in answers.items():
         if not _is_blank(questions[code], answer) and not _is_allowed(questions[code], answer):
             words = f"“{questions[code]['label']}”的回答不在可选范围内,请按事项说明中的选项填写"
-            return AnswerFault("answer_not_allowed", words, f"answers.{code}")
+            return FormFault("answer_not_allowed", words, f"answers.{code}")
     return None
 
 
@@ -249,3 +289,8 @@ def _is_amount(answer: Any) -> bool:
 def matter_version(name: str, version: int) -> Matter:
     """Exactly that version; KeyError when there is none (cases keep the version they began with)."""
     return {(m.matter, m.version): m for m in every_matter()}[name, version]
+
+
+def parties_of(name: str, version: int) -> tuple[str, ...]:
+    """The roles of those who apply together in that version of a matter; none where it is not known here."""
+    return next((m.parties for m in every_matter() if (m.matter, m.version) == (name, version)), ())

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 from marshmallow import Schema, fields, validate
 
+from contracts import deciding
 from contracts.case import Actor, CaseFacts, Missing, OfficeRef, Reason, Reasons, Why
+from contracts.deciding import StepDone, Task, Word
 from contracts.envelope import Contract, Part
 
-VERBS = ("check", "review", "decide")
 AREAS = ("urban", "rural")
 LOW_INCOMES = ("dibao", "dibao_edge", "special_support")
 ASK = "请一次性要求补正:由申请人提供材料、书面承诺或补充回答"
@@ -35,17 +36,11 @@ MISSING_FACTS: Mapping[str, tuple[str, str]] = {  # every code of `missing_facts
 }
 
 
-class ActRefusedV1(Contract):
+class ActRefusedV1(deciding.Refusal):
     """不能办: the answer to a command subsidy cannot carry out."""
 
     type = "subsidy.act_refused.v1"
     consumers = ("web",)
-    kind = fields.String(required=True)
-    code = fields.String(required=True)
-    message = fields.String(required=True)
-    basis = fields.String(load_default="")
-    field = fields.String(load_default="")
-    details = fields.Dict(keys=fields.String(), values=fields.String(), load_default=dict)
 
 
 class Shown(Part):
@@ -64,14 +59,12 @@ class Opinion(Reasons):
     shown = fields.Nested(Shown, load_default=None, allow_none=True)
 
 
-class Act(Contract):
+class Act(deciding.Act):
     """A clerk's act on one task: the opinion, and the reasons where it is no."""
 
     consumers = ("subsidy",)
     answers = ActRefusedV1
-    expected_version = fields.Integer(required=True)
     Personal = Opinion
-    actor = fields.Nested(Actor, required=True)
     approve = fields.Boolean(required=True)
 
 
@@ -104,14 +97,6 @@ class RequestSupplementV1(Contract):
     actor = fields.Nested(Actor, required=True)
 
 
-class Task(Part):
-    """The next thing to be done, and who may do it."""
-
-    verb = fields.String(required=True, validate=validate.OneOf(VERBS))
-    tier = fields.String(required=True)
-    offices = fields.List(fields.String(), required=True)  # codes of the offices that may
-
-
 class Finding(Part):
     """What the rules say of one benefit on the facts at hand; amounts in 分 a month."""
 
@@ -119,13 +104,6 @@ class Finding(Part):
     eligible = fields.Boolean(required=True, allow_none=True)  # null: facts are missing
     monthly_amount = fields.Integer(required=True)
     reasons = fields.List(fields.Nested(Reason), required=True)
-
-
-class Word(Contract):
-    """What is said of one application: all words of a later leg's are newer than those of an earlier one's."""
-
-    leg_no = fields.Integer(load_default=0)  # the application's leg; 0: a release told it that did not say so
-    version = fields.Integer(required=True)
 
 
 class TaskOpenedV1(Word):
@@ -145,33 +123,22 @@ class TaskOpenedV1(Word):
     missing_facts = fields.List(fields.String(), required=True)  # of MISSING_FACTS
 
 
-class StepDoneV1(Word):
-    """A task was done; shared shape of checked and reviewed."""
-
-    consumers = ("intake", "web")
-    approve = fields.Boolean(required=True)
-    office = fields.Nested(OfficeRef, required=True)
-    at = fields.String(required=True)
-    next_task = fields.Nested(Task, required=True, allow_none=True)
-
-
-class ApplicationCheckedV1(StepDoneV1):
+class ApplicationCheckedV1(StepDone):
     """已初审."""
 
     type = "subsidy.application_checked.v1"
 
 
-class ApplicationReviewedV1(StepDoneV1):
+class ApplicationReviewedV1(StepDone):
     """已审核."""
 
     type = "subsidy.application_reviewed.v1"
 
 
-class ApplicationDecidedV1(Word):
+class ApplicationDecidedV1(deciding.Decided):
     """已审定: the decision, its reasons, the rules and standards it rests on."""
 
     type = "subsidy.application_decided.v1"
-    consumers = ("intake", "web")
 
     class Personal(Schema):
         """Why, in the words of the rules and of those who decided."""
@@ -180,11 +147,6 @@ class ApplicationDecidedV1(Word):
         findings = fields.List(fields.Nested(Finding), required=True)
         reasons = fields.List(fields.Nested(Reason), required=True)
 
-    result = fields.String(required=True, validate=validate.OneOf(("granted", "refused")))
-    office = fields.Nested(OfficeRef, required=True)
-    at = fields.String(required=True)
-    remedies = fields.List(fields.String(), required=True)
-    rules_version = fields.String(required=True)
     first_month = fields.String(load_default="")  # YYYY-MM, the month of application
 
 
@@ -218,6 +180,18 @@ class SupplementArrivedLateV1(Word):
     due_on = fields.String(required=True)  # the last day for it
 
 
+class HouseholdChangedV1(Word):
+    """家庭状况变化: somebody who was granted this married, divorced or lost their spouse; whoever decided looks again.
+
+    It does not say what happened, nor to whom: the case names the person to those who may see it.
+    """
+
+    type = "subsidy.household_changed.v1"
+    consumers = ("web",)
+    office = fields.Nested(OfficeRef, required=True)  # which decided
+    text = fields.String(required=True)
+
+
 class RedirectApplicationV1(Contract):
     """退回转办: a clerk found that the hukou is in another county now."""
 
@@ -240,12 +214,10 @@ class HukouMovedV1(Word):
     to_division = fields.String(required=True)
 
 
-class ApplicationDroppedV1(Word):
+class ApplicationDroppedV1(deciding.Dropped):
     """已终止: the applicant's withdrawal came before the decision."""
 
     type = "subsidy.application_dropped.v1"
-    consumers = ("intake", "web")
-    at = fields.String(required=True)
 
 
 class PromiseCheckedV1(Word):

@@ -11,7 +11,7 @@ from typing import Any
 from contracts.matters import Matter, every_matter, find_matter
 from shared import clock
 from shared.crypto.keys import NodeKeys, load_keys, new_keys, public_keys
-from shared.directory import Office, Offices, read_offices, sign_directory
+from shared.directory import Office, Offices, read_offices, sign_directory, stem
 from shared.errors import NotFound
 from shared.files import replace_file, write_new
 
@@ -40,12 +40,15 @@ CITIES = (
     City("620100", "兰州", "甘肃", 8620, ("620100",)),
     City("371000", "威海", "山东", 8371, ("371000",)),
 )
+FOREIGN = "foreign"  # the prefix of every document whose number begins with no division
 AUTHORITIES = {  # who guards uniqueness for numbers first assigned there; the 99 block is not real
     "990101": "460200",
     "990102": "321300",
     "990103": "421202",
     "990104": "620100",
     "990105": "371000",
+    **{stem(division): city.code for city in CITIES for division in city.divisions},  # also of certificates' numbers
+    FOREIGN: "460200",
 }
 
 
@@ -128,8 +131,9 @@ def guides(offices: Offices, on: datetime.date) -> dict[str, Any]:
 
 
 def _offices(offices: Offices, matter: Matter, step: Mapping[str, Any], on: datetime.date) -> list[Office]:
+    """Who may do the step; what the accepting office decides itself it decides at any tier."""
     able = [office for office in offices.by_code.values() if office.may(step["verb"], matter.matter, on)]
-    return [office for office in able if office.tier == step["tier"]]
+    return [office for office in able if matter.competence == "accepting" or office.tier == step["tier"]]
 
 
 def _guide(matter: Matter, ask: list[dict[str, str]]) -> dict[str, Any]:

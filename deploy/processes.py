@@ -26,6 +26,8 @@ FULL = (
     Process("subsidy", ("serve", "subsidy"), "subsidy"),
     Process("certificate", ("serve", "certificate"), "certificate", memory_mb=768),
     Process("claims", ("serve", "claims"), "claims"),
+    Process("marriage", ("serve", "marriage"), "marriage"),
+    Process("appointment", ("serve", "appointment"), "appointment"),
     Process("web", ("serve", "web"), "web"),
     RELAY,
     EXCHANGE,

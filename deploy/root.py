@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deploy.homes import DIRECTORY, make_root
+from deploy.homes import DIRECTORY, FOREIGN, make_root
 from shared import clock, regions
 from shared.crypto.keys import public_keys
 from shared.directory import sign_directory, stem
@@ -18,6 +18,8 @@ from shared.files import replace_file
 DRAFT = "directory.draft.json"
 EMPTY: dict[str, Any] = {"version": 0, "issued_at": "", "nodes": [], "authorities": []}
 ROW = {"code": str, "name": str, "divisions": list, "keys": list, "guides": dict}
+PREFIX = re.compile(rf"[0-9]{{2,6}}|{FOREIGN}")
+FIRST_EPOCH = 1
 KEY = ("kid", "purpose", "alg", "jwk", "not_before", "not_after")
 
 
@@ -45,12 +47,56 @@ def add_row(folder: Path, row: Mapping[str, Any]) -> None:
 
 
 def remove_row(folder: Path, code: str) -> None:
-    """Take a node out of the draft. NotFound."""
+    """Take a node out of the draft. NotFound; Refused while it guards a prefix."""
     document = draft(folder)
     left = [node for node in document["nodes"] if node["code"] != code]
     if len(left) == len(document["nodes"]):
         raise NotFound("node_unknown", f"节点目录中没有 {code}")
+    if guarded := [row["prefix"] for row in document["authorities"] if row["node"] == code]:
+        words = (
+            f"{code} 还是号段 {'、'.join(guarded)} 的主管登记处,请先移交,再用 tongban directory authority 改由他处主管"
+        )
+        raise Refused("node_guards", words)
     _write(folder, document | {"nodes": left})
+
+
+def set_authority(folder: Path, prefix: str, code: str) -> dict[str, Any]:
+    """Name in the draft the node that guards a prefix; the row. Its first epoch is 1, another node's the next one.
+
+    Of a later epoch the row also says who guarded it before: from that node alone its ledger is believed.
+    Epochs count from the directory last signed: what is put back before the signature has not happened. NotFound for
+    a node without a row; Refused for what is no prefix, and for a part of one that is guarded already.
+    """
+    document, signed = draft(folder), _by_prefix(_signed(folder))
+    _expect_prefix(prefix, signed)
+    if code not in {node["code"] for node in document["nodes"]}:
+        raise NotFound("node_unknown", f"节点目录中没有 {code},请先 tongban directory add")
+    row = _guarded_by(code, prefix, signed.get(prefix))
+    rows = sorted((_by_prefix(document) | {prefix: row}).values(), key=lambda row: str(row["prefix"]))
+    _write(folder, document | {"authorities": rows})
+    return row
+
+
+def _by_prefix(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {row["prefix"]: dict(row) for row in document["authorities"]}
+
+
+def _guarded_by(code: str, prefix: str, before: Mapping[str, Any] | None) -> dict[str, Any]:
+    if before is None:
+        return {"prefix": prefix, "node": code, "epoch": FIRST_EPOCH}
+    if before["node"] == code:
+        return dict(before)
+    return {"prefix": prefix, "node": code, "epoch": before["epoch"] + 1, "before": before["node"]}
+
+
+def _expect_prefix(prefix: str, signed: Mapping[str, Any]) -> None:
+    """A new ledger begins empty: what a wider prefix guards already must stay with it, or be handed over as a whole."""
+    if not PREFIX.fullmatch(prefix):
+        raise Refused("prefix_malformed", f"号段应为二至六位数字,或者 {FOREIGN}(没有区划的证件)")
+    wider = [known for known in signed if prefix != known and prefix.startswith(known)]
+    if wider and prefix not in signed:
+        words = f"号段 {prefix} 已由 {wider[0]} 的主管登记处负责,单独划出会丢失已有的占用记录;只能整段移交 {wider[0]}"
+        raise Refused("prefix_guarded", words)
 
 
 def sign(folder: Path) -> int:

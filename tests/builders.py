@@ -19,6 +19,7 @@ import contracts.certificate
 import contracts.claims
 import contracts.exchange
 import contracts.intake
+import contracts.marriage
 import contracts.subsidy
 from contracts.envelope import Contract, Json, decode, every_contract
 from contracts.intake import TakeInApplicationV1
@@ -34,6 +35,9 @@ from services.intake.rules.legs import Leg
 from services.intake.store import cases as intake_store
 from services.intake.store import tables as intake_tables
 from services.main import journey
+from services.marriage import service as marriage_service
+from services.marriage.ports import SimulatedMarriageRegistry
+from services.marriage.store import tables as marriage_tables
 from services.subsidy import service as subsidy_service
 from services.subsidy import store as subsidy_store
 from services.subsidy.ports import SimulatedRegistries
@@ -48,13 +52,19 @@ from shared.outbox import Work, Works, message_metadata, parked
 FIVE = ("460200", "321300", "421202", "620100", "371000")
 SANYA, LANZHOU, WEIHAI = "460200", "620100", "371000"
 CONTRACTS = every_contract(
-    contracts.intake, contracts.subsidy, contracts.certificate, contracts.claims, contracts.exchange
+    contracts.intake,
+    contracts.subsidy,
+    contracts.marriage,
+    contracts.certificate,
+    contracts.claims,
+    contracts.exchange,
 )
 TABLES = {
     "intake": intake_tables,
     "subsidy": subsidy_store,
     "certificate": certificate_store,
     "claims": claims_tables,
+    "marriage": marriage_tables,
 }
 
 HE_SHOUTIAN: Json = {
@@ -195,7 +205,8 @@ class Country:
         heard: list[Heard] = []
         doors = {
             "intake": intake_service.doors(SimulatedNotices(node.home / "notices.jsonl")),
-            "subsidy": subsidy_service.doors(_LateRegistries(node.home / "registries.yaml")),
+            "subsidy": subsidy_service.doors(_Late(SimulatedRegistries, node.home / "registries.yaml")),
+            "marriage": marriage_service.doors(_late_marriage_registry(node)),
             "certificate": certificate_service.doors(),
             "claims": claims_service.doors(),
             "web": _desk(heard),
@@ -309,15 +320,19 @@ class Country:
         self.settle()
 
 
-class _LateRegistries:
-    """The simulated registries, read when first asked: most cities of a country decide nothing."""
+class _Late:
+    """A simulated registry, read when first asked: most cities of a country decide nothing."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, make: Callable[..., Any], *paths: Path) -> None:
+        self.make, self.paths = make, paths
 
     def __getattr__(self, name: str) -> Any:
-        self.__dict__["made"] = made = self.__dict__.get("made") or SimulatedRegistries(self.path, timeout_seconds=0.1)
+        self.__dict__["made"] = made = self.__dict__.get("made") or self.make(*self.paths, timeout_seconds=0.1)
         return getattr(made, name)
+
+
+def _late_marriage_registry(node: Node) -> Any:
+    return _Late(SimulatedMarriageRegistry, node.home / "registries.yaml", node.home / "reports.jsonl")
 
 
 def _new_works(node: Node, service: str) -> Works:

@@ -4,7 +4,7 @@ from marshmallow import Schema, fields
 
 from contracts.case import Clock, Leg, Material, OfficeRef, Parties, Reason, Step
 from contracts.certificate import CertificateFace
-from contracts.subsidy import ApplicationDecidedV1, Finding
+from contracts.deciding import Decided
 
 
 class Fault(Schema):
@@ -84,6 +84,7 @@ class Task(Schema):
     verb_name = fields.String(required=True)
     tier = fields.String(required=True)
     offices = fields.List(fields.String(), required=True)
+    ask_office = fields.Nested(OfficeRef, required=True, allow_none=True)  # where a person is held up: never who
     version = fields.Integer(required=True)
     missing_facts = fields.List(fields.Nested(MissingFact), required=True)
     opened_at = fields.String(required=True)
@@ -138,6 +139,19 @@ class WorkItem(Schema):
     closed_by = fields.String(required=True)  # "system": its case went on
 
 
+class RecordedEnding(Schema):
+    """An ending that was recorded; how it goes on stands in the notices, and here for a purpose."""
+
+    ending_id = fields.String(required=True)
+
+
+class EndingView(RecordedEnding):
+    """How far a recorded ending is, and why it was refused."""
+
+    state = fields.String(required=True)  # recorded, sent, ended, restored, refused, rejected
+    reasons = fields.List(fields.Nested(Reason), required=True)
+
+
 class WorkItemPage(Schema):
     """A page of work items, the oldest first."""
 
@@ -146,12 +160,27 @@ class WorkItemPage(Schema):
 
 
 class Versions(Schema):
-    """What `expected_version` must be: `task` for check, review, decide, request_supplement and redirect, else
-    `accepting`."""
+    """What `expected_version` must be: `accepting` for supplement, withdraw, forward and tell, else `task`."""
 
     accepting = fields.Integer(required=True, allow_none=True)
     competent = fields.Integer(required=True, allow_none=True)
     task = fields.Integer(required=True, allow_none=True)
+
+
+class Finding(Schema):
+    """What the rules say: of a `benefit` with its `monthly_amount` (分), or of a `ground` against a registration."""
+
+    benefit = fields.String()
+    monthly_amount = fields.Integer()
+    ground = fields.String()
+    eligible = fields.Boolean(required=True, allow_none=True)  # null: not known yet
+    reasons = fields.List(fields.Nested(Reason), required=True)
+
+
+class Decision(Decided):
+    """The decision, of whichever deciding service."""
+
+    first_month = fields.String()  # YYYY-MM, the month of application; subsidies only
 
 
 class Checked(Schema):
@@ -167,6 +196,7 @@ class Personal(Parties):
     """The persons of a case, and the reasons and findings that may only reach them."""
 
     statement = fields.String(required=True)
+    certificate_no = fields.String(required=True)  # printed on the paper certificate; "" where there is none
     reasons = fields.List(fields.Nested(Reason), required=True)
     missing = fields.List(fields.Nested(Reason), required=True)
     findings = fields.List(fields.Nested(Finding), required=True)
@@ -191,7 +221,7 @@ class CaseView(CaseOutline):
     missing = fields.List(fields.String(), required=True)
     refusal = fields.Nested(Refusal, required=True, allow_none=True)
     result = fields.Nested(Result, required=True, allow_none=True)
-    decision = fields.Nested(ApplicationDecidedV1, required=True, allow_none=True)
+    decision = fields.Nested(Decision, required=True, allow_none=True)
     certificate = fields.Nested(CertificateFace, required=True, allow_none=True)
     notices = fields.List(fields.Nested(Notice), required=True)
     work_items = fields.List(fields.Nested(WorkItem), required=True)

@@ -73,6 +73,8 @@ class MatterView(Schema):
     version = fields.Integer(required=True)
     reach = fields.String(required=True)
     competence = fields.String(required=True)
+    channels = fields.List(fields.String(), required=True)
+    parties = fields.List(fields.String(), required=True)  # roles that apply together, one person each; else empty
     materials = fields.List(fields.Nested(MatterMaterial), required=True)
     forbidden_proofs = fields.List(fields.Nested(ForbiddenProof), required=True)
     questions = fields.List(fields.Nested(MatterQuestion), required=True)

@@ -9,4 +9,6 @@ def doors() -> Doors:
     """All ways into certificate."""
     entrance = Doors("certificate")
     entrance.listen(certificate.IssueCertificateV1)(usecases.issue_certificate)
+    entrance.listen(certificate.RevokeCertificateV1)(usecases.revoke_certificate)
+    entrance.listen(certificate.ReinstateCertificateV1)(usecases.reinstate_certificate)
     return entrance

@@ -19,6 +19,7 @@ certificates = Table(
     Column("name", String(120), nullable=False),
     Column("version", Integer, nullable=False),
     Column("status", String(12), nullable=False),
+    Column("status_at", String(27), nullable=False),  # since when; "": since it was issued
     Column("issuer", JSON, nullable=False),  # contracts.case.OfficeRef
     Column("issuer_code", String(18), nullable=False),
     Column("issued_on", Date, nullable=False),
@@ -54,3 +55,9 @@ def find_certificate(work: Work, case_id: str, certificate_type: str) -> Row[Any
 def add_certificate(work: Work, row: dict[str, Any]) -> None:
     """Register a certificate; the database refuses a second one of the same case, type and version."""
     work.execute(certificates.insert().values(row))
+
+
+def set_status(work: Work, certificate_id: str, status: str, at: str) -> None:
+    """The certificate's status from then on."""
+    mine = update(certificates).where(certificates.c.certificate_id == certificate_id)
+    work.write(mine.values(status=status, status_at=at))

@@ -1,9 +1,9 @@
-"""What may be asked of certificate: issue."""
+"""What may be asked of certificate: issue, revoke, reinstate."""
 
 import datetime
 
 from contracts import certificate as said
-from contracts.envelope import Json
+from contracts.envelope import Contract, Json
 from services.certificate import rules, store
 from shared.errors import OutOfStep
 from shared.outbox import Work
@@ -23,8 +23,41 @@ def issue_certificate(work: Work) -> None:
     row = face | {"case_id": case_id, "case_no": asked["case_no"], "issuer_code": asked["issuer_code"]}
     store.add_certificate(work, row | {"issued_on": issued_on, **personal})
     work.tell(said.CertificateIssuedV1, case_id, {"certificate": face})
+    work.arrived(_awaited(case_id, asked["certificate_type"]))
+
+
+def revoke_certificate(work: Work) -> None:
+    """注销; the row stays. OutOfStep when a later word was heard."""
+    _change_status(work, said.RevokeCertificateV1, "revoked", said.CertificateRevokedV1)
+
+
+def reinstate_certificate(work: Work) -> None:
+    """恢复. OutOfStep when a later word was heard."""
+    _change_status(work, said.ReinstateCertificateV1, "valid", said.CertificateReinstatedV1)
+
+
+def _change_status(work: Work, asked: type[said.OfCertificate], status: str, told: type[Contract]) -> None:
+    """Set the status; a word that overtook the certificate itself waits for it."""
+    wish, case_id = work.data(asked), work.cause.subject if work.cause else ""
+    work.lock(case_id)
+    row = store.find_certificate(work, case_id, wish["certificate_type"])
+    if row is None:
+        work.park(_awaited(case_id, wish["certificate_type"]))
+        return
+    if wish["at"] <= row.status_at:
+        raise OutOfStep("stale", "过时的消息")
+    store.set_status(work, row.certificate_id, status, wish["at"])
+    names = ("certificate_id", "certificate_type", "name", "version", "issuer")
+    face = {name: getattr(row, name) for name in names} | {"issued_on": row.issued_on.isoformat()}
+    work.tell(told, case_id, {"certificate": face | {"status": status, "status_at": wish["at"]}})
+
+
+def _awaited(case_id: str, certificate_type: str) -> str:
+    return f"issued/{certificate_type}/{case_id}"
 
 
 def _face(asked: Json, certificate_id: str) -> Json:
     names = ("certificate_type", "name", "issuer", "issued_on")
-    return {"certificate_id": certificate_id, "version": 1, "status": "valid"} | {n: asked[n] for n in names}
+    return {"certificate_id": certificate_id, "version": 1, "status": "valid", "status_at": ""} | {
+        n: asked[n] for n in names
+    }

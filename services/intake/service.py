@@ -1,9 +1,11 @@
 """Intake's doors: which message leads to which verb."""
 
 import datetime
+from functools import partial
 from typing import Any
 
-from contracts import certificate, exchange, intake, subsidy
+from contracts import certificate, exchange, intake, marriage, subsidy
+from contracts.deciding import Decided, Dropped, StepDone
 from contracts.envelope import Contract, Message, read_data
 from services.intake.ports import Notices, Reply
 from services.intake.store import telling
@@ -37,14 +39,17 @@ COMPETENT = {
     intake.ApplicantToldV1: competent.note_told,
     intake.FileChunkSentV1: materials.keep_chunk,
     subsidy.HukouMovedV1: competent.redirect_application,
-    subsidy.ApplicationDroppedV1: competent.drop_application,
-    subsidy.ApplicationCheckedV1: competent.note_checked,
-    subsidy.ApplicationReviewedV1: competent.note_reviewed,
     subsidy.SupplementNeededV1: competent.ask_supplement,
     subsidy.SupplementLapsedV1: competent.note_lapse,
-    subsidy.ApplicationDecidedV1: competent.note_decision,
     certificate.CertificateIssuedV1: competent.close_application,
 }
+STEPS: dict[type[StepDone], tuple[str, str]] = {  # what a deciding service says was done -> step, moment of clocks
+    subsidy.ApplicationCheckedV1: ("check", "checked"),
+    subsidy.ApplicationReviewedV1: ("review", "reviewed"),
+    marriage.ApplicationExaminedV1: ("examine", "examined"),
+}
+DECISIONS: tuple[type[Decided], ...] = (subsidy.ApplicationDecidedV1, marriage.ApplicationDecidedV1)
+DROPPED: tuple[type[Dropped], ...] = (subsidy.ApplicationDroppedV1, marriage.ApplicationDroppedV1)
 
 
 def doors(house: Notices) -> Doors:
@@ -53,6 +58,7 @@ def doors(house: Notices) -> Doors:
     table: dict[type[Contract], Any] = ACCEPTING | COMPETENT
     for contract, verb in table.items():
         entrance.listen(contract)(verb)
+    _hear_deciders(entrance)
 
     def deliver(works: Works, message: Message) -> Reply | None:
         notice_id = read_data(intake.SendNoticeV1, message.data)["notice_id"]
@@ -76,6 +82,16 @@ def doors(house: Notices) -> Doors:
 
     _keep_time(entrance)
     return entrance
+
+
+def _hear_deciders(entrance: Doors) -> None:
+    """What every deciding service says alike, whichever it is."""
+    for step, (verb, moment) in STEPS.items():
+        entrance.listen(step)(partial(competent.note_step, contract=step, verb=verb, moment=moment))
+    for decision in DECISIONS:
+        entrance.listen(decision)(partial(competent.note_decision, contract=decision))
+    for end in DROPPED:
+        entrance.listen(end)(partial(competent.drop_application, contract=end))
 
 
 def _send_again(works: Works, house: Notices) -> None:

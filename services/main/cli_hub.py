@@ -104,6 +104,24 @@ def remove_row(folder: Path, code: str) -> None:
     click.echo(f"{code} 将不在下一版目录中。")
 
 
+@directory.command("authority")
+@click.argument("folder", type=FOLDER)
+@click.argument("prefix")
+@click.option("--node", "code", required=True, help="Who guards it from the next version on.")
+def set_authority(folder: Path, prefix: str, code: str) -> None:
+    """At the root: who guards uniqueness (一人一事) for numbers that begin with PREFIX, or for `foreign` documents.
+
+    Another node than before begins the next epoch, and rules only once the ledger was handed over to it.
+    """
+    from deploy.root import FIRST_EPOCH
+    from deploy.root import set_authority as guard
+
+    row = guard(folder, prefix, code)
+    click.echo(f"号段 {prefix} 由 {code} 主管,第 {row['epoch']} 任;tongban directory sign 后生效。")
+    if row["epoch"] > FIRST_EPOCH:
+        click.echo("换了主管登记处的,原登记处移交占用记录之前,这一号段暂缓登记。")
+
+
 @directory.command("sign")
 @click.argument("folder", type=FOLDER)
 def sign_directory(folder: Path) -> None:
@@ -137,7 +155,7 @@ def publish_directory(file: Path) -> None:
 @directory.command("show")
 @click.argument("file", type=FILE, required=False)
 def show_directory(file: Path | None) -> None:
-    """The directory in force here, or one in FILE: version, nodes, divisions, keys and how long they are valid."""
+    """The directory in force here, or one in FILE: version, nodes, divisions, keys and how long they are valid, guards."""
     from services.main.join import checked_directory
 
     home = read_settings().home
@@ -147,6 +165,8 @@ def show_directory(file: Path | None) -> None:
         click.echo(f"{code} {node['name']}:区划 {'、'.join(node['divisions'])};指南 {len(node['guides'])} 份")
         for key in node["keys"]:
             click.echo(f"  {key['purpose']} {key['kid']} {key['not_before']} 至 {key['not_after']}")
+    for row in shown.authorities:
+        click.echo(f"号段 {row['prefix']} 由 {row['node']} 主管,第 {row['epoch']} 任")
 
 
 @click.command()

@@ -6,12 +6,13 @@ import io
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from contracts.matters import VERBS, every_matter
+from contracts.deciding import VERBS
+from contracts.matters import every_matter
 from shared import identity, regions
 from shared.directory import OFFICE_COLUMNS, Offices, read_offices
 from shared.errors import Refused
 
-POWERS = ("take_in", *VERBS)
+POWERS = ("take_in", *VERBS, "register_foreign")  # the last: named by the province (婚姻登记条例 第二条)
 TIERS = {"city": "市", "county": "县(区)", "township": "乡镇(街道)", "village": "村(居)"}
 TIERS_OF = {6: ("city", "county"), 9: ("township",), 12: ("village",)}  # by the digits of an office's code
 CODE = re.compile(r"(\d{12}|\d{9}|\d{6})(-[a-z0-9]+)*", re.ASCII)

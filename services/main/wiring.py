@@ -7,10 +7,13 @@ from typing import Any
 
 from sqlalchemy import Engine, MetaData, NullPool, create_engine
 
+from services.appointment import service as appointment
 from services.certificate import service as certificate
 from services.claims import service as claims
 from services.intake import service as intake
 from services.intake.ports import SimulatedNotices
+from services.marriage import service as marriage
+from services.marriage.ports import SimulatedMarriageRegistry
 from services.subsidy import service as subsidy
 from services.subsidy.ports import SimulatedRegistries
 from services.web import service as web
@@ -40,6 +43,10 @@ def _subsidy(node: Node) -> Doors:
     return subsidy.doors(SimulatedRegistries(node.home / "registries.yaml"))
 
 
+def _marriage(node: Node) -> Doors:
+    return marriage.doors(SimulatedMarriageRegistry(node.home / "registries.yaml", node.home / "reports.jsonl"))
+
+
 SERVICES = {
     service.name: service
     for service in (
@@ -47,6 +54,8 @@ SERVICES = {
         Service("subsidy", _subsidy),
         Service("certificate", lambda _node: certificate.doors()),
         Service("claims", lambda _node: claims.doors()),
+        Service("marriage", _marriage),
+        Service("appointment", lambda _node: appointment.doors()),
         Service("web", lambda _node: web.doors(webhook_hosts())),
     )
 }

@@ -81,7 +81,7 @@ def test_a_document_with_a_live_claim_is_not_linked_and_two_people_look(town: To
     [
         (WRONG, WRONG, SUQIAN, "同一个"),
         (RIGHT, HE, SUQIAN, "不由本节点主管"),
-        ({"id_type": "passport", "id_number": "E00000000"} | BARE, HE, SUQIAN, "主管登记处"),
+        ({"id_type": "citizen", "id_number": "110101189001010010"} | BARE, HE, SUQIAN, "主管登记处"),
         ({"id_type": "citizen", "id_number": ""} | BARE, HE, SUQIAN, "每行"),
     ],
 )

@@ -10,9 +10,12 @@ from contracts.envelope import Json
 from contracts.matters import (
     FOLDER,
     FaultyMatter,
+    Matter,
     every_matter,
     find_answer_fault,
+    find_channel_fault,
     find_matter,
+    find_party_fault,
     find_value_fault,
     matter_version,
     read_matter,
@@ -40,7 +43,8 @@ def faulty(**changed: object) -> str:
 
 
 def test_every_matter_of_this_release_can_be_read() -> None:
-    assert {matter.matter for matter in every_matter()} >= {"disability-subsidies", "orphan-recognition"}
+    names = {"disability-subsidies", "orphan-recognition", "marriage-registration"}
+    assert {matter.matter for matter in every_matter()} >= names
     assert len({(m.matter, m.version) for m in every_matter()}) == len(every_matter())
 
 
@@ -117,6 +121,9 @@ def test_a_missing_key_is_named_with_its_file(key: str) -> None:
         ({"clocks": [plain()["clocks"][0] | {"role": "nobody"}]}, "role"),
         ({"registry_checks": None}, "registry_checks"),
         ({"supplement_days": 0}, "supplement_days"),
+        ({"parties": ["groom"]}, "parties"),
+        ({"channels": ["letter"]}, "channels"),
+        ({"channels": []}, "channels"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -135,7 +142,8 @@ def test_what_is_no_yaml_is_named_with_its_file() -> None:
 
 
 def test_every_clock_starts_and_ends_by_a_moment_that_comes() -> None:
-    moments = {"complete", "forwarded", "taken_over", "checked", "reviewed", "decided", "closed", "told"}
+    moments = {"complete", "forwarded", "taken_over", "closed", "told"}
+    moments |= {"checked", "reviewed", "examined", "decided"}
     for matter in every_matter():
         for clock in matter.clocks:
             assert {clock["starts"], clock["ends"]} <= moments
@@ -192,3 +200,50 @@ def test_who_promises_a_card_says_what_is_on_it() -> None:
     for name in ("card_category", "card_grade", "area"):
         assert fault(said | {name: ""}, CARD_PROMISE) == ("answer_missing", f"answers.{name}")
         assert fault(said | {name: ""}) == ("", "")
+
+
+MARRIAGE = matter_version("marriage-registration", 1)
+SUBSIDY = matter_version("disability-subsidies", 1)
+ONE, OTHER = "990102197503120178", "99010419880704022X"
+
+
+def party(role: str, number: str) -> Json:
+    return {"role": role, "id_type": "citizen", "id_number": number}
+
+
+def party_fault(matter: Matter, *parties: Json) -> str:
+    found = find_party_fault(matter, parties)
+    return found.code if found else ""
+
+
+def test_who_applies_together_is_one_person_of_each_role_with_a_document_of_their_own() -> None:
+    couple = (party("applicant", ONE), party("spouse", OTHER))
+    assert party_fault(MARRIAGE, *couple) == ""
+    assert party_fault(MARRIAGE, *reversed(couple)) == ""
+    assert party_fault(MARRIAGE, couple[0]) == party_fault(MARRIAGE, couple[1]) == "party_missing"
+    assert party_fault(MARRIAGE, *couple, party("spouse", "990102196908010597")) == "party_twice"
+    assert party_fault(MARRIAGE, couple[0], party("spouse", ONE)) == "same_person"
+    assert party_fault(MARRIAGE, couple[0], party("spouse", ONE) | {"id_type": "passport"}) == ""
+
+
+def test_other_matters_need_an_applicant_and_whom_they_are_about() -> None:
+    orphan = matter_version("orphan-recognition", 1)
+    assert party_fault(SUBSIDY, party("applicant", ONE)) == ""
+    assert party_fault(SUBSIDY, party("applicant", ONE), party("guardian", ONE)) == ""
+    assert party_fault(SUBSIDY, party("applicant", ONE), party("applicant", ONE)) == "party_twice"
+    assert party_fault(orphan, party("applicant", ONE)) == "party_missing"
+    assert party_fault(orphan, party("applicant", ONE), party("beneficiary", ONE)) == ""
+
+
+def test_a_matter_that_asks_for_presence_is_taken_in_at_counters_only() -> None:
+    assert [find_channel_fault(SUBSIDY, channel) for channel in SUBSIDY.channels] == [None, None, None]
+    assert find_channel_fault(MARRIAGE, "counter") is None
+    for channel in ("online", "channel"):
+        fault = find_channel_fault(MARRIAGE, channel)
+        assert fault is not None
+        assert (fault.code, fault.field) == ("channel_not_allowed", "channel")
+
+
+def test_who_decides_what_it_takes_in_needs_the_power_of_every_step() -> None:
+    assert MARRIAGE.accepting_verbs == ("take_in", "examine", "register")
+    assert SUBSIDY.accepting_verbs == ("take_in",)

@@ -57,7 +57,10 @@ def test_the_tables_of_our_own_cities_have_no_fault(city: Any) -> None:
         ({"division": "699999"}, "没有这个区划代码"),
         ({"division": "620199001"}, "没有这个区划代码"),
         ({"powers": "take_in"}, "应写成 环节:事项"),
-        ({"powers": "take_in:* rule:*"}, "powers 权限“rule:*”的环节应为 take_in、check、review、decide 之一"),
+        (
+            {"powers": "take_in:* rule:*"},
+            "powers 权限“rule:*”的环节应为 take_in、check、review、decide、examine、register、register_foreign 之一",
+        ),
         ({"powers": "check:marriage"}, "powers 权限“check:marriage”的事项不在事项清单中"),
         ({"organisation_code": "11620102XYN0012367"}, "校验码不对"),
         ({"organisation_code": "none"}, "organisation_code none: 统一社会信用代码应为18位"),

@@ -9,7 +9,7 @@ from services.web.api.problems import HTTP
 from tests.house.sources import python, whole_tree
 from tests.web.scene import Scene, show_first_versions
 
-ERRORS = {"Refused", "NotFound", "OutOfStep", "Denied", "AnswerFault"}
+ERRORS = {"Refused", "NotFound", "OutOfStep", "Denied", "FormFault"}
 ELSEWHERE = {"fields_invalid"}  # made where marshmallow's findings become a problem
 
 

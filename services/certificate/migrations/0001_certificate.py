@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=120), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("status", sa.String(length=12), nullable=False),
+        sa.Column("status_at", sa.String(length=27), nullable=False),
         sa.Column("issuer", sa.JSON(), nullable=False),
         sa.Column("issuer_code", sa.String(length=18), nullable=False),
         sa.Column("issued_on", sa.Date(), nullable=False),

@@ -67,8 +67,9 @@ class Meeting:
 def authority_of(id_type: str, id_number: str, table: Iterable[Mapping[str, Any]]) -> Authority:
     """Who guards uniqueness for a document: by the six digits first given, the longest prefix first.
 
-    A marriage's six digits are those of its first certificate's number. Where no row fits, Refused
-    `authority_missing`: nobody may be registered before somebody guards it. It says nothing about competence or hukou.
+    A marriage's six digits are those of its first certificate's number; what has none is guarded by FOREIGN, and only
+    that: a row that is added later begins empty. Where no row fits, Refused `authority_missing`: nobody may be
+    registered before somebody guards it. It says nothing about competence or hukou.
     """
     rows = {str(row["prefix"]): row for row in table}
     for prefix in _prefixes(id_type, id_number):
@@ -85,8 +86,7 @@ def _prefixes(id_type: str, id_number: str) -> list[str]:
         digits = id_number.lstrip("JB")[:6]
     else:
         digits = ""
-    own = [digits[:length] for length in range(len(digits), 1, -1)] if digits.isdigit() else []
-    return [*own, FOREIGN]
+    return [digits[:length] for length in range(len(digits), 1, -1)] if digits.isdigit() else [FOREIGN]
 
 
 def first_guard(authority: Authority, us: str) -> Guard | None:
@@ -97,7 +97,7 @@ def first_guard(authority: Authority, us: str) -> Guard | None:
 
 
 def meet(guard: Guard | None, epoch: int, listed: Authority | None, *, ends: bool = False) -> Meeting:
-    """How a wish of that epoch is met here. `listed`: the directory's row; `ends`: the wish only ends a claim.
+    """How a wish of that epoch is met here. `listed`: the directory's row; `ends`: its holder ends a claim.
 
     An older epoch is sent on, never ruled on: whoever asks must know the authority that rules now.
     """
@@ -116,6 +116,14 @@ def meet(guard: Guard | None, epoch: int, listed: Authority | None, *, ends: boo
     if guard.duty is Duty.RECOVERING and not ends:
         return Meeting(Answer.DEFER, RECOVERING)
     return Meeting(Answer.RULE)
+
+
+def may_end_unasked(guard: Guard | None) -> bool:
+    """Whether a lease's end or a person's wish may end a claim here now, without its holder.
+
+    Not while the ledger is restored: what looks held there may be locked, and its holder is about to say so.
+    """
+    return guard is not None and guard.duty is Duty.ACTIVE
 
 
 def freeze(guard: Guard, successor: str) -> Guard:

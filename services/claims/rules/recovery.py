@@ -33,9 +33,13 @@ def restate(attempt: Attempt) -> Restatement:
     tokens = tuple(claim_id for claim_id, _ in attempt.claims)
     if attempt.step in (Step.LOCKED, Step.ISSUED):
         return Restatement(Said(attempt), locked=tokens)
-    given_up = attempts.release(attempt)
-    lost = ((LOST[attempt.step], ()),) if attempt.step in LOST else ()
-    return Restatement(dataclasses.replace(given_up, words=(*given_up.words, *lost)), ended=tokens)
+    return Restatement(attempts.release(attempt), ended=tokens)
+
+
+def give_up(attempt: Attempt) -> Said:
+    """As `restate` of what is half done, and whoever asked for it is told that it is lost."""
+    said = restate(attempt).said
+    return dataclasses.replace(said, words=(*said.words, (LOST[attempt.step], ())))
 
 
 def hear_locked(live: Claim | None, restated: Claim, *, ended: bool, heard: bool = False) -> Ruling:

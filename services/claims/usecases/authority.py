@@ -9,7 +9,7 @@ from contracts import claims as said
 from contracts.claim_kinds import ClaimKind
 from contracts.envelope import Contract, Json
 from services.claims.rules import ledger as rules
-from services.claims.rules.guard import Authority, Duty
+from services.claims.rules.guard import Authority, may_end_unasked
 from services.claims.rules.ledger import Claim, Ruling, State, Verdict
 from services.claims.store import ledger as store
 from services.claims.store.ledger import Entry
@@ -208,7 +208,7 @@ def sweep(work: Work, claim_id: str, prefix: str) -> None:
     """
     lock_prefix(work, prefix, shared=True)
     guard, entry = store.find_claim(work, claim_id, prefix)
-    if guard is None or entry is None or entry.live is None or guard.duty is not Duty.ACTIVE:
+    if guard is None or entry is None or entry.live is None or not may_end_unasked(guard):
         raise OutOfStep("claim_ended", "此占用已经结束,或其账目正在移交或恢复")
     rules.sweep(entry.live, work.now)
     store.end_claim(work, entry.live, "lease_ended")

@@ -6,7 +6,7 @@ from contracts import claims as said
 from contracts.claim_kinds import claim_kinds
 from contracts.envelope import Contract, Json
 from services.claims.rules import ledger as rules
-from services.claims.rules.guard import Duty
+from services.claims.rules.guard import may_end_unasked
 from services.claims.store import ledger as store
 from services.claims.store.ledger import Entry
 from services.claims.usecases import authority, subjects
@@ -80,7 +80,7 @@ def drop_claim(work: Work) -> None:
     guard, found = with_guard(work, asked["prefix"], listed, find)
     expect_ledger(work, guard, asked["epoch"], listed)
     _record(work, source(work), asked["office"], DROP, subject)
-    deferred = "" if guard is None or guard.duty is Duty.ACTIVE else str(guard.duty)
+    deferred = str(guard.duty) if guard is not None and not may_end_unasked(guard) else ""
     dropped = not deferred and _drop(work, found, asked["epoch"])
     data = {"kind": asked["kind"], "found": dropped, "deferred": deferred}
     work.tell(said.ClaimDroppedV1, case_of(work), data, to=source(work))

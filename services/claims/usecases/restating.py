@@ -50,4 +50,4 @@ def _give_up(work: Work, attempt_id: str, case_id: str, prefix: str) -> None:
         return
     number = next(wish.number for wish in kept.wishes if wish.prefix == prefix)
     after = dataclasses.replace(kept, why=kept.why or WHY)
-    go_on(work, kept, after, recovery.restate(kept.attempt).said, {"number": number, "why": rules.ENDED})
+    go_on(work, kept, after, recovery.give_up(kept.attempt), {"number": number, "why": rules.ENDED})

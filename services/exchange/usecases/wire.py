@@ -5,10 +5,12 @@ import json
 import re
 from dataclasses import dataclass, replace
 
+import contracts.appointment
 import contracts.certificate
 import contracts.claims
 import contracts.exchange
 import contracts.intake
+import contracts.marriage
 import contracts.subsidy
 from contracts.envelope import (
     Contract,
@@ -33,7 +35,13 @@ from shared.errors import Denied
 from shared.logs import trace_id
 
 CONTRACTS = every_contract(
-    contracts.intake, contracts.subsidy, contracts.certificate, contracts.claims, contracts.exchange
+    contracts.intake,
+    contracts.subsidy,
+    contracts.marriage,
+    contracts.certificate,
+    contracts.claims,
+    contracts.appointment,
+    contracts.exchange,
 )
 HANDS_OVER = ApplicationForwardedV1.type
 EARLY = "case_unknown"  # what is said of a case may overtake what opens it

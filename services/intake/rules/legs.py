@@ -50,8 +50,8 @@ MOVES: Mapping[tuple[str, str], tuple[frozenset[State], State]] = {
         frozenset({S.FORWARDED, S.IN_PROGRESS, S.SUPPLEMENT_REQUIRED}),
         S.WITHDRAWING,
     ),
-    ("accepting", "withdraw"): (
-        frozenset({S.TAKEN_IN, S.SUPPLEMENT_REQUIRED, S.NEEDS_ATTENTION, S.WITHDRAWING}),
+    ("accepting", "withdraw"): (  # in progress: where the deciding office itself has it ended, as one of two withdraws
+        frozenset({S.TAKEN_IN, S.IN_PROGRESS, S.SUPPLEMENT_REQUIRED, S.NEEDS_ATTENTION, S.WITHDRAWING}),
         S.WITHDRAWN,
     ),
     ("accepting", "decline"): (frozenset({S.FORWARDED, S.WITHDRAWING}), S.NOT_ACCEPTED),
@@ -224,6 +224,8 @@ STEP_NAMES: Mapping[str, str] = {  # of every verb that stands in a timeline
     "check": "初审",
     "review": "审核",
     "decide": "审定",
+    "examine": "审查",
+    "register": "登记",
     "close": "办结",
     "tell": "告知",
 }

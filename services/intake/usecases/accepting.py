@@ -5,7 +5,15 @@ import datetime
 
 from contracts import intake as said
 from contracts.envelope import Json
-from contracts.matters import AnswerFault, Matter, find_answer_fault, find_matter, promised
+from contracts.matters import (
+    FormFault,
+    Matter,
+    find_answer_fault,
+    find_channel_fault,
+    find_matter,
+    find_party_fault,
+    promised,
+)
 from services.intake.ports import Reply
 from services.intake.rules import form
 from services.intake.rules import legs as rules
@@ -31,7 +39,7 @@ def take_in_application(work: Work) -> None:
     office = _expect_power(work, matter, facts["accepting_office"]["code"])
     subject = _expect_parties(matter, personal["parties"], facts, work.today)
     _expect_materials(work, matter, facts["materials"], asked["actor"])
-    _expect_answers(find_answer_fault(matter, personal["answers"], promised(facts["materials"])))
+    _expect(find_answer_fault(matter, personal["answers"], promised(facts["materials"])))
     division = _competent_division(work, matter, office, subject, asked["place_division"])
     holder = work.node.directory.node_of(division)
     form.expect_reach(matter.reach, work.node.code, holder)
@@ -61,22 +69,24 @@ def _matter_of(facts: Json) -> Matter:
     matter = find_matter(facts["matter"], datetime.date.fromisoformat(facts["applied_on"]))
     if matter is None or matter.version != facts["matter_version"]:
         raise Refused("matter_unknown", "没有这个事项或该事项当日尚未生效,请在事项清单中选择", field="matter")
+    _expect(find_channel_fault(matter, facts["channel"]))
     return matter
 
 
 def _expect_power(work: Work, matter: Matter, office_code: str) -> Office:
     office = work.node.offices.get(office_code)
-    if not office.may("take_in", matter.matter, work.today):
+    if not case.may_take_in(office, matter, work.today):
         raise Denied("office_without_power", f"{office.name}无权收取此事项的申请", field="office")
     return office
 
 
 def _expect_parties(matter: Matter, parties: list[Json], facts: Json, on: datetime.date) -> Json:
-    """Every party well-formed, the subject there, the consents given; the subject."""
+    """Every party well-formed, all there whom the matter needs, the consents given; the subject."""
     ages = [_normalised(party, on) for party in parties]
     child = any(age is not None and age < CHILD_BELOW for age in ages)
     form.expect_consents(facts["consents"], child)
     form.expect_agency(parties, on)
+    _expect(find_party_fault(matter, parties))
     return dict(form.find_subject(parties, matter.subject_role))
 
 
@@ -86,7 +96,7 @@ def _expect_materials(work: Work, matter: Matter, brought: list[Json], actor: Js
     materials.expect_uploaded(work, brought)
 
 
-def _expect_answers(fault: AnswerFault | None) -> None:
+def _expect(fault: FormFault | None) -> None:
     if fault:
         raise Refused(fault.code, fault.words, basis=fault.basis, field=fault.field)
 
@@ -180,7 +190,7 @@ def supplement_application(work: Work) -> None:
 def _with_answers(work: Work, kept: Case, answers: Json, brought: list[Json]) -> Case:
     """The case with what was answered now in the place of earlier answers; Refused where the whole cannot stand."""
     both = kept.personal["answers"] | answers
-    _expect_answers(find_answer_fault(case.matter_of(kept), both, promised(brought)))
+    _expect(find_answer_fault(case.matter_of(kept), both, promised(brought)))
     return case.keep_answers(work, kept, answers)
 
 

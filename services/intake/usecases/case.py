@@ -1,6 +1,7 @@
 """What all verbs of intake share: reading a case, changing a leg, noting a step, hearing messages in order."""
 
 import dataclasses
+import datetime
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -80,10 +81,21 @@ def keep_answers(work: Work, kept: Case, answers: Json) -> Case:
     return dataclasses.replace(kept, personal=personal)
 
 
-def competent_offices(work: Work, matter: Matter, division: str) -> list[Office]:
-    """The offices here where the matter's first step is done for that division; none unless every step can be."""
+def competent_offices(work: Work, matter: Matter, division: str, accepting: Json) -> list[Office]:
+    """The offices here where the matter's first step is done for that division; none unless every step can be.
+
+    What the `accepting` office (contracts.case.OfficeRef) decides itself no other can, of whatever tier it is.
+    """
+    if matter.competence == "accepting":
+        own = work.node.offices.by_code.get(accepting["code"]) if accepting["node"] == work.node.code else None
+        return [own] if own and may_take_in(own, matter, work.today) else []
     steps = [_offices_for(work, matter, step, division) for step in matter.steps]
     return steps[0] if all(steps) else []
+
+
+def may_take_in(office: Office, matter: Matter, on: datetime.date) -> bool:
+    """Whether the office may take the matter in on that day; where it decides itself it needs every step's power."""
+    return all(office.may(verb, matter.matter, on) for verb in matter.accepting_verbs)
 
 
 def _offices_for(work: Work, matter: Matter, step: Mapping[str, Any], division: str) -> list[Office]:
@@ -93,7 +105,7 @@ def _offices_for(work: Work, matter: Matter, step: Mapping[str, Any], division: 
 
 def competent_ref(work: Work, kept: Case) -> Json:
     """The office here that speaks for the case, as contracts.case.OfficeRef."""
-    offices = competent_offices(work, matter_of(kept), kept.division)
+    offices = competent_offices(work, matter_of(kept), kept.division, kept.facts["accepting_office"])
     return office_ref(work, offices[0]) if offices else nearby(work)
 
 

@@ -2,10 +2,13 @@
 
 import dataclasses
 import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from contracts import certificate as certificate_contracts
 from contracts import intake as said
 from contracts import subsidy as subsidy_contracts
+from contracts.deciding import Decided, Dropped, StepDone
 from contracts.envelope import Json
 from contracts.matters import Matter, matter_version
 from services.intake.rules import form
@@ -18,6 +21,8 @@ from shared import calendar, clock
 from shared.directory import Office
 from shared.errors import OutOfStep, Refused
 from shared.outbox import Work
+
+REFUSE = "decide"  # the step of a timeline in which something is refused, whichever step of the matter that was
 
 
 def take_over_application(work: Work) -> None:
@@ -42,7 +47,7 @@ def _take_over(work: Work, told: Json, personal: Json, matter: Matter) -> None:
     facts = told["case"]
     index = store.person_index(work, dict(form.find_subject(personal["parties"], matter.subject_role)))
     leg = rules.start_clocks(_competent_leg(work, told), "taken_over", matter.clocks, work.today, calendar.standard())
-    here = case.competent_offices(work, matter, told["division"])
+    here = case.competent_offices(work, matter, told["division"], facts["accepting_office"])
     if not here:
         why = Refused("no_competent_office", "接办地没有此事项的办理机构", basis=matter.legal_basis[0])
         _decline(work, leg, why, facts["accepting_office"])
@@ -130,15 +135,15 @@ def note_withdrawal(work: Work) -> None:
     case.note_told(work, case.id_of(work), told["leg"], [told["step"]])
 
 
-def drop_application(work: Work) -> None:
+def drop_application(work: Work, contract: type[Dropped]) -> None:
     """撤回 in time: end the case here and say so."""
-    told = work.data(subsidy_contracts.ApplicationDroppedV1)
+    told = work.data(contract)
     leg = case.decider_said(work, told["version"], while_supplementing=True)
     if leg is None:
         return
     leg = case.change(work, leg, case.end(leg, work, "withdraw"))
     office = case.competent_ref(work, store.get_case(work, leg.case_id))
-    done = case.note(work, leg, "end_withdrawn", office)
+    done = case.note(work, leg, "end_withdrawn", office, why=told.get("note", ""))
     case.tell_closed(work, leg, case.without_certificate("withdrawn"), [], done)
 
 
@@ -155,8 +160,8 @@ def redirect_application(work: Work) -> None:
     work.tell(said.ApplicationRedirectedV1, leg.case_id, data, to=leg.peer_node)
 
 
-def note_step(work: Work, contract: type[subsidy_contracts.StepDoneV1], verb: str, moment: str) -> None:
-    """初审、审核 done: end and start the clocks that hang on it, tell the accepting office."""
+def note_step(work: Work, contract: type[StepDone], verb: str, moment: str) -> None:
+    """初审、审核、审查 done: end and start the clocks that hang on it, tell the accepting office."""
     told = work.data(contract)
     leg = case.decider_said(work, told["version"])
     if leg is None:
@@ -165,16 +170,6 @@ def note_step(work: Work, contract: type[subsidy_contracts.StepDoneV1], verb: st
     moved = rules.end_clocks(rules.move(leg, "progress"), moment, specs, _day_of(told))
     leg = case.change(work, leg, rules.start_clocks(moved, moment, specs, _day_of(told), calendar.standard()))
     _note_and_tell(work, leg, verb, told)
-
-
-def note_checked(work: Work) -> None:
-    """已初审."""
-    note_step(work, subsidy_contracts.ApplicationCheckedV1, "check", "checked")
-
-
-def note_reviewed(work: Work) -> None:
-    """已审核."""
-    note_step(work, subsidy_contracts.ApplicationReviewedV1, "review", "reviewed")
 
 
 def ask_supplement(work: Work) -> None:
@@ -208,18 +203,22 @@ def _gone_on(leg: Leg, on: datetime.date) -> Leg:
     return rules.resume_clocks(rules.move(leg, "supplement"), on, calendar.standard())
 
 
-def note_decision(work: Work) -> None:
-    """审定: keep the decision; the case closes when its certificate is there."""
-    told = work.data(subsidy_contracts.ApplicationDecidedV1)
+def note_decision(work: Work, contract: type[Decided]) -> None:
+    """审定、登记: keep the decision; the case closes when its certificate is there, or at once where none comes."""
+    told = work.data(contract)
     leg = case.decider_said(work, told["version"])
     if leg is None:
         return
-    why = work.personal(subsidy_contracts.ApplicationDecidedV1)["reasons"]
-    store.set_outcome(work, leg.case_id, case.without_certificate(told["result"], told["remedies"]), why)
-    specs = case.matter_of(store.get_case(work, leg.case_id)).clocks
-    leg = case.change(work, leg, rules.end_clocks(rules.move(leg, "decide"), "decided", specs, _day_of(told)))
-    _note_and_tell(work, leg, "decide", told)
-    work.arrived(f"decided/{leg.case_id}")
+    why, granted = work.personal(contract)["reasons"], told["result"] == "granted"
+    outcome = case.without_certificate(told["result"], told["remedies"])
+    store.set_outcome(work, leg.case_id, outcome, why)
+    matter = case.matter_of(store.get_case(work, leg.case_id))
+    leg = case.change(work, leg, rules.end_clocks(rules.move(leg, "decide"), "decided", matter.clocks, _day_of(told)))
+    _note_and_tell(work, leg, matter.steps[-1]["verb"] if granted else REFUSE, told)
+    if granted or matter.output["refusals"]:
+        work.arrived(f"decided/{leg.case_id}")
+    else:
+        _close(work, leg, outcome, why, told["office"])
 
 
 def _day_of(told: Json) -> datetime.date:
@@ -228,7 +227,7 @@ def _day_of(told: Json) -> datetime.date:
 
 
 def _note_and_tell(work: Work, leg: Leg, verb: str, told: Json) -> None:
-    done = case.step(leg, verb, told["office"], told["at"])
+    done = case.step(leg, verb, told["office"], told["at"], told.get("note", ""))
     store.add_steps(work, leg.case_id, [done])
     case.progress(work, leg, done)
 
@@ -242,11 +241,15 @@ def close_application(work: Work) -> None:
             raise OutOfStep("stale", "过时的消息")
         work.park(f"decided/{leg.case_id}")
         return
-    leg = case.change(work, leg, case.end(leg, work, "close"))
     kept = store.get_case(work, leg.case_id)
-    outcome = dict(kept.outcome) | {"certificate_id": face["certificate_id"], "certificate_name": face["name"]}
-    done = case.note(work, leg, "close", face["issuer"], why=face["certificate_id"])
-    case.tell_closed(work, leg, outcome, kept.reasons, done)
+    named = {"certificate_id": face["certificate_id"], "certificate_name": face["name"]}
+    _close(work, leg, dict(kept.outcome) | named, kept.reasons, face["issuer"])
+
+
+def _close(work: Work, leg: Leg, outcome: Json, reasons: Sequence[Mapping[str, Any]], office: Json) -> None:
+    leg = case.change(work, leg, case.end(leg, work, "close"))
+    done = case.note(work, leg, "close", office, why=outcome["certificate_id"])
+    case.tell_closed(work, leg, outcome, reasons, done)
 
 
 def note_told(work: Work) -> None:

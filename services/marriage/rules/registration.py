@@ -67,10 +67,12 @@ def begin(attempt: str) -> Move:
 
 
 def reserve_again(now: Registration, attempt: str) -> Move:
-    """再次预留, under a new attempt. OutOfStep while an attempt lives, or when all is over."""
-    if now.state not in OPEN or now.hold is not Hold.NONE or attempt == now.attempt:
+    """再次预留, under a new attempt, for which the registry is asked anew. OutOfStep while one lives, or when all is over."""
+    if now.state not in OPEN or attempt == now.attempt:
         raise _stale()
-    return Move(dataclasses.replace(now, hold=Hold.ASKED, attempt=attempt), Wish.RESERVE)
+    if now.hold is not Hold.NONE:
+        raise OutOfStep("hold_lives", "双方已预留或正在预留,不用再次预留,请刷新后查看")
+    return Move(dataclasses.replace(now, hold=Hold.ASKED, attempt=attempt, cleared=False), Wish.RESERVE)
 
 
 def note_held(now: Registration, attempt: str) -> Move:
@@ -94,6 +96,8 @@ def examine(now: Registration) -> Move:
 
 def register(now: Registration) -> Move:
     """登记: the registrar has signed; what is missing now are the national registry's word and the locks."""
+    if now.state is State.REGISTERING:
+        raise OutOfStep("signed_already", "登记员已签字,系统正在完成登记,请刷新后查看")
     if now.state is not State.EXAMINED:
         raise _stale()
     return Move(dataclasses.replace(now, state=State.REGISTERING))
@@ -104,6 +108,17 @@ def clear(now: Registration, attempt: str) -> Move:
     if now.state is not State.REGISTERING or now.attempt != attempt:
         raise _stale()
     return _confirmed_if_ready(dataclasses.replace(now, cleared=True))
+
+
+def note_spouse(now: Registration) -> Move:
+    """已有配偶: the signature is void, so that the registrar can refuse, or sign anew once the record is put right.
+
+    OutOfStep when the locks are asked for already: then the registry had said "none".
+    """
+    if now.state not in OPEN or now.hold is Hold.CONFIRMING:
+        raise _stale()
+    state = State.EXAMINED if now.state is State.REGISTERING else now.state
+    return Move(dataclasses.replace(now, state=state, cleared=False))
 
 
 def note_locked(now: Registration, attempt: str) -> Move:

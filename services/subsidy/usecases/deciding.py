@@ -7,6 +7,7 @@ from typing import Any
 
 from contracts import certificate as certificate_contracts
 from contracts import subsidy as said
+from contracts.deciding import StepDone
 from contracts.envelope import Contract, Json
 from services.subsidy import store
 from services.subsidy.rules import application as rules
@@ -21,7 +22,7 @@ from shared.directory import Office
 from shared.errors import Refused
 from shared.outbox import Work
 
-DONE: dict[str, type[said.StepDoneV1]] = {"check": said.ApplicationCheckedV1, "review": said.ApplicationReviewedV1}
+DONE: dict[str, type[StepDone]] = {"check": said.ApplicationCheckedV1, "review": said.ApplicationReviewedV1}
 RULES_VERSION = "disability-subsidies/1"
 SHARED = "政务数据共享条例(国务院令第809号)"
 PAPERS: Mapping[str, str] = {  # what a paper shows -> the material it is

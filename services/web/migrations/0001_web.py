@@ -43,6 +43,7 @@ def upgrade() -> None:
         sa.Column("certificate_id", sa.String(length=100), nullable=False),
         sa.Column("case_id", sa.String(length=36), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("status_at", sa.String(length=27), nullable=False),
         sa.Column("face", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("certificate_id"),
     )

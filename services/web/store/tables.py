@@ -123,8 +123,8 @@ tasks = Table(
     Column("case_id", String(36), primary_key=True),
     Column("leg_no", Integer, nullable=False),
     Column("version", Integer, nullable=False),  # the deciding service's, to be expected by the next act
-    Column("task", JSON, nullable=False),  # contracts.subsidy.Task; {} when nothing is to be done
-    Column("findings", Sealed("web.tasks.findings"), nullable=True),  # contracts.subsidy.Finding
+    Column("task", JSON, nullable=False),  # contracts.deciding.Task and ask_office; {} when nothing is to be done
+    Column("findings", Sealed("web.tasks.findings"), nullable=True),  # the Finding of whichever service decides
     Column("missing_facts", JSON, nullable=False),
     Column("opened_at", String(27), nullable=False),
 )
@@ -140,7 +140,7 @@ decisions = Table(
     Column("case_id", String(36), primary_key=True),
     Column("leg_no", Integer, nullable=False),
     Column("version", Integer, nullable=False),
-    Column("decision", JSON, nullable=False),  # contracts.subsidy.ApplicationDecidedV1
+    Column("decision", JSON, nullable=False),  # contracts.deciding.Decided
 )
 results = Table(
     "results",
@@ -165,6 +165,7 @@ certificates = Table(
     Column("certificate_id", String(100), primary_key=True),
     Column("case_id", String(36), nullable=False, index=True),
     Column("version", Integer, nullable=False),
+    Column("status_at", String(27), nullable=False),
     Column("face", JSON, nullable=False),  # contracts.certificate.CertificateFace
 )
 notices = Table(

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, tuple_, update
 
 from contracts.envelope import Json
+from contracts.matters import parties_of
 from services.web.rules import Mark
 from services.web.store.tables import (
     case_people,
@@ -27,7 +28,7 @@ from shared.crypto.keys import NodeKeys
 from shared.crypto.sealing import blind_index
 from shared.outbox import Work
 
-SUBJECTS = ("applicant", "beneficiary")  # under whose numbers a case is found
+SUBJECTS = ("applicant", "beneficiary")  # under whose numbers a case is found, beside those who apply together
 NEWER_WORD = ("leg_no", "version")  # a later leg knows better, and on a leg its later word
 
 THIS_CASE = cases.c.case_id == bindparam("of_case")
@@ -48,7 +49,7 @@ def add_case(work: Work, case_id: str, facts: Mapping[str, Any], personal: Json,
     brought = _material_rows(case_id, facts["materials"])
     if brought:
         work.execute(insert(materials), brought)
-    named = _people_rows(work, case_id, personal["parties"])
+    named = _people_rows(work, case_id, facts, personal["parties"])
     if named:
         work.execute(insert(case_people), named)
 
@@ -58,7 +59,7 @@ def open_case(work: Work, case_id: str, facts: Mapping[str, Any], personal: Json
     work.add_new(cases, [_case_row(work, case_id, facts, None, "")])
     add_materials(work, case_id, facts["materials"])
     if personal is not None and work.change(NAME_PEOPLE, {"of_case": case_id, "personal": personal}):
-        work.add_new(case_people, _people_rows(work, case_id, personal["parties"]))
+        work.add_new(case_people, _people_rows(work, case_id, facts, personal["parties"]))
 
 
 def _case_row(work: Work, case_id: str, facts: Mapping[str, Any], personal: Json | None, taken_in_by: str) -> Json:
@@ -78,8 +79,11 @@ def _case_row(work: Work, case_id: str, facts: Mapping[str, Any], personal: Json
     return row | empty
 
 
-def _people_rows(work: Work, case_id: str, parties: Iterable[Mapping[str, Any]]) -> list[Json]:
-    subjects = [party for party in parties if party["role"] in SUBJECTS]
+def _people_rows(
+    work: Work, case_id: str, facts: Mapping[str, Any], parties: Iterable[Mapping[str, Any]]
+) -> list[Json]:
+    roles = {*SUBJECTS, *parties_of(facts["matter"], facts["matter_version"])}
+    subjects = [party for party in parties if party["role"] in roles]
     indexes = [person_index(work.node.keys, party["id_type"], party["id_number"]) for party in subjects]
     named = zip(subjects, indexes, strict=True)
     return [{"case_id": case_id, "person_index": index, "role": party["role"]} for party, index in named]
@@ -163,9 +167,9 @@ def keep_decision(work: Work, case_id: str, decision: Json) -> None:
 
 
 def keep_certificate(work: Work, case_id: str, face: Json) -> None:
-    """The newest version of a certificate's face."""
+    """The newest version of a certificate's face, with the newest word on its status."""
     row = {"certificate_id": face["certificate_id"], "case_id": case_id, "version": face["version"], "face": face}
-    work.keep_newest(certificates, row)
+    work.keep_newest(certificates, row | {"status_at": face["status_at"]}, ("version", "status_at"))
 
 
 def add_notice(work: Work, message_id: str, about: str, kind: str, data: Json) -> None:

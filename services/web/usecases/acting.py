@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from contracts import intake, subsidy
+from contracts import intake, marriage, subsidy
 from contracts.envelope import Contract, Json
 from services.web import rules
 from services.web.rules import Case, Principal
@@ -17,17 +17,31 @@ COMMANDS: Mapping[str, type[Contract]] = {
     "review": subsidy.ReviewApplicationV1,
     "decide": subsidy.DecideApplicationV1,
     "request_supplement": subsidy.RequestSupplementV1,
+    "examine": marriage.ExamineApplicationV1,
+    "register": marriage.RegisterMarriageV1,
+    "reserve_again": marriage.ReserveAgainV1,
+    "examine_divorce": marriage.ExamineDivorceV1,
+    "register_divorce": marriage.RegisterDivorceV1,
+    "withdraw_divorce": marriage.WithdrawDivorceV1,
     "supplement": intake.SupplementApplicationV1,
     "withdraw": intake.WithdrawApplicationV1,
     "redirect": subsidy.RedirectApplicationV1,
     "forward": intake.ForwardApplicationV1,
     "tell": intake.TellApplicantV1,
 }
+DIVORCE = "divorce-registration"
+OF_DIVORCE = {"examine": "examine_divorce", "register": "register_divorce"}  # the same acts, on other papers
 NEEDS: Mapping[str, tuple[str, ...]] = {  # act -> what must be said beyond act and expected_version
     "check": ("approve",),
     "review": ("approve",),
     "decide": ("approve",),
     "request_supplement": ("missing",),
+    "examine": ("approve", "heard", "kinship"),
+    "register": ("approve",),
+    "reserve_again": (),
+    "examine_divorce": ("approve", "papers"),
+    "register_divorce": ("approve", "papers"),
+    "withdraw_divorce": ("number",),
     "supplement": (),
     "withdraw": (),
     "redirect": ("to_division", "reason"),
@@ -39,6 +53,12 @@ PERSONAL: Mapping[str, tuple[str, ...]] = {  # act -> what only the command's se
     "review": ("reasons", "shown"),
     "decide": ("reasons", "shown"),
     "request_supplement": ("missing",),
+    "examine": ("heard", "kinship", "reasons"),
+    "register": ("reasons",),
+    "reserve_again": (),
+    "examine_divorce": ("papers", "reasons"),
+    "register_divorce": ("papers", "reasons"),
+    "withdraw_divorce": ("number",),
     "supplement": ("answers",),
     "withdraw": ("reason",),
     "redirect": ("reason",),
@@ -50,6 +70,10 @@ MAY_SAY: Mapping[str, tuple[str, ...]] = {
     "check": ("approve", "reasons", "shown"),
     "review": ("approve", "reasons", "shown"),
     "decide": ("approve", "reasons", "shown"),
+    "examine": ("approve", "heard", "kinship", "reasons"),
+    "register": ("approve", "reasons"),
+    "examine_divorce": ("approve", "papers", "reasons"),
+    "register_divorce": ("approve", "papers", "reasons"),
     "supplement": ("materials", "answers"),
     "withdraw": ("reason", "supplement_lapsed"),
 }
@@ -61,19 +85,32 @@ def act(work: Work, who: Principal, case_id: str, asked: Json, key: str) -> None
     NotFound, Denied, OutOfStep or Refused name what is wrong; whether the act comes in time is for the case's owner to
     say.
     """
-    verb = asked["act"]
+    verb: str = asked["act"]
     rules.expect_act_allowed(who.kind, verb)
     body_index = index_of_body(work, f"act/{case_id}", asked)
     if find_repeated(work, who, key, body_index) is not None:
         return
     case = viewing.get_case(work, who, case_id)
     _expect_power(work, who, verb, case.matter)
-    said, contract = _said(work, who, asked, case), COMMANDS[verb]
+    verb = OF_DIVORCE.get(verb, verb) if case.matter == DIVORCE else verb
+    contract = COMMANDS[verb]
+    _expect_of_matter(contract, case)
+    said = _said(work, who, asked | {"act": verb}, case)
     _expect_shown(work, case_id, contract, asked["expected_version"])
     told = {"expected_version": asked["expected_version"], "actor": actor(who)}
     personal = {name: said.pop(name) for name in PERSONAL[verb]}
+    personal |= personal.pop("papers", {})
     command_id = work.tell(contract, case_id, told | said, personal or None)
     keep(work, who, key, body_index, {"command_id": command_id, "case_id": case_id, "kind": contract.type})
+
+
+def _expect_of_matter(contract: type[Contract], case: Case) -> None:
+    """Intake's acts are of every matter; of the deciding services only the one of this matter is asked. Refused."""
+    owner, matter = contract.consumers[0], viewing.matter_of(case)
+    stray = contract is marriage.WithdrawDivorceV1 and case.matter != DIVORCE
+    if matter is not None and (stray or owner not in ("intake", matter.decides)):
+        words = "此事项没有这一环节,请刷新后按待办中的环节办理"
+        raise Refused("act_not_of_matter", words, basis=matter.legal_basis[0], field="act")
 
 
 def _expect_power(work: Work, who: Principal, verb: str, matter: str) -> None:
@@ -86,7 +123,7 @@ def _expect_power(work: Work, who: Principal, verb: str, matter: str) -> None:
 
 def _expect_shown(work: Work, case_id: str, contract: type[Contract], expected: int) -> None:
     """No act on a version that nobody was shown: it could overtake what makes that version. OutOfStep."""
-    if contract.consumers == ("subsidy",):
+    if contract.consumers != ("intake",):
         shown = (reading.find_task(work, case_id) or {"version": 0})["version"]
     else:
         accepting = [leg for leg in reading.list_legs(work, case_id) if leg["role"] == "accepting"]

@@ -6,7 +6,16 @@ from contextlib import contextmanager
 from typing import Any
 
 from contracts.envelope import Json
-from contracts.matters import AnswerFault, Matter, find_answer_fault, find_matter, find_value_fault, promised
+from contracts.matters import (
+    FormFault,
+    Matter,
+    find_answer_fault,
+    find_channel_fault,
+    find_matter,
+    find_party_fault,
+    find_value_fault,
+    promised,
+)
 from services.web import rules
 from services.web.rules import Principal
 from services.web.store import asking, writing
@@ -47,29 +56,24 @@ def accepting_office(work: Work, who: Principal, asked: Json, matter: Matter) ->
     office = work.node.offices.by_code.get(code)
     if office is None:
         raise Refused("office_unknown", "没有这个办理机构,请核对机构代码", field="office")
-    if not office.may("take_in", matter.matter, work.today):
+    if not all(office.may(verb, matter.matter, work.today) for verb in matter.accepting_verbs):
         raise Denied("office_without_power", "该机构不能收此事项的件,请选择其他办理机构", field="office")
     return office
 
 
-def expect_channel(who: Principal, channel: str) -> str:
-    """The channel that goes with the token. Refused `channel_not_allowed` for another one."""
+def expect_channel(who: Principal, channel: str, matter: Matter) -> str:
+    """The channel that goes with the token. Refused `channel_not_allowed` for another one, or one not for the matter."""
     own = rules.CHANNELS[who.kind]
     if channel not in ("", own):
         raise Refused("channel_not_allowed", "收件渠道与令牌种类不符,可以不填", field="channel")
+    _expect(find_channel_fault(matter, own))
     return own
 
 
 def read_parties(asked: Json, matter: Matter, today: datetime.date) -> list[Json]:
     """The parties as registers write them. Refused naming the party and field at fault."""
     parties = [_read_party(party, number, today) for number, party in enumerate(asked["parties"])]
-    roles = {party["role"] for party in parties}
-    if not roles >= {"applicant", matter.subject_role}:
-        missing = "申请人" if "applicant" not in roles else "受益人"
-        raise Refused("party_missing", f"请填写{missing}的信息", field="parties")
-    people = [(party["role"], party["id_type"], party["id_number"]) for party in parties]
-    if len(set(people)) < len(people):
-        raise Refused("party_twice", "同一人以同一身份填写了两次,请删去一个", field="parties")
+    _expect(find_party_fault(matter, parties))
     return parties
 
 
@@ -125,7 +129,7 @@ def expect_values(matter: Matter, answers: Mapping[str, Any]) -> None:
     _expect(find_value_fault(matter, answers))
 
 
-def _expect(fault: AnswerFault | None) -> None:
+def _expect(fault: FormFault | None) -> None:
     if fault:
         raise Refused(fault.code, fault.words, basis=fault.basis, field=fault.field)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from contracts import certificate, claims, exchange, intake, subsidy
+from contracts import certificate, claims, exchange, intake, marriage, subsidy
 from contracts.envelope import Contract, Json, Message
 from services.web import rules
 from services.web.rules import Mark
@@ -180,20 +180,24 @@ def _closed(work: Work, message: Message, data: Json) -> None:
     _mark(work, message.subject, "withdrawn" if data["result"] == "withdrawn" else "decided", data["leg"])
 
 
-# --- from subsidy, certificate, exchange -----------------------------------------------------------------------------
+# --- from subsidy, marriage, certificate, exchange -----------------------------------------------------------------------------
 
 
-def _task_opened(work: Work, message: Message, data: Json) -> None:
+def _task_opened(contract: type[Contract]) -> Project:
     """待办."""
-    findings = work.personal(subsidy.TaskOpenedV1)["findings"]
-    more = {"findings": findings, "missing_facts": data["missing_facts"]}
-    writing.open_case(work, message.subject, data["case"], None)
-    writing.keep_task(work, message.subject, _spoken(message, data), data["task"], more)
-    _note_if_nobodys(work, message, data["task"])
+
+    def take_in(work: Work, message: Message, data: Json) -> None:
+        more = {"findings": work.personal(contract)["findings"], "missing_facts": data["missing_facts"]}
+        task = data["task"] | {"ask_office": data.get("ask_office")}
+        writing.open_case(work, message.subject, data["case"], None)
+        writing.keep_task(work, message.subject, _spoken(message, data), task, more)
+        _note_if_nobodys(work, message, data["task"])
+
+    return take_in
 
 
 def _step_done(work: Work, message: Message, data: Json) -> None:
-    """已初审, 已审核."""
+    """已初审, 已审核, 已审查."""
     writing.keep_task(work, message.subject, _spoken(message, data), data["next_task"] or {})
     _note_if_nobodys(work, message, data["next_task"])
 
@@ -215,12 +219,15 @@ def _hukou_moved(work: Work, message: Message, data: Json) -> None:
     _noticed(work, message, data)
 
 
-def _decided(work: Work, message: Message, data: Json) -> None:
-    """已审定."""
-    words = work.personal(subsidy.ApplicationDecidedV1)
-    writing.keep_words(work, message.subject, "decision", _at(data), words)
-    writing.keep_decision(work, message.subject, data)
-    _nothing_to_do(work, message, data)
+def _decided(contract: type[Contract]) -> Project:
+    """已审定, 已登记."""
+
+    def take_in(work: Work, message: Message, data: Json) -> None:
+        writing.keep_words(work, message.subject, "decision", _at(data), work.personal(contract))
+        writing.keep_decision(work, message.subject, data)
+        _nothing_to_do(work, message, data)
+
+    return take_in
 
 
 def _promise_checked(work: Work, message: Message, data: Json) -> None:
@@ -231,13 +238,20 @@ def _promise_checked(work: Work, message: Message, data: Json) -> None:
 
 
 def _issued(work: Work, message: Message, data: Json) -> None:
-    """已签发."""
+    """已签发, 已注销, 已恢复."""
     writing.keep_certificate(work, message.subject, data["certificate"])
 
 
 def _noticed(work: Work, message: Message, data: Json) -> None:
     """Something a person of this node should know of."""
     writing.add_notice(work, message.id, message.subject, message.type, data)
+
+
+def _ending_noted(work: Work, message: Message, data: Json) -> None:
+    """终止进展; why one was refused only whoever recorded it may read."""
+    why = work.personal(marriage.EndingNotedV1)
+    writing.keep_words(work, message.subject, "ending", (0, marriage.NOTED.index(data["state"])), data | why)
+    _noticed(work, message, data)
 
 
 def _item_opened(work: Work, message: Message, data: Json) -> None:
@@ -250,7 +264,12 @@ def _item_closed(work: Work, message: Message, data: Json) -> None:
     items.close_item(work, message.subject, data)
 
 
-REFUSALS: tuple[type[Contract], ...] = (intake.ActRefusedV1, subsidy.ActRefusedV1, claims.ActRefusedV1)
+REFUSALS: tuple[type[Contract], ...] = (
+    intake.ActRefusedV1,
+    subsidy.ActRefusedV1,
+    marriage.ActRefusedV1,
+    claims.ActRefusedV1,
+)
 PROJECTIONS: Mapping[type[Contract], Project] = {
     intake.ActRefusedV1: _refused,
     intake.ApplicationTakenInV1: _taken_in,
@@ -269,17 +288,27 @@ PROJECTIONS: Mapping[type[Contract], Project] = {
     intake.WorkItemOpenedV1: _item_opened,
     intake.WorkItemClosedV1: _item_closed,
     subsidy.ActRefusedV1: _refused,
-    subsidy.TaskOpenedV1: _task_opened,
+    subsidy.TaskOpenedV1: _task_opened(subsidy.TaskOpenedV1),
     subsidy.ApplicationCheckedV1: _step_done,
     subsidy.ApplicationReviewedV1: _step_done,
-    subsidy.ApplicationDecidedV1: _decided,
+    subsidy.ApplicationDecidedV1: _decided(subsidy.ApplicationDecidedV1),
     subsidy.SupplementNeededV1: _nothing_to_do,
     subsidy.SupplementLapsedV1: _nothing_to_do,
     subsidy.HukouMovedV1: _hukou_moved,
     subsidy.ApplicationDroppedV1: _nothing_to_do,
     subsidy.PromiseCheckedV1: _promise_checked,
     subsidy.SupplementArrivedLateV1: _noticed,
+    subsidy.HouseholdChangedV1: _noticed,
+    marriage.ActRefusedV1: _refused,
+    marriage.TaskOpenedV1: _task_opened(marriage.TaskOpenedV1),
+    marriage.ApplicationExaminedV1: _step_done,
+    marriage.ApplicationDecidedV1: _decided(marriage.ApplicationDecidedV1),
+    marriage.ApplicationDroppedV1: _nothing_to_do,
+    marriage.EndingNotedV1: _ending_noted,
+    marriage.RestorationBlockedV1: _noticed,
     certificate.CertificateIssuedV1: _issued,
+    certificate.CertificateRevokedV1: _issued,
+    certificate.CertificateReinstatedV1: _issued,
     claims.ActRefusedV1: _refused,
     claims.LedgerTakenOverV1: _noticed,
     exchange.MessageMisdirectedV1: _noticed,

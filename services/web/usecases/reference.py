@@ -42,6 +42,8 @@ def matter_view(matter: Matter) -> Json:
         "version": matter.version,
         "reach": matter.reach,
         "competence": matter.competence,
+        "channels": list(matter.channels),
+        "parties": list(matter.parties),
         "materials": _only(matter.materials, "code", "name", "sources", "basis"),
         "forbidden_proofs": _only(matter.forbidden_proofs, "name", "basis"),
         "questions": _only(matter.questions, "code", "label", "required", "values", "rows", "promise_of"),

@@ -58,7 +58,7 @@ def _facts(work: Work, who: Principal, asked: Json, matter: Matter, office: Offi
         "case_no": rules.case_no(office.code, work.today, number),
         "matter": matter.matter,
         "matter_version": matter.version,
-        "channel": checking.expect_channel(who, asked["channel"]),
+        "channel": checking.expect_channel(who, asked["channel"], matter),
         "accepting_office": {
             "code": office.code,
             "name": office.name,

@@ -6,6 +6,7 @@ from typing import Any
 
 from contracts.envelope import Json
 from contracts.intake import TakeInApplicationV1
+from contracts.marriage import WAITS
 from contracts.matters import Matter, matter_version
 from contracts.subsidy import MISSING_FACTS
 from services.web import rules
@@ -21,6 +22,7 @@ FIELDS = ("name", "id_number", "phone", "address", "answers", "reasons")
 SUPERVISOR = "supervisor"
 REFUSED = "not_taken_in"
 FAR = 1000  # days
+WAITED_FOR: Mapping[str, tuple[str, str]] = {**MISSING_FACTS, **WAITS}  # of every deciding service
 RECEIPT_NOTE = "收件回执只证明材料已经收到;是否受理、办理结果以告知为准"
 
 
@@ -187,17 +189,18 @@ def _task(work: Work, case: Case, matter: Matter | None) -> Json | None:
         return None
     about = {name: found[name] for name in ("version", "opened_at")}
     about["missing_facts"] = [_missing(code) for code in found["missing_facts"]]
-    return _verb(found["task"], matter) | about | {"offices": found["task"]["offices"]}
+    who = {"offices": found["task"]["offices"], "ask_office": found["task"].get("ask_office")}
+    return _verb(found["task"], matter) | about | who
 
 
 def _missing(code: str) -> Json:
     """A missing fact in plain words; one a newer decider speaks of keeps its code for a name."""
-    name, advice = MISSING_FACTS.get(code, (code, ""))
+    name, advice = WAITED_FOR.get(code, (code, ""))
     return {"code": code, "name": name, "advice": advice}
 
 
 def _versions(work: Work, legs: list[Json], task: Json | None) -> Json:
-    """What an act must expect: `task` for check, review, decide, request_supplement; else our leg in that role."""
+    """What an act must expect: `task` for those of deciding services, else our leg in that role."""
     ours = {leg["role"]: leg["version"] for leg in legs if leg["node"] == work.node.code}
     roles = {role: ours.get(role) for role in ("accepting", "competent")}
     return roles | {"task": task["version"] if task else None}
@@ -268,6 +271,7 @@ def _words(work: Work, case_id: str, words: Mapping[str, Json]) -> Json:
     decision = words.get("decision", {"statement": "", "findings": None, "reasons": []})
     return {
         "statement": decision["statement"],
+        "certificate_no": decision.get("certificate_no", ""),
         "reasons": words.get("result", decision)["reasons"],
         "missing": words.get("missing", {"missing": []})["missing"],
         "findings": decision["findings"] or reading.find_findings(work, case_id),
@@ -300,12 +304,18 @@ def record_look(work: Work, who: Principal, case: Case, purpose: str, act: str, 
 
 
 def _is_concerned(work: Work, who: Principal, case: Case) -> bool:
-    """The office that took the case in, those with a power to decide it where it is decided, and supervisors."""
+    """The office that took the case in, those with a power to decide it where it is decided, and supervisors.
+
+    What the accepting office decides itself concerns no other.
+    """
     if SUPERVISOR in who.roles or (case.office == who.office and case.node == work.node.code):
         return True
+    matter = matter_of(case)
+    if matter is None or matter.competence == "accepting" or case.competent_node != work.node.code:
+        return False
     office = work.node.offices.get(who.office)
-    powers = [verb for verb in ("check", "review", "decide") if office.may(verb, case.matter, work.today)]
-    return case.competent_node == work.node.code and bool(powers) and office.covers(case.division)
+    may = any(office.may(step["verb"], case.matter, work.today) for step in matter.steps)
+    return may and office.covers(case.division)
 
 
 def list_notices(work: Work, asked: Mapping[str, Any]) -> Json:

@@ -1,0 +1,335 @@
+"""What marriage (婚姻登记) is asked and what it says: from 审查 to the certificate, and what others must know."""
+
+from collections.abc import Mapping
+
+from marshmallow import Schema, fields, validate
+
+from contracts import deciding
+from contracts.case import Actor, CaseFacts, OfficeRef, Parties, Reason, Reasons
+from contracts.deciding import StepDone, Task, Word
+from contracts.envelope import Contract, Part, expect_day
+from contracts.marriage_parts import (
+    Back,
+    Couple,
+    Death,
+    DivorcePapers,
+    Ended,
+    Ending,
+    EndingRefusal,
+    Found,
+    Recorded,
+    Withdrawal,
+    Withdrawing,
+)
+
+KINSHIP = ("none", "lineal", "collateral")  # declared: 直系血亲, 三代以内的旁系血亲
+WAITS: Mapping[str, tuple[str, str]] = {  # what an open application waits for -> what it is, what to do
+    "claims_asked": ("预留双方登记资格", "系统正在向主管登记处预留,通常几秒钟,请稍等"),
+    "held_elsewhere": (
+        "一方正在其他机构办理",
+        "暂不能办结:请当事人到该机构办完或放弃,系统会自动再试,也可以点“再次预留”",
+    ),
+    "locked_elsewhere": ("一方正在其他机构登记", "暂不能办结:该机构登记尚未完成,请稍后再试或与该机构核实"),
+    "authority_away": ("主管登记处暂未答复", "系统会自动再问,无需重新提交;可以先请当事人等候或改日再来"),
+    "claims_lost": ("预留已失效", "预留到期或当事人已放弃:登记员已签字的由系统重新预留,未签字的请点“再次预留”"),
+    "national_registry": ("全国婚姻登记库的答复", "系统每分钟自动再问;没有答复前不能发证"),
+    "marriage_record": ("婚姻登记地的答复", "系统已请婚姻登记地核对婚姻档案;该地恢复后自动答复,无需重新提交"),
+    "holder": ("等待婚姻登记地确认", "双方已签字:登记地注销原婚姻登记后,系统自动发离婚证,期限不因等待而丧失"),
+    "to_register": ("锁定双方登记资格", "系统正在完成登记,通常几秒钟,请稍等"),
+}
+
+
+class ActRefusedV1(deciding.Refusal):
+    """不能办: the answer to a command marriage cannot carry out."""
+
+    type = "marriage.act_refused.v1"
+    consumers = ("web",)
+
+
+class Heard(Part):
+    """What the registrar saw and heard of one of the two, asked apart from the other; `number`: its place, 0 or 1."""
+
+    number = fields.Integer(required=True, validate=validate.OneOf((0, 1)))
+    present = fields.Boolean(required=True)  # in person, with their own document (民法典 第一千零四十九条)
+    declared = fields.Boolean(required=True)  # signed the own declaration before the registrar
+    willing = fields.Boolean(required=True)  # fully (民法典 第一千零四十六条)
+
+
+class Examination(Reasons):
+    """The sealed part of 审查."""
+
+    heard = fields.List(fields.Nested(Heard), required=True, validate=validate.Length(equal=2))
+    kinship = fields.String(required=True, validate=validate.OneOf(KINSHIP))
+
+
+class ExamineApplicationV1(deciding.Act):
+    """审查: both are here, free and willing, or not."""
+
+    type = "marriage.examine_application.v1"
+    consumers = ("marriage",)
+    answers = ActRefusedV1
+    Personal = Examination
+    approve = fields.Boolean(required=True)
+
+
+class RegisterMarriageV1(deciding.Act):
+    """登记: the registrar signs, or refuses on one of the four grounds."""
+
+    type = "marriage.register_marriage.v1"
+    consumers = ("marriage",)
+    answers = ActRefusedV1
+    Personal = Reasons
+    approve = fields.Boolean(required=True)
+
+
+class ReserveAgainV1(deciding.Act):
+    """再次预留: what stood in the way may be gone."""
+
+    type = "marriage.reserve_again.v1"
+    consumers = ("marriage",)
+    answers = ActRefusedV1
+
+
+class Finding(Part):
+    """What the rules say of one ground; `eligible` null: not known yet."""
+
+    ground = fields.String(required=True)
+    eligible = fields.Boolean(required=True, allow_none=True)
+    reasons = fields.List(fields.Nested(Reason), required=True)
+
+
+class Findings(Schema):
+    """What the rules say so far; sealed, for it is about persons."""
+
+    findings = fields.List(fields.Nested(Finding), required=True)
+
+
+class TaskOpenedV1(Word):
+    """待办: a task waits for an office."""
+
+    type = "marriage.task_opened.v1"
+    consumers = ("web",)
+    Personal = Findings
+    case = fields.Nested(CaseFacts, required=True)
+    division = fields.String(required=True)
+    task = fields.Nested(Task, required=True)
+    missing_facts = fields.List(fields.String(), required=True)  # of WAITS
+    ask_office = fields.Nested(OfficeRef, load_default=None, allow_none=True)  # which holds a person: never who
+
+
+class ApplicationExaminedV1(StepDone):
+    """已审查; of a divorce: 已受理, with the days of the receipt in `note`."""
+
+    type = "marriage.application_examined.v1"
+    note = fields.String(load_default="", validate=validate.Length(max=400))
+
+
+class ApplicationDecidedV1(deciding.Decided):
+    """已登记, or 不予登记 with its ground."""
+
+    type = "marriage.application_decided.v1"
+
+    class Personal(Findings):
+        """Why, in the words of the rules and of the registrar; the certificate's number."""
+
+        statement = fields.String(required=True)
+        reasons = fields.List(fields.Nested(Reason), required=True)
+        certificate_no = fields.String(load_default="")
+
+
+class ApplicationDroppedV1(deciding.Dropped):
+    """已终止: withdrawn, deemed withdrawn, or nothing left to decide; `note` says which."""
+
+    type = "marriage.application_dropped.v1"
+    note = fields.String(load_default="", validate=validate.Length(max=400))
+
+
+class Registered(Parties):
+    """The sealed part of a registration: both persons, and the number on their certificates."""
+
+    certificate_no = fields.String(required=True)
+
+
+class MarriageRegisteredV1(Contract):
+    """已登记结婚: for whoever grants by household. The subject is the marriage: the case that registered it."""
+
+    type = "marriage.marriage_registered.v1"
+    consumers = ("subsidy",)
+    Personal = Registered
+    office = fields.Nested(OfficeRef, required=True)
+    registered_on = fields.String(required=True, validate=expect_day)
+
+
+class ReportRegistrationV1(Contract):
+    """上报: to the national marriage registry; marriage's word to itself, so that reporting is retried apart."""
+
+    type = "marriage.report_registration.v1"
+    consumers = ("marriage",)
+
+
+# --- 离婚登记 ----------------------------------------------------------------------------------------------------------
+
+
+class ExamineDivorceV1(deciding.Act):
+    """审查受理: both apply, or it is not accepted."""
+
+    type = "marriage.examine_divorce.v1"
+    consumers = ("marriage",)
+    answers = ActRefusedV1
+    Personal = DivorcePapers
+    approve = fields.Boolean(required=True)
+
+
+class RegisterDivorceV1(deciding.Act):
+    """登记: both have come again, after the cooling-off period."""
+
+    type = "marriage.register_divorce.v1"
+    consumers = ("marriage",)
+    answers = ActRefusedV1
+    Personal = DivorcePapers
+    approve = fields.Boolean(required=True)
+
+
+class WithdrawDivorceV1(deciding.Act):
+    """撤回, by one of the two alone."""
+
+    type = "marriage.withdraw_divorce.v1"
+    consumers = ("marriage",)
+    answers = ActRefusedV1
+    Personal = Withdrawing
+
+
+class DivorceRegisteredV1(Contract):
+    """已登记离婚: for whoever grants by household. The subject is the divorce's case."""
+
+    type = "marriage.divorce_registered.v1"
+    consumers = ("subsidy",)
+    Personal = Registered
+    office = fields.Nested(OfficeRef, required=True)
+    registered_on = fields.String(required=True, validate=expect_day)
+
+
+# --- between the node that holds a marriage and whoever asks; the subject is the request: a case, or one made for it -----
+
+
+class Asked(Contract):
+    """A question or wish to the holder, by an office of the node that sends it."""
+
+    consumers = ("marriage",)
+    crosses = "anyone"  # the holder looks whether the persons and the number are those of its record
+    office = fields.Nested(OfficeRef, required=True)
+
+
+class LookUpMarriageV1(Asked):
+    """查核婚姻: is there such a marriage; whoever asks hears of its end later on."""
+
+    type = "marriage.look_up_marriage.v1"
+    Personal = Couple
+
+
+class EndMarriageV1(Asked):
+    """终止婚姻: only the holder does it. A registered divorce ends it on the holder's day, all else on the day it says."""
+
+    type = "marriage.end_marriage.v1"
+    Personal = Ending
+
+
+class WithdrawEndingV1(Asked):
+    """恢复婚姻: a death was reported or declared, and was none."""
+
+    type = "marriage.withdraw_ending.v1"
+    Personal = Withdrawal
+
+
+class MarriageFoundV1(Contract):
+    """查核结果."""
+
+    type = "marriage.marriage_found.v1"
+    consumers = ("marriage",)
+    crosses = "anyone"
+    Personal = Found
+
+
+class EndingRefusedV1(Contract):
+    """未能终止或恢复."""
+
+    type = "marriage.ending_refused.v1"
+    consumers = ("marriage",)
+    crosses = "anyone"
+    Personal = EndingRefusal
+
+
+class MarriageEndedV1(Contract):
+    """婚姻已终止: to whoever asked for it or asked about it, and in the holder's city."""
+
+    type = "marriage.marriage_ended.v1"
+    consumers = ("marriage", "subsidy")
+    crosses = "anyone"
+    Personal = Ended
+    marriage = fields.String(required=True)
+    request = fields.String(required=True)  # which ended it; the subject is that of whoever hears it
+
+
+class EndingWithdrawnV1(Contract):
+    """婚姻已恢复, or kept ended by law."""
+
+    type = "marriage.ending_withdrawn.v1"
+    consumers = ("marriage", "subsidy")
+    crosses = "anyone"
+    Personal = Back
+    marriage = fields.String(required=True)
+    request = fields.String(required=True)
+
+
+class RestorationBlockedV1(Contract):
+    """恢复受阻: one of the two is claimed elsewhere; two people must look at it."""
+
+    type = "marriage.restoration_blocked.v1"
+    consumers = ("web",)
+    marriage = fields.String(required=True)
+    text = fields.String(required=True)
+
+
+# --- endings without an application: what clerks and registers of deaths say --------------------------------------------
+
+NOTED = ("recorded", "sent", "ended", "restored", "refused", "rejected")
+
+
+class RecordEndingV1(Contract):
+    """登记终止: by a clerk who has the document; another clerk confirms it, but of a death certificate."""
+
+    type = "marriage.record_ending.v1"
+    consumers = ("marriage",)
+    answers = ActRefusedV1
+    Personal = Recorded
+    actor = fields.Nested(Actor, required=True)
+    registering_division = fields.String(load_default="")  # of the office that registered it; needed for old numbers
+
+
+class ConfirmEndingV1(Contract):
+    """复核: another clerk has compared the document, and lets it go to the holder, or not."""
+
+    type = "marriage.confirm_ending.v1"
+    consumers = ("marriage",)
+    answers = ActRefusedV1
+    actor = fields.Nested(Actor, required=True)
+    approve = fields.Boolean(required=True)
+
+
+class EndingNotedV1(Contract):
+    """终止进展: how far a recorded ending is."""
+
+    type = "marriage.ending_noted.v1"
+    consumers = ("web",)
+    Personal = Reasons
+    state = fields.String(required=True, validate=validate.OneOf(NOTED))
+    office = fields.String(required=True)
+
+
+class NoteDeathV1(Contract):
+    """死亡通报: a register of deaths says that somebody died; only marriages held here end by it."""
+
+    type = "marriage.note_death.v1"
+    consumers = ("marriage",)
+    Personal = Death
+    source = fields.String(required=True, validate=validate.Length(max=60))

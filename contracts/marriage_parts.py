@@ -1,0 +1,138 @@
+"""What messages about the end of a marriage are made of, all of it only ever sealed."""
+
+from marshmallow import Schema, fields, validate
+
+from contracts.case import Reasons
+from contracts.envelope import Part, expect_day
+
+GROUNDS = (  # why a marriage ended; the law of each stands in marriage's rules
+    "divorce_registered",
+    "divorce_by_court",
+    "death",
+    "declared_dead",
+    *("bigamy", "kinship", "under_age"),  # 宣告无效
+    *("coercion", "illness"),  # 撤销婚姻
+    "impersonation",  # 撤销登记
+)
+CERTIFICATES_SHOWN = ("shown", "one_lost", "archive_copy", "missing")
+TWO = validate.Length(equal=2)
+NUMBER = validate.Length(min=1, max=40)
+
+
+class Spouse(Part):
+    """One of the two, by the document in the record."""
+
+    name = fields.String(required=True)
+    id_type = fields.String(required=True)
+    id_number = fields.String(required=True)
+
+
+class Couple(Schema):
+    """Whose marriage, and a number of a certificate of it: the first, or one given out later."""
+
+    certificate_no = fields.String(required=True, validate=NUMBER)
+    persons = fields.List(fields.Nested(Spouse), required=True, validate=TWO)
+
+
+class Document(Part):
+    """On what an ending rests: a judgment, a death certificate, a divorce registration."""
+
+    kind = fields.String(required=True, validate=validate.Length(min=1, max=60))
+    issuer = fields.String(required=True, validate=validate.Length(min=1, max=100))
+    number = fields.String(required=True, validate=validate.Length(min=1, max=80))
+    on = fields.String(required=True, validate=expect_day)
+
+
+class Ending(Couple):
+    """Which marriage ended, why, on which day, by which document."""
+
+    ground = fields.String(required=True, validate=validate.OneOf(GROUNDS))
+    on = fields.String(required=True, validate=expect_day)
+    document = fields.Nested(Document, required=True)
+
+
+class Withdrawal(Couple):
+    """A death that was none: by which document; `declined`: the spouse does not want the marriage back (民法典 51)."""
+
+    on = fields.String(required=True, validate=expect_day)
+    document = fields.Nested(Document, required=True)
+    declined = fields.Boolean(load_default=False)
+
+
+class Recorded(Withdrawal):
+    """What a clerk records: an ending by its ground, or that one is withdrawn (`ground` empty)."""
+
+    ground = fields.String(load_default="", validate=validate.OneOf(("", *GROUNDS)))
+
+
+class Found(Schema):
+    """What the holder has on record of a marriage; all else is empty where it has none."""
+
+    found = fields.Boolean(required=True)
+    certificate_no = fields.String(load_default="")  # the first
+    registered_on = fields.String(load_default="", validate=expect_day)
+    standing = fields.String(load_default="")
+    words = fields.String(load_default="")  # why it is not valid, for people
+
+
+class Ended(Couple):
+    """Whose marriage ended, why, and since when."""
+
+    ground = fields.String(required=True)
+    on = fields.String(required=True, validate=expect_day)
+
+
+class Back(Couple):
+    """Whose marriage was to come back, and whether it did."""
+
+    restored = fields.Boolean(required=True)
+
+
+class EndingRefusal(Schema):
+    """Why nothing was ended or restored; `ended_on`: it had ended otherwise, since then."""
+
+    code = fields.String(required=True)
+    message = fields.String(required=True)
+    basis = fields.String(load_default="")
+    ended_on = fields.String(load_default="", validate=expect_day)
+
+
+class Death(Schema):
+    """Who died, when, by which document."""
+
+    person = fields.Nested(Spouse, required=True)
+    on = fields.String(required=True, validate=expect_day)
+    document = fields.Nested(Document, required=True)
+
+
+class PartyHeard(Part):
+    """What was seen and heard of one of the two; `number`: its place, 0 the applicant, 1 the spouse."""
+
+    number = fields.Integer(required=True, validate=validate.OneOf((0, 1)))
+    present = fields.Boolean(required=True)
+    willing = fields.Boolean(required=True, allow_none=True)  # null: not asked
+    capable = fields.Boolean(required=True)  # 完全民事行为能力
+
+
+class Agreed(Part):
+    """The written agreement: signed by both, and all three matters settled, also where there is nothing to settle."""
+
+    signed = fields.Boolean(required=True)
+    children = fields.Boolean(required=True)
+    property = fields.Boolean(required=True)
+    debts = fields.Boolean(required=True)
+
+
+class DivorcePapers(Reasons):
+    """The sealed part of an act in a divorce: who came, what they said and brought."""
+
+    heard = fields.List(fields.Nested(PartyHeard), required=True, validate=TWO)
+    agreement = fields.Nested(Agreed, required=True)
+    certificate = fields.String(required=True, validate=validate.OneOf(CERTIFICATES_SHOWN))
+    registered_in_mainland = fields.Boolean(load_default=True)
+
+
+class Withdrawing(Schema):
+    """Which of the two withdraws: 0 the applicant, 1 the spouse."""
+
+    number = fields.Integer(required=True, validate=validate.OneOf((0, 1)))

@@ -1,0 +1,178 @@
+"""The national marriage registry (全国婚姻基础信息库), which we do not own; and a simulator of it."""
+
+import datetime
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import structlog
+import yaml
+
+from services.marriage.rules.eligibility import Standing
+from shared import clock
+from shared.logs import where
+
+NAME = "national-marriage"
+MODES = ("up", "slow", "down", "wrong")
+STEP_SECONDS = 0.02  # short sleeps give way to other greenlets
+ACCEPTED: Literal["accepted"] = "accepted"
+UNKNOWN: Literal["unknown"] = "unknown"
+Outcome = Literal["accepted", "unknown"]
+
+log = structlog.get_logger()
+
+
+class RegistryUnavailable(Exception):
+    """The registry gave no usable answer within its time-out; not the same as "none"."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaritalStatus:
+    """Whether the person has a spouse on record; `office` and `number` of the marriage where there is one."""
+
+    id_number: str = field(repr=False)
+    married: bool
+    office: str = field(default="", repr=False)
+    number: str = field(default="", repr=False)
+
+
+class NationalMarriageRegistry(Protocol):
+    """What the ministry's registry answers and takes."""
+
+    def status_of(self, id_type: str, id_number: str) -> MaritalStatus:
+        """Married or not, as far as it knows; RegistryUnavailable."""
+
+    def report(self, key: str, record: Mapping[str, Any]) -> Outcome:
+        """Take a registration under a key of ours; `unknown`: it may have been taken or not."""
+
+    def find_report(self, key: str) -> bool:
+        """Whether it has taken what was reported under that key; RegistryUnavailable."""
+
+
+def look(registry: NationalMarriageRegistry, persons: Iterable[Mapping[str, Any]]) -> tuple[Standing | None, ...]:
+    """What the registry says of each person; None where it gave no answer, or one about somebody else."""
+    return tuple(_standing(registry, person) for person in persons)
+
+
+def _standing(registry: NationalMarriageRegistry, person: Mapping[str, Any]) -> Standing | None:
+    try:
+        status = registry.status_of(person["id_type"], person["id_number"])
+        if status.id_number != person["id_number"]:
+            raise RegistryUnavailable("answered about somebody else")
+    except RegistryUnavailable as error:
+        log.warning("registry_unavailable", registry=NAME, why=str(error))
+        return None
+    return Standing.MARRIED if status.married else Standing.FREE
+
+
+@dataclass(frozen=True, slots=True)
+class _World:
+    mode: str
+    seconds: float
+    married: Mapping[str, MaritalStatus]
+
+
+class SimulatedMarriageRegistry:
+    """The registry out of the node's YAML file, read again whenever it changes, and what was reported to it.
+
+    Modes: up; slow (`seconds` until the answer, unavailable from the time-out on); down; wrong (answers about somebody
+    else). Where the file names no mode it is up. A report in slow or wrong mode arrives, and nobody learns of it.
+    ValueError at the start for a faulty file; later a faulty file is a registry down.
+    """
+
+    def __init__(self, path: Path, reports: Path, timeout_seconds: float = 2.0) -> None:
+        self._path = path
+        self._reports = reports
+        self._timeout = timeout_seconds
+        self._stamp = _stamp(path)
+        self._world = _read(path)
+        self._keys: set[str] = set()
+        self._read_to = 0
+
+    def status_of(self, id_type: str, id_number: str) -> MaritalStatus:
+        """Married by the file; RegistryUnavailable."""
+        world = self._reached()
+        if world.mode == "wrong":
+            return MaritalStatus("", married=False)
+        return world.married.get(id_number) or MaritalStatus(id_number, married=False)
+
+    def report(self, key: str, record: Mapping[str, Any]) -> Outcome:
+        """Keep that there was a report, once, and nobody's name."""
+        try:
+            if self._fresh().mode == "down":
+                return UNKNOWN
+            if key not in self._kept():
+                line = {"key": key, "certificate_no": record["certificate_no"], "office": record["office"]}
+                with self._reports.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            return UNKNOWN if self._reached().mode == "wrong" else ACCEPTED
+        except RegistryUnavailable:
+            return UNKNOWN
+
+    def find_report(self, key: str) -> bool:
+        """Whether a report with that key was kept; RegistryUnavailable."""
+        if self._reached().mode == "wrong":
+            raise RegistryUnavailable("answered about another report")
+        return key in self._kept()
+
+    def _kept(self) -> set[str]:
+        """The keys of all reports; what others have added since is read now."""
+        if self._reports.exists():
+            with self._reports.open("r", encoding="utf-8") as file:
+                file.seek(self._read_to)
+                self._keys |= {json.loads(line)["key"] for line in iter(file.readline, "")}
+                self._read_to = file.tell()
+        return self._keys
+
+    def _reached(self) -> _World:
+        """The file as it is now, after the time the answer takes; RegistryUnavailable."""
+        world = self._fresh()
+        if world.mode == "down":
+            raise RegistryUnavailable("down")
+        if world.mode == "slow":
+            self._wait(world.seconds)
+        return world
+
+    def _fresh(self) -> _World:
+        try:
+            stamp = _stamp(self._path)
+            if stamp != self._stamp:
+                self._world, self._stamp = _read(self._path), stamp
+        except (OSError, ValueError) as error:
+            log.error("registry_file_faulty", registry=NAME, where=where(error))
+            raise RegistryUnavailable(f"{self._path.name} cannot be read") from error
+        return self._world
+
+    def _wait(self, seconds: float) -> None:
+        deadline = clock.monotonic() + min(seconds, self._timeout)
+        while (left := deadline - clock.monotonic()) > 0:
+            time.sleep(min(left, STEP_SECONDS))
+        if seconds >= self._timeout:
+            raise RegistryUnavailable(f"no answer within {self._timeout:g} s")
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    it = path.stat()
+    return it.st_mtime_ns, it.st_size, it.st_ino
+
+
+def _read(path: Path) -> _World:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        how = data["registries"].get(NAME, {"mode": "up"})
+        if how["mode"] not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(MODES)}, is {how['mode']!r}")
+        married = {row["number"]: _married(row) for row in data["persons"] if row.get("marriage")}
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{path.name}: {error!r}") from error
+    return _World(how["mode"], float(how.get("seconds", 0)), married)
+
+
+def _married(row: Mapping[str, Any]) -> MaritalStatus:
+    it = row["marriage"]
+    if not isinstance(it["since"], datetime.date):
+        raise ValueError("marriage.since must be a day")
+    return MaritalStatus(row["number"], True, str(it["office"]), str(it["number"]))

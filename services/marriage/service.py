@@ -1,0 +1,170 @@
+"""Marriage's doors: which message leads to which verb, and when the national registry is asked."""
+
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from contracts import claims, intake, marriage
+from contracts.envelope import Message, read_data
+from services.marriage import ports
+from services.marriage.ports import NationalMarriageRegistry, RegistryUnavailable
+from services.marriage.rules.eligibility import Standing
+from services.marriage.store import applications as store
+from services.marriage.store import divorces, marriages
+from services.marriage.usecases import (
+    cooling,
+    dissolving,
+    divorcing,
+    ending,
+    examining,
+    hearing,
+    holding,
+    recording,
+    registering,
+    reporting,
+    restoring,
+)
+from shared import clock
+from shared.bus import Doors
+from shared.errors import OutOfStep
+from shared.logs import about, where
+from shared.outbox import Work, Works
+
+WAKE_SECONDS = 30
+DAYS_SECONDS = 300
+ASK_AGAIN_SECONDS = 60
+BATCH = 50
+log = structlog.get_logger()
+
+VERBS = {
+    intake.ApplicationAcceptedV1: hearing.begin,
+    intake.ApplicationWithdrawnV1: hearing.drop,
+    marriage.ExamineApplicationV1: examining.examine_application,
+    marriage.ReserveAgainV1: hearing.reserve_again,
+    claims.ClaimsHeldV1: hearing.note_held,
+    claims.ClaimsDeniedV1: hearing.note_denied,
+    claims.ClaimsDeferredV1: hearing.note_deferred,
+    claims.ClaimsLockedV1: hearing.note_locked,
+    claims.ClaimsLostV1: hearing.note_lost,
+    claims.ActRefusedV1: hearing.note_unasked,
+    marriage.ExamineDivorceV1: divorcing.examine_divorce,
+    marriage.WithdrawDivorceV1: divorcing.withdraw_divorce,
+    marriage.RegisterDivorceV1: dissolving.register_divorce,
+    marriage.LookUpMarriageV1: ending.look_up_marriage,
+    marriage.EndMarriageV1: ending.end_marriage,
+    marriage.NoteDeathV1: ending.note_death,
+    marriage.WithdrawEndingV1: restoring.withdraw_ending,
+    marriage.RecordEndingV1: recording.record_ending,
+    marriage.ConfirmEndingV1: recording.confirm_ending,
+    marriage.MarriageFoundV1: hearing.note_found,
+    marriage.MarriageEndedV1: hearing.note_ended,
+    marriage.EndingRefusedV1: hearing.note_refused,
+    marriage.EndingWithdrawnV1: hearing.note_back,
+}
+
+
+def doors(registry: NationalMarriageRegistry) -> Doors:
+    """All ways into marriage; `registry` is the ministry's."""
+    entrance = Doors("marriage")
+    for contract, verb in VERBS.items():
+        entrance.listen(contract)(verb)
+
+    def ask(works: Works, message: Message) -> tuple[Standing | None, ...]:
+        with works.begin() as work:  # on record before anybody is asked, whatever becomes of the message
+            persons = registering.begin_look(
+                work, message.subject, read_data(marriage.RegisterMarriageV1, message.data)
+            )
+        return ports.look(registry, persons)
+
+    entrance.listen(marriage.RegisterMarriageV1, ask=ask)(registering.register_marriage)
+    entrance.listen(marriage.ReportRegistrationV1, ask=lambda works, it: send(works, it.subject, registry))(
+        reporting.note_report
+    )
+    _set_timers(entrance, registry)
+    return entrance
+
+
+def _set_timers(entrance: Doors, registry: NationalMarriageRegistry) -> None:
+    entrance.every(WAKE_SECONDS)(wake_applications)
+    entrance.every(ASK_AGAIN_SECONDS)(renew_leases)
+    entrance.every(DAYS_SECONDS)(turn_days)
+
+    @entrance.every(ASK_AGAIN_SECONDS)
+    def ask_registry_again(works: Works) -> None:
+        with works.begin() as work:
+            waiting = store.list_uncleared(work, BATCH)
+        _each(waiting, lambda case_id: ask_again(works, case_id, registry))
+
+    @entrance.every(ASK_AGAIN_SECONDS)
+    def report_again(works: Works) -> None:
+        with works.begin() as work:
+            unsent = marriages.list_unsent(work, BATCH)
+        _each(unsent, lambda key: report(works, key, registry))
+
+
+def wake_applications(works: Works) -> None:
+    """Go on with every application whose time has come: see usecases.holding.wake."""
+    with works.begin() as work:
+        due = store.list_due(work, clock.iso(work.now), BATCH)
+    _each(due, lambda case_id: _in_one(works, lambda work: holding.wake(work, case_id)))
+
+
+def turn_days(works: Works) -> None:
+    """Go on with every divorce of which the day has made something: see usecases.cooling.wake."""
+    with works.begin() as work:
+        due = divorces.list_due(work, work.today, BATCH)
+    _each(due, lambda case_id: _in_one(works, lambda work: cooling.wake(work, case_id)))
+
+
+def renew_leases(works: Works) -> None:
+    """Renew, once, every reservation that is about to run out while its couple waits."""
+    with works.begin() as work:
+        due = store.list_running_out(work, clock.iso(work.now + holding.RENEW_BEFORE), BATCH)
+    _each(due, lambda case_id: _in_one(works, lambda work: holding.renew(work, case_id)))
+
+
+def _in_one(works: Works, act: Callable[[Work], None]) -> None:
+    with works.begin() as work:
+        act(work)
+
+
+def ask_again(works: Works, case_id: str, registry: NationalMarriageRegistry) -> None:
+    """Ask the registry once more for a case whose registrar has signed; never while a transaction is open."""
+    with works.begin() as work:
+        attempt, persons = registering.begin_look_again(work, case_id)
+    answers = ports.look(registry, persons)
+    if any(answers):
+        with works.begin() as work:
+            registering.note_answers(work, case_id, attempt, answers)
+
+
+def report(works: Works, key: str, registry: NationalMarriageRegistry) -> None:
+    """Report a marriage whose first report did not certainly arrive."""
+    if send(works, key, registry):
+        _in_one(works, lambda work: reporting.note_sent(work, key))
+
+
+def send(works: Works, key: str, registry: NationalMarriageRegistry) -> bool:
+    """Whether the registry has a marriage now: what may have arrived is looked for first, never sent blindly again."""
+    with works.begin() as work:
+        due = reporting.begin_report(work, key)
+    if due is None:
+        return False
+    try:
+        arrived = due.asked_before and registry.find_report(key)
+    except RegistryUnavailable as error:
+        log.warning("registry_unavailable", registry=ports.NAME, why=str(error))
+        return False
+    return arrived or registry.report(key, due.record) == ports.ACCEPTED
+
+
+def _each(keys: Iterable[str], act: Callable[[str], None]) -> None:
+    """Act on every one by itself: one that cannot go on keeps no other from it."""
+    for key in keys:
+        with about(case=key):
+            try:
+                act(key)
+            except OutOfStep:  # it went on meanwhile
+                continue
+            except Exception as error:
+                log.error("case_failed", error=type(error).__name__, where=where(error))

@@ -1,0 +1,231 @@
+"""What all verbs of marriage share: reading an application, what the rules say of it, whose turn it is, telling."""
+
+import dataclasses
+import datetime
+from collections.abc import Collection, Mapping
+from typing import Any, get_args
+
+from contracts import claims as claims_contracts
+from contracts import marriage as said
+from contracts.claim_kinds import claim_kinds
+from contracts.envelope import Json
+from contracts.matters import Matter, matter_version
+from services.marriage.rules import eligibility
+from services.marriage.rules.editions import edition_on
+from services.marriage.rules.eligibility import Answer, Couple, Kinship, Opinion, Party, Source, Standing
+from services.marriage.rules.registration import OPEN, Hold, Move, State, Wish
+from services.marriage.store import applications as store
+from services.marriage.store import marriages
+from services.marriage.store.applications import Kept
+from shared import clock, identity
+from shared.crypto.sealing import blind_index
+from shared.directory import Office
+from shared.errors import Denied, NotFound, OutOfStep, Refused
+from shared.outbox import Work
+
+US = "marriage"  # as whom we ask claims, and the kind of claim
+ROLES = ("applicant", "spouse")  # who of the parties marry, in this order
+EVERY_SOURCE: Collection[Source] = get_args(Source)
+BEFORE_SIGNING: Collection[Source] = ("declaration", "records", "claims")
+
+
+def id_of(work: Work) -> str:
+    """The case the causing message is about."""
+    assert work.cause is not None  # noqa: S101 - every door brings a message
+    return work.cause.subject
+
+
+def get(work: Work) -> Kept:
+    """The application of that case. NotFound."""
+    kept = store.find_application(work, id_of(work))
+    if kept is None:
+        raise NotFound("case_unknown", "没有这个办件,请核对办件编号")
+    return kept
+
+
+def matter_of(kept: Kept) -> Matter:
+    """The version of the matter with which the case began."""
+    return matter_version(kept.case_facts["matter"], kept.case_facts["matter_version"])
+
+
+def word(kept: Kept) -> Json:
+    """Of which application, and which of its words: the beginning of a contracts.deciding.Word."""
+    return {"leg_no": kept.leg_no, "version": kept.version}
+
+
+def persons_of(personal: Mapping[str, Any]) -> list[Json]:
+    """The two who marry, as contracts.case.Party, in the order of the application."""
+    by_role = {party["role"]: party for party in personal["parties"]}
+    return [by_role[role] for role in ROLES if role in by_role]
+
+
+def person_index(work: Work, person: Mapping[str, Any]) -> str:
+    """By this the house finds a person."""
+    return blind_index(work.node.keys, "person", f"{person['id_type']}:{person['id_number']}")
+
+
+def looked_up(work: Work, kept: Kept) -> Kept:
+    """With what our own records say of both now."""
+    indexes = [person_index(work, person) for person in persons_of(kept.personal)]
+    married = marriages.list_married(work, indexes)
+    told = {place: Standing.MARRIED if one in married else Standing.FREE for place, one in enumerate(indexes)}
+    return dataclasses.replace(kept, known=kept.known.with_standings("records", told))
+
+
+# --- what the rules say ----------------------------------------------------------------------------------------------
+
+
+def couple_of(kept: Kept, on: datetime.date) -> Couple:
+    """The two as the rules see them. Refused where the papers do not say sex and birth."""
+    persons = persons_of(kept.personal)
+    if len(persons) != len(ROLES):
+        raise Refused("party_missing", "缺少结婚登记的一方,请撤回后按双方证件重新提交", field="parties")
+    one, other = (_party(kept, place, person, on) for place, person in enumerate(persons))
+    return Couple(one, other)
+
+
+def _party(kept: Kept, place: int, person: Json, on: datetime.date) -> Party:
+    if person["id_type"] != "citizen":
+        words = "此类证件本系统暂不能办理结婚登记,请到省级民政部门或者其确定的机关办理"
+        raise Refused("document_not_ours", words, basis="婚姻登记条例(国务院令第804号) 第二条", field="parties")
+    number = identity.citizen_number(person["id_number"], on)
+    heard = next((row for row in kept.known.heard if row["number"] == place), None)
+    answer = Answer(heard["willing"], apart=True, recorded=heard["declared"]) if heard else None
+    return Party(
+        person=f"{person['id_type']}:{number.number}",
+        sex="male" if number.sex == "male" else "female",
+        born_on=number.born_on,
+        answer=answer,
+        kinship=Kinship(kept.known.kinship) if kept.known.kinship else None,
+        standings=_standings(kept.known.standings[place]),
+    )
+
+
+def _standings(kept: Mapping[str, str]) -> dict[Source, Standing]:
+    return {source: Standing(kept[source]) for source in EVERY_SOURCE if source in kept}
+
+
+def opinion_of(kept: Kept, on: datetime.date, sources: Collection[Source] = EVERY_SOURCE) -> Opinion:
+    """What the rules say on that day of what is known; `sources` must have answered. Refused where they cannot begin."""
+    fault = kept.known.fault
+    if fault and not fault.get("passing"):
+        code = fault["code"]
+        raise Refused(code, fault["text"], basis=fault["basis"])
+    return eligibility.assess(couple_of(kept, on), edition_on(on), on, sources)
+
+
+def findings_of(kept: Kept, on: datetime.date) -> list[Json]:
+    """All that the rules say, as contracts.marriage.Finding; also why they cannot begin."""
+    fault = [_finding(kept.known.fault, None)] if kept.known.fault else []
+    try:
+        opinion = opinion_of(kept, on)
+    except Refused:
+        return fault
+    found = [_finding(dataclasses.asdict(finding), finding.eligible) for finding in opinion.findings]
+    return [*found, *(_finding(dataclasses.asdict(wait), None) for wait in opinion.waits), *fault]
+
+
+def _finding(said_of: Mapping[str, Any], eligible: bool | None) -> Json:
+    reason = {name: said_of[name] for name in ("code", "text", "basis")}
+    return {"ground": reason["code"], "eligible": eligible, "reasons": [reason]}
+
+
+# --- whose turn it is ------------------------------------------------------------------------------------------------
+
+
+def expect_turn(work: Work, kept: Kept, asked: Json, verb: str = "") -> Office:
+    """The actor's office, which may do the next step (`verb`, if it must be that one). Denied, NotFound or OutOfStep."""
+    expect_open(kept)
+    if asked["expected_version"] != kept.version:
+        raise OutOfStep("version_changed", "此办件刚被他人更新,请刷新后再办")
+    task = next_verb(kept)
+    if verb and verb != task:
+        raise OutOfStep("not_this_step", "此办件当前不在这一环节,请刷新后再办")
+    office = work.node.offices.get(asked["actor"]["office"])
+    if office.code != kept.office:
+        raise Denied("office_not_accepting", "结婚登记由收件的婚姻登记机关办理,请到收件机构办理", field="actor")
+    if not office.may(task, kept.case_facts["matter"], work.today):
+        raise Denied("office_without_power", f"{office.name}无权办理此事项的这一环节", field="actor")
+    return office
+
+
+def expect_open(kept: Kept) -> None:
+    """OutOfStep when the application is over."""
+    if kept.registration.state not in OPEN:
+        raise OutOfStep("application_ended", "此办件已办结或终止,不能再办")
+
+
+def next_verb(kept: Kept) -> str:
+    """What the registrar does next: also refusing comes with it."""
+    return "examine" if kept.registration.state is State.ACCEPTED else "register"
+
+
+def task_of(work: Work, kept: Kept) -> Json:
+    """The next task as contracts.deciding.Task."""
+    verb = next_verb(kept)
+    step = matter_of(kept).step(verb)
+    office = work.node.offices.by_code.get(kept.office)
+    able = office is not None and office.may(verb, kept.case_facts["matter"], work.today)
+    return {"verb": verb, "tier": step["tier"] if step else "county", "offices": [kept.office] if able else []}
+
+
+# --- going on --------------------------------------------------------------------------------------------------------
+
+
+def go_on(work: Work, kept: Kept, move: Move, decision: Json | None = None) -> Kept:
+    """Keep the application as `move` leaves it, and tell claims what goes with it; the application now."""
+    now = dataclasses.replace(kept, registration=move.after)
+    store.save_application(work, now, decision)
+    tell_claims(work, now, move)
+    return now
+
+
+def tell_claims(work: Work, kept: Kept, move: Move) -> None:
+    """The wish that goes with a move, if any."""
+    mine = {"attempt": move.after.attempt, "asked_by": US}
+    match move.wish:
+        case Wish.RESERVE:
+            data = mine | {"kind": US, "office": dict(kept.case_facts["accepting_office"])}
+            work.tell(claims_contracts.ReserveClaimsV1, kept.case_id, data, {"subjects": _subjects(work, kept)})
+        case Wish.CONFIRM:
+            work.tell(claims_contracts.ConfirmClaimsV1, kept.case_id, mine)
+        case Wish.RELEASE:
+            work.tell(claims_contracts.ReleaseClaimsV1, kept.case_id, mine | {"why": str(kept.registration.state)})
+
+
+def _subjects(work: Work, kept: Kept) -> list[Json]:
+    persons = zip(persons_of(kept.personal), couple_of(kept, work.today).parties, strict=True)
+    plain = ("id_type", "id_number", "name")
+    return [
+        {name: person[name] for name in plain} | {"born_on": party.born_on.isoformat(), "sex": party.sex}
+        for person, party in persons
+    ]
+
+
+def open_task(work: Work, kept: Kept) -> None:
+    """Say what is to be done next, what stands in the way, and which office to ask about it."""
+    data = word(kept) | {
+        "case": dict(kept.case_facts),
+        "division": kept.division,
+        "task": task_of(work, kept),
+        "missing_facts": missing(kept),
+        "ask_office": kept.ask_office,
+    }
+    work.tell(said.TaskOpenedV1, kept.case_id, data, {"findings": findings_of(kept, work.today)})
+
+
+def missing(kept: Kept) -> list[str]:
+    """What an open application waits for, of contracts.marriage.WAITS."""
+    now, waits = kept.registration, list(kept.waits_for)
+    if now.hold is Hold.ASKED and not waits:
+        waits.append("claims_asked")
+    if now.hold is Hold.CONFIRMING:
+        waits.append("to_register")
+    elif now.state is State.REGISTERING and not now.cleared:
+        waits.append("national_registry")
+    return waits
+
+
+def lease_end(work: Work) -> str:
+    """Until when a new reservation may last, and persons are reserved again without being asked."""
+    return clock.iso(work.now + datetime.timedelta(minutes=claim_kinds()[US].lease_minutes))

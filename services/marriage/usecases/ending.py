@@ -1,0 +1,173 @@
+"""The holder's side: marriages on record here are looked up and ended, and by nobody else (ADR 0018)."""
+
+import dataclasses
+import datetime
+from collections.abc import Iterable
+
+from contracts import certificate as certificate_contracts
+from contracts import claims as claims_contracts
+from contracts import marriage as said
+from contracts.envelope import Contract, Json
+from services.marriage.rules import records
+from services.marriage.rules.endings import LAWS, Ground, Standing
+from services.marriage.rules.records import Ending, Record
+from services.marriage.store import applications
+from services.marriage.store import records as store
+from services.marriage.store.records import Held
+from services.marriage.usecases import case
+from services.marriage.usecases.beginning import with_number
+from shared import audit, clock
+from shared.errors import NotFound, OutOfStep, TongbanError
+from shared.outbox import Work
+
+
+def source(work: Work) -> str:
+    """The node that sent the causing message."""
+    assert work.cause is not None  # noqa: S101 - every door brings a message
+    return work.cause.source
+
+
+def find(work: Work, couple: Json) -> Held:
+    """The marriage of these two under that number, the first or a later one; locked. NotFound `marriage_unknown`."""
+    persons = {case.person_index(work, with_number(work, person)) for person in couple["persons"]}
+    for held in store.list_of_persons(work, persons) if len(persons) == len(case.ROLES) else ():
+        if couple["certificate_no"].strip() in (held.record.number, *held.record.certificates):
+            return held
+    words = "登记地没有双方与此证字号一致的婚姻登记,请对照结婚证核对证字号、双方姓名和证件号码"
+    raise NotFound("marriage_unknown", words, basis=records.ARCHIVES)
+
+
+# --- 查核 ------------------------------------------------------------------------------------------------------------
+
+
+def look_up_marriage(work: Work) -> None:
+    """查核: what stands on record of a marriage; who asked about a living one hears of its end."""
+    asked, couple = work.data(said.LookUpMarriageV1), work.personal(said.LookUpMarriageV1)
+    _record_look(work, asked["office"]["code"], "look_up_marriage", couple["persons"])
+    try:
+        held = find(work, couple)
+    except NotFound:
+        found: Json = {"found": False}
+    else:
+        store.keep_watcher(work, held.marriage_id, case.id_of(work), source(work))
+        found = _found(held.record)
+    work.tell(said.MarriageFoundV1, case.id_of(work), {}, found, to=source(work))
+
+
+def _found(record: Record) -> Json:
+    words = f"该婚姻已经{LAWS[record.ground].name}" if record.ground else ""
+    plain = {"found": True, "certificate_no": record.number, "standing": str(record.standing), "words": words}
+    return plain | {"registered_on": record.registered_on.isoformat()}
+
+
+def _record_look(work: Work, office: str, act: str, persons: Iterable[Json]) -> None:
+    for person in persons:
+        audit.record(
+            work,
+            actor=source(work),
+            office=office,
+            purpose="end_of_marriage",
+            act=act,
+            subject=case.id_of(work),
+            person_index=case.person_index(work, with_number(work, person)),
+            fields=("marriage",),
+        )
+
+
+# --- 终止 ------------------------------------------------------------------------------------------------------------
+
+
+def end_marriage(work: Work) -> None:
+    """终止, in this one transaction: the record, whose spouses they are, the claims, the certificate; or the refusal.
+
+    The same request again is answered again, and nothing happens.
+    """
+    asked, wish, request = work.data(said.EndMarriageV1), work.personal(said.EndMarriageV1), case.id_of(work)
+    work.lock(f"ending/{request}")
+    done = store.find_held(work, store.find_ended(work, request))
+    if done:
+        tell_ended(work, done, [(request, source(work))], request)
+        return
+    _record_look(work, asked["office"]["code"], "end_marriage", wish["persons"])
+    held = None
+    try:
+        held = find(work, wish)
+        record = records.end(held.record, _ending(work, wish), work.today)
+    except TongbanError as error:
+        refuse(work, error, held.record.ended_on if held else None)
+    else:
+        end(work, held, record, request)
+
+
+def _ending(work: Work, wish: Json) -> Ending:
+    """A registered divorce ends the marriage on our day: before, while we were away, nothing was registered (1080)."""
+    ground = Ground(wish["ground"])
+    on = work.today if ground is Ground.DIVORCE_REGISTERED else datetime.date.fromisoformat(wish["on"])
+    return Ending(ground, on, document_of(wish))
+
+
+def document_of(wish: Json) -> str:
+    """The document of a wish as it is named in the record's history."""
+    paper = wish["document"]
+    return " ".join((paper["issuer"], paper["kind"], paper["number"], paper["on"]))
+
+
+def refuse(work: Work, error: TongbanError, ended_on: datetime.date | None = None) -> None:
+    """Tell whoever asked why nothing was ended or restored."""
+    day = ended_on.isoformat() if ended_on else ""
+    why = {"code": error.code, "message": error.message, "basis": error.basis, "ended_on": day}
+    work.tell(said.EndingRefusedV1, case.id_of(work), {}, why, to=source(work))
+
+
+def end(work: Work, held: Held, record: Record, request: str) -> None:
+    """The marriage has ended as `record` says; both are free again."""
+    store.save_record(work, held, record, live=False)
+    store.keep_ending(work, request, held.marriage_id, source(work))
+    if held.attempt:
+        mine = {"attempt": held.attempt, "asked_by": case.US, "why": "marriage_ended"}
+        work.tell(claims_contracts.ReleaseClaimsV1, held.claims_case, mine)
+    tell_certificate(work, held, certificate_contracts.RevokeCertificateV1)
+    everybody = dict.fromkeys([(request, source(work)), *store.list_watchers(work, held.marriage_id)])
+    if work.node.code not in {node for _, node in everybody}:
+        everybody[held.marriage_id, work.node.code] = None  # this city hears of it, too
+    tell_ended(work, dataclasses.replace(held, record=record), everybody, request)
+
+
+def tell_certificate(work: Work, held: Held, contract: type[Contract]) -> None:
+    """A new status of the certificate of a marriage that was registered here; old books have none."""
+    kept = applications.find_application(work, held.marriage_id)
+    if kept is not None:
+        data = {"certificate_type": case.matter_of(kept).output["certificate_type"], "at": clock.iso(work.now)}
+        work.tell(contract, held.marriage_id, data)
+
+
+def couple_of(held: Held) -> Json:
+    """Both persons and the number, as contracts.marriage_parts.Couple."""
+    plain = ("name", "id_type", "id_number")
+    persons = [{name: person[name] for name in plain} for person in held.persons]
+    return {"certificate_no": held.record.number, "persons": persons}
+
+
+def tell_ended(work: Work, held: Held, to: Iterable[tuple[str, str]], request: str) -> None:
+    """Tell each of `to` (subject, node) that `request` has ended the marriage."""
+    record = held.record
+    since = record.ended_on.isoformat() if record.ended_on else ""
+    sealed = couple_of(held) | {"ground": str(record.ground or ""), "on": since}
+    data = {"marriage": held.marriage_id, "request": request}
+    for subject, node in to:
+        work.tell(said.MarriageEndedV1, subject, data, sealed, to=node)
+
+
+# --- 死亡通报 --------------------------------------------------------------------------------------------------------
+
+
+def note_death(work: Work) -> None:
+    """死亡通报: the living marriage of that person, if it is held here, ends. OutOfStep when there is none."""
+    told, request = work.personal(said.NoteDeathV1), case.id_of(work)
+    index = case.person_index(work, with_number(work, told["person"]))
+    living = [held for held in store.list_of_persons(work, [index]) if held.record.standing is Standing.VALID]
+    if not living:
+        raise OutOfStep("no_living_marriage", "本地没有此人的有效婚姻登记,不需要注销")
+    _record_look(work, work.data(said.NoteDeathV1)["source"], "note_death", [told["person"]])
+    ending = Ending(Ground.DEATH, datetime.date.fromisoformat(told["on"]), document_of(told))
+    end(work, living[0], records.end(living[0].record, ending, work.today), request)

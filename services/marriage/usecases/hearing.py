@@ -1,0 +1,159 @@
+"""What claims and other cities answer, led to whoever asked: an application, a divorce, a restoration, a clerk's ending."""
+
+from contracts import claims as claims_contracts
+from contracts import intake as intake_contracts
+from contracts.envelope import Contract, Json
+from services.marriage.store import divorces, records, requests
+from services.marriage.usecases import (
+    beginning,
+    case,
+    cooling,
+    dissolving,
+    divorce_case,
+    divorcing,
+    holding,
+    recording,
+    restoring,
+)
+from shared.errors import OutOfStep
+from shared.outbox import Work
+
+
+def begin(work: Work) -> None:
+    """受理, of a matter of ours."""
+    told = work.data(intake_contracts.ApplicationAcceptedV1)
+    if told["case"]["matter"] == divorce_case.MATTER:
+        divorcing.begin_divorce(work)
+    else:
+        beginning.begin_application(work)
+
+
+def drop(work: Work) -> None:
+    """撤回 through intake; one that overtook its application is kept for it."""
+    kept = divorces.find_divorce(work, case.id_of(work))
+    if kept is not None:
+        divorcing.drop_divorce(work, kept)
+    else:
+        beginning.drop_application(work)
+
+
+def reserve_again(work: Work) -> None:
+    """再次预留."""
+    kept = divorces.find_divorce(work, case.id_of(work))
+    if kept is not None:
+        cooling.reserve_again(work, kept)
+    else:
+        holding.reserve_again(work)
+
+
+# --- claims --------------------------------------------------------------------------------------------------------------
+
+
+def _ours(work: Work, contract: type[Contract]) -> Json | None:
+    told = work.data(contract)
+    return told if told["asked_by"] == case.US else None
+
+
+def note_held(work: Work) -> None:
+    """已预留."""
+    told = _ours(work, claims_contracts.ClaimsHeldV1)
+    if told is None:
+        return
+    if divorce := divorces.find_divorce(work, case.id_of(work)):
+        cooling.note_held(work, divorce, told["attempt"])
+    elif restoration := records.find_restoration(work, case.id_of(work)):
+        restoring.note_held(work, restoration)
+    else:
+        holding.note_held(work)
+
+
+def note_locked(work: Work) -> None:
+    """已锁定."""
+    told = _ours(work, claims_contracts.ClaimsLockedV1)
+    if told is None:
+        return
+    if divorce := divorces.find_divorce(work, case.id_of(work)):
+        cooling.note_locked(work, divorce, told["attempt"])
+    elif restoration := records.find_restoration(work, case.id_of(work)):
+        restoring.note_locked(work, restoration)
+    else:
+        holding.note_locked(work)
+
+
+def note_denied(work: Work) -> None:
+    """未能预留."""
+    if not _lost(work, claims_contracts.ClaimsDeniedV1):
+        holding.note_denied(work)
+
+
+def note_lost(work: Work) -> None:
+    """已失效."""
+    if not _lost(work, claims_contracts.ClaimsLostV1):
+        holding.note_lost(work)
+
+
+def _lost(work: Work, contract: type[Contract]) -> bool:
+    """Whether it was ours, or nobody's here; an application's is left to `holding`."""
+    told = _ours(work, contract)
+    if told is None:
+        return True
+    if divorce := divorces.find_divorce(work, case.id_of(work)):
+        cooling.note_lost(work, divorce, told["attempt"], told["denials"])
+    elif restoration := records.find_restoration(work, case.id_of(work)):
+        restoring.note_lost(work, restoration, told["denials"])
+    else:
+        return False
+    return True
+
+
+def note_deferred(work: Work) -> None:
+    """暂缓: claims asks again by itself."""
+    if _ours(work, claims_contracts.ClaimsDeferredV1) is None or records.find_restoration(work, case.id_of(work)):
+        return
+    if divorce := divorces.find_divorce(work, case.id_of(work)):
+        cooling.note_away(work, divorce)
+    else:
+        holding.note_deferred(work)
+
+
+def note_unasked(work: Work) -> None:
+    """Claims cannot even ask."""
+    if divorce := divorces.find_divorce(work, case.id_of(work)):
+        cooling.note_unasked(work, divorce)
+    elif restoration := records.find_restoration(work, case.id_of(work)):
+        restoring.note_lost(work, restoration)
+    else:
+        holding.note_refused(work)
+
+
+# --- holders ---------------------------------------------------------------------------------------------------------------
+
+
+def note_found(work: Work) -> None:
+    """查核结果."""
+    kept = divorces.find_divorce(work, case.id_of(work))
+    if kept is None:
+        raise OutOfStep("stale", "过时的消息")
+    divorcing.note_found(work, kept)
+
+
+def note_ended(work: Work) -> None:
+    """婚姻已终止; what this node holds itself it knows already."""
+    if divorce := divorces.find_divorce(work, case.id_of(work)):
+        dissolving.note_ended(work, divorce)
+    elif request := requests.find_request(work, case.id_of(work)):
+        recording.note_ended(work, request)
+
+
+def note_refused(work: Work) -> None:
+    """未能终止或恢复."""
+    if divorce := divorces.find_divorce(work, case.id_of(work)):
+        dissolving.note_refused(work, divorce)
+    elif request := requests.find_request(work, case.id_of(work)):
+        recording.note_refused(work, request)
+
+
+def note_back(work: Work) -> None:
+    """婚姻已恢复."""
+    if request := requests.find_request(work, case.id_of(work)):
+        recording.note_back(work, request)
