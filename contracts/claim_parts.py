@@ -67,9 +67,19 @@ class LedgerRow(Part):
     issued = fields.Boolean(load_default=False)
     doubted = fields.Boolean(load_default=False)
     at = fields.String(required=True)
+    why = fields.String(load_default="")  # it ended
+
+
+class SameSubject(Part):
+    """Two documents of one person, or a corrected number; only ever sealed. Claims are made on the canonical one."""
+
+    subject = fields.Nested(ClaimSubject, required=True)
+    canonical = fields.Nested(ClaimSubject, required=True)
+    since = fields.String(required=True)
 
 
 class LedgerRows(Schema):
     """The sealed part of a piece of a ledger."""
 
     rows = fields.List(fields.Nested(LedgerRow), required=True)
+    aliases = fields.List(fields.Nested(SameSubject), load_default=list)

@@ -322,6 +322,7 @@ class ClaimDroppedV1(Contract):
     crosses = "anyone"
     kind = fields.String(required=True)
     found = fields.Boolean(required=True)
+    deferred = fields.String(load_default="")  # why nothing can be given up now, of DEFERRALS; ask again later
 
 
 # --- from one authority to another, and back from the dead ---------------------------------------------------------------
@@ -358,6 +359,7 @@ class RestateClaimsV1(Contract):
     crosses = "anyone"
     prefix = fields.String(required=True, validate=validate.Length(min=2, max=12))
     round = fields.String(required=True, validate=UUID)
+    epoch = fields.Integer(load_default=0)  # of the guard that asks: whoever has taken over a later one says so
 
 
 class ClaimsRestatedV1(Contract):

@@ -63,6 +63,7 @@ def remove_row(folder: Path, code: str) -> None:
 def set_authority(folder: Path, prefix: str, code: str) -> dict[str, Any]:
     """Name in the draft the node that guards a prefix; the row. Its first epoch is 1, another node's the next one.
 
+    Of a later epoch the row also says who guarded it before: from that node alone its ledger is believed.
     Epochs count from the directory last signed: what is put back before the signature has not happened. NotFound for
     a node without a row; Refused for what is no prefix, and for a part of one that is guarded already.
     """
@@ -83,7 +84,9 @@ def _by_prefix(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def _guarded_by(code: str, prefix: str, before: Mapping[str, Any] | None) -> dict[str, Any]:
     if before is None:
         return {"prefix": prefix, "node": code, "epoch": FIRST_EPOCH}
-    return dict(before) if before["node"] == code else {**before, "node": code, "epoch": before["epoch"] + 1}
+    if before["node"] == code:
+        return dict(before)
+    return {"prefix": prefix, "node": code, "epoch": before["epoch"] + 1, "before": before["node"]}
 
 
 def _expect_prefix(prefix: str, signed: Mapping[str, Any]) -> None:

@@ -208,10 +208,10 @@ class Work:
         if waiting:
             self.write(delete(parked).where(parked.c.awaits == awaited))
 
-    def lock(self, key: str) -> None:
-        """Let no other transaction of this service pass the same `key` before this one ends."""
+    def lock(self, key: str, *, shared: bool = False) -> None:
+        """Let no other transaction of this service pass `key` before this one ends; `shared`: but others that share."""
         if self.connection.dialect.name == "postgresql":
-            self.write(LOCK, {"key": key})
+            self.write(LOCK_SHARED if shared else LOCK, {"key": key})
 
     def lease(self, name: str, holder: str, seconds: int) -> bool:
         """Take or renew the lease `name`; False while another holder's is running."""
@@ -249,6 +249,7 @@ TAKE_LEASE = update(leases).where(
     leases.c.name == bindparam("of"), (leases.c.holder == bindparam("by")) | (leases.c.until < bindparam("at"))
 )
 LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
+LOCK_SHARED = text("SELECT pg_advisory_xact_lock_shared(hashtextextended(:key, 0))")
 
 
 @cache

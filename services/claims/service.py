@@ -6,8 +6,9 @@ from typing import TypeVar
 import structlog
 
 from contracts import claims
+from services.claims.rules.guard import Duty
 from services.claims.store import attempts, ledger
-from services.claims.usecases import authority, holding, later, own
+from services.claims.usecases import authority, handing, holding, own, recovering, restating
 from shared.bus import Doors
 from shared.errors import OutOfStep
 from shared.logs import about, where
@@ -41,11 +42,11 @@ VERBS = {
     claims.DropClaimsV1: own.drop_claims,
     claims.LookUpClaimV1: own.look_up_claim,
     claims.DropClaimV1: own.drop_claim,
-    claims.ClaimAliasedV1: later.refuse,
-    claims.HandOverLedgerV1: later.refuse,
-    claims.LedgerTakenOverV1: later.refuse,
-    claims.RestateClaimsV1: later.refuse,
-    claims.ClaimsRestatedV1: later.refuse,
+    claims.ClaimAliasedV1: holding.note_aliased,
+    claims.HandOverLedgerV1: handing.hear_piece,
+    claims.LedgerTakenOverV1: handing.note_taken_over,
+    claims.RestateClaimsV1: restating.restate_claims,
+    claims.ClaimsRestatedV1: recovering.hear_restated,
 }
 
 
@@ -56,6 +57,7 @@ def doors() -> Doors:
         entrance.listen(contract)(verb)
     entrance.every(SAY_AGAIN_SECONDS)(say_again)
     entrance.every(SWEEP_SECONDS)(sweep)
+    entrance.every(SWEEP_SECONDS)(go_on_recovering)
     return entrance
 
 
@@ -75,12 +77,24 @@ def sweep(works: Works) -> None:
     """End every reservation whose lease has run out."""
     with works.begin() as work:
         expired = ledger.list_expired(work, BATCH)
-    _each(expired, lambda claim_id: _sweep(works, claim_id))
+    _each(expired, lambda found: _sweep(works, *found))
 
 
-def _sweep(works: Works, claim_id: str) -> None:
+def _sweep(works: Works, claim_id: str, prefix: str) -> None:
     with works.begin() as work:
-        authority.sweep(work, claim_id)
+        authority.sweep(work, claim_id, prefix)
+
+
+def go_on_recovering(works: Works) -> None:
+    """Ask who joined meanwhile, and end a recovery for which only the directory was missing."""
+    with works.begin() as work:
+        prefixes = [guard.prefix for guard in ledger.list_guards(work, Duty.RECOVERING)]
+    _each(prefixes, lambda prefix: _go_on_recovering(works, prefix))
+
+
+def _go_on_recovering(works: Works, prefix: str) -> None:
+    with works.begin() as work:
+        recovering.finish(work, prefix)
 
 
 def _each(items: Iterable[Item], act: Callable[[Item], None]) -> None:

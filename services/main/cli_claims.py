@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from services.main.cli_stuck import service_works
+
+if TYPE_CHECKING:
+    from shared.outbox import Works
 
 
 @click.group()
@@ -42,9 +45,73 @@ def list_doubts() -> None:
         _show(list_all(work))
 
 
+@claims.command("guards")
+def list_guards() -> None:
+    """What this city guards: prefix, epoch, duty, successor, and how many live claims."""
+    from services.claims.store.lists import list_guards as list_all
+
+    with service_works("claims").begin() as work:
+        _show(list_all(work))
+
+
+@claims.command("handover")
+@click.argument("prefix")
+@click.option("--to", "successor", required=True, help="The node that guards the prefix from now on.")
+def hand_over(prefix: str, successor: str) -> None:
+    """Freeze a prefix and send its ledger to another city; nothing is ruled on until it has arrived. Safe to run again."""
+    from services.claims.usecases.handing import hand_over as freeze
+
+    works = service_works("claims")
+    with works.begin() as work:
+        count = freeze(work, prefix, successor)
+    click.echo(
+        f"号段 {prefix} 已冻结,账目分 {count} 份发往 {successor};对方接管后 tongban claims guards 显示 handed_over,"
+    )
+    click.echo("那时请根目录管理员执行 tongban directory authority 并签发新目录。其间的申请会自动推迟,不会丢失。")
+
+
+@claims.command("recover")
+@click.option("--status", is_flag=True, help="Only say who has been asked, and who has answered.")
+def recover(status: bool) -> None:
+    """After a restore, before anything else runs: grant nothing until every city has said again what it holds.
+
+    Safe to run again: every city is asked anew.
+    """
+    from services.claims.store.restating import list_restatements
+    from services.claims.usecases import recovering
+
+    works = service_works("claims")
+    if status:
+        with works.begin() as work:
+            _show(list_restatements(work))
+        return
+    with works.begin() as work:
+        prefixes = recovering.list_prefixes(work)
+    for prefix in prefixes:
+        click.echo(f"{prefix}: {_recover(works, prefix)}")
+
+
+def _recover(works: "Works", prefix: str) -> str:
+    from services.claims.usecases import recovering
+    from shared.errors import OutOfStep
+
+    try:
+        with works.begin() as work:
+            recovering.recover(work, prefix)
+    except OutOfStep as error:
+        return error.message
+    return "恢复中,已请所有节点重述;谁还没有答复见 tongban claims recover --status"
+
+
+@claims.command("conflicts")
+def list_conflicts() -> None:
+    """What a recovery found that cannot be: ask both offices, by telephone, what they have registered."""
+    from services.claims.store.restating import list_conflicts as list_all
+
+    with service_works("claims").begin() as work:
+        _show(list_all(work))
+
+
 def _show(rows: Iterable[dict[str, Any]]) -> None:
     for row in rows:
         click.echo(json.dumps(row, ensure_ascii=False))
-
-
-COMMANDS: tuple[click.Command, ...] = (claims,)

@@ -9,6 +9,9 @@ from typing import Any
 from sqlalchemy import column, select, table
 
 from deploy.migrate import SHARED, newest, version_table
+from services.claims.rules.guard import Duty
+from services.claims.store.ledger import list_guards
+from services.claims.store.restating import list_conflicts
 from services.exchange.store import questions
 from services.exchange.usecases import sending
 from services.exchange.usecases.quarantine import list_quarantined
@@ -129,6 +132,7 @@ def _checks(settings: Settings) -> list[Check]:
     if settings.amqp_url:
         found.append(("消息队列", lambda: _queues(settings)))
     found.append(("各进程正常", lambda: _processes(settings)))
+    found.append(("占用账目正常", lambda: _claims(settings)))
     found.append(("没有死信", lambda: _dead(settings)))
     found.append(("没有无处投递的消息", lambda: _unroutable(settings)))
     found.append(("隔离区为空", lambda: _quarantine(settings)))
@@ -189,6 +193,16 @@ def _processes(settings: Settings) -> str:
     names = sorted(path.stem for path in (settings.home / "health").glob("*.json"))
     late = [name for name in names if not metrics.healthy(settings.home, name)]
     return f"{'、'.join(late)} 没有运行或不正常,请看它的日志" if late else ""
+
+
+def _claims(settings: Settings) -> str:
+    """Conflicts are for people; what is frozen or recovering goes on by itself, unless somebody is away."""
+    with open_works(settings, open_node(settings), "claims", 0).begin() as work:
+        conflicts = list_conflicts(work)
+        waiting = [guard.prefix for guard in list_guards(work, Duty.FROZEN, Duty.RECOVERING)]
+    if conflicts:
+        return f"有 {len(conflicts)} 个冲突待两人核实,请 tongban claims conflicts"
+    return Notice(f"号段 {'、'.join(waiting)} 正在移交或恢复,请 tongban claims guards") if waiting else ""
 
 
 def _dead(settings: Settings) -> str:

@@ -12,7 +12,7 @@ from services.main import city
 from services.main.cli import cli
 from shared import clock
 from tests.builders import HandClock
-from tests.claims.town import HE, LANZHOU, SANYA, SU, SUQIAN, Town, dead, later, live, reserve, ring
+from tests.claims.town import HE, LANZHOU, SANYA, SU, SUQIAN, Town, later, live, reserve, ring
 
 
 def shown(town: Town, code: str, *words: str) -> list[dict[str, object]]:
@@ -81,13 +81,6 @@ def test_the_list_counts_what_a_city_guards_and_what_it_holds(town: Town) -> Non
         ("holder", "over", 1),
     ]
     assert [(row["state"], row["number"]) for row in shown(town, SUQIAN, "list")] == [("locked", 1)]
-
-
-def test_what_a_later_release_does_lies_among_the_dead_letters_until_then(town: Town) -> None:
-    with town[LANZHOU].works["desk"].begin() as work:
-        work.tell(said.LedgerTakenOverV1, "990102", {"prefix": "990102", "epoch": 2}, to=SUQIAN)
-    town.settle()
-    assert dead(town) == [(SUQIAN, said.LedgerTakenOverV1.type)]
 
 
 def test_nothing_of_a_person_can_be_read_in_any_file_of_claims(town: Town) -> None:

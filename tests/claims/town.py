@@ -1,21 +1,28 @@
 """Cities whose desks ask for claims: what tests of claims say again and again, and hear."""
 
 import datetime
+import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner, Result
 from sqlalchemy import delete, insert
 
 from contracts import claims as said
-from contracts.envelope import Contract, Json
+from contracts.envelope import Contract, Json, decode
+from deploy.homes import DIRECTORY, make_root
 from services.claims import service
 from services.claims.store.tables import attempts, claims, guards
+from services.main.cli import cli
 from shared import clock
 from shared.bus import Doors
-from shared.directory import Node
+from shared.directory import Node, sign_directory
 from shared.embedded import Station, embedded_metadata
+from shared.files import replace_file
 from shared.outbox import Work
 from tests.builders import LANZHOU, SANYA, City, Country, HandClock, Heard, clerk, make_works
 
@@ -170,6 +177,55 @@ def set_guard(town: Town, code: str, prefix: str, **values: Any) -> None:
 
 def by_clerk(city: str) -> Json:
     return clerk("clerk-07", f"{city}-marry")
+
+
+def name_authority(town: Town, prefix: str, code: str, *at: str, epoch: int = 2, before: str = "") -> None:
+    """The root signs a directory in which that city guards the prefix; it reaches these cities only (all without any)."""
+    folder = town[code].node.home.parent
+    document = json.loads(json.loads((folder / DIRECTORY).read_text("utf-8"))["document"])
+    row = {"prefix": prefix, "node": code, "epoch": epoch} | ({"before": before} if before else {})
+    others = [known for known in document["authorities"] if known["prefix"] != prefix]
+    changed = document | {"authorities": [*others, row], "issued_at": clock.iso(clock.now())}
+    signed = sign_directory(changed | {"version": document["version"] + 1}, make_root(folder))
+    for city in at or tuple(town.cities):
+        replace_file(town[city].node.home / DIRECTORY, signed)
+    replace_file(folder / DIRECTORY, signed)
+
+
+def run(town: Town, code: str, *words: str, given: str = "") -> Result:
+    """What the command `tongban claims …` of a city does; nothing else moves yet. `given`: its standard input."""
+    environ = {"TONGBAN_NODE": code, "TONGBAN_HOME": str(town[code].node.home)}
+    return CliRunner().invoke(cli, ["claims", *words], env=environ, input=given)
+
+
+def copy_of(town: Town, code: str) -> Path:
+    """A copy of the file of a city's claims as it is now."""
+    path = town[code].node.home / "claims.db"
+    copy = path.with_name(f"copy-{clock.new_id()}.db")
+    _copy(path, copy)
+    return copy
+
+
+def restore(town: Town, code: str, copy: Path) -> None:
+    """A city's disk is lost, and its claims are as they were when the copy was made."""
+    _copy(copy, town[code].node.home / "claims.db")
+
+
+def _copy(old: Path, new: Path) -> None:
+    with closing(sqlite3.connect(old)) as source, closing(sqlite3.connect(new)) as target:
+        source.backup(target)
+
+
+def letters_to(town: Town, code: str) -> list[str]:
+    """Take the letters to a city out of the mail."""
+    held = [letter for letter in town.mail if decode(letter).destination == code]
+    town.mail = [letter for letter in town.mail if letter not in held]
+    return held
+
+
+def duties(town: Town, code: str) -> dict[str, tuple[int, str]]:
+    """What a city does for which prefix, in which epoch."""
+    return {row.prefix: (row.epoch, row.duty) for row in town[code].rows("claims", guards)}
 
 
 __all__ = ["HE", "LANZHOU", "LIN", "SANYA", "SU", "SUQIAN", "XIANAN", "Asked", "Town"]

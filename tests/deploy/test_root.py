@@ -73,6 +73,13 @@ def test_a_prefix_that_moves_begins_its_next_epoch_with_every_move_that_is_signe
         assert table(folder) == before | {prefix: (node, epoch)}
 
 
+def test_a_prefix_that_moves_says_from_whom_its_ledger_is_to_be_believed(folder: Path) -> None:
+    moved = {"prefix": "990104", "node": WEIHAI, "epoch": 2, "before": LANZHOU}
+    assert root.set_authority(folder, "990104", WEIHAI) == moved
+    root.sign(folder)
+    assert root.set_authority(folder, "990104", WEIHAI) == moved
+
+
 def test_a_move_that_is_taken_back_or_changed_before_the_signature_has_not_happened(folder: Path) -> None:
     before = table(folder)
     for node in (WEIHAI, SANYA, WEIHAI, LANZHOU):

@@ -7,6 +7,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from contracts.matters import matter_version
+from services.claims.rules.guard import Duty, Guard
+from services.claims.store.ledger import save_guard
+from services.claims.store.restating import add_conflicts
 from services.intake.rules import legs as rules
 from services.intake.rules.legs import Leg, State
 from services.intake.store import cases
@@ -60,3 +63,14 @@ def test_provisional_clocks_are_counted_and_are_no_fault(here: city.City, hand: 
     with here.works["intake"].begin() as work:
         assert cases.open_leg(work, beyond, "disability-subsidies", "somebody")
     assert line(here, "时限都已确定").startswith("注意 时限都已确定: 1 个")
+
+
+def test_a_prefix_that_recovers_is_worth_knowing_and_a_conflict_is_a_fault(here: city.City) -> None:
+    assert line(here, "占用账目正常") == "好 占用账目正常"
+    with here.works["claims"].begin() as work:
+        save_guard(work, Guard("990104", 1, Duty.RECOVERING))
+    assert line(here, "占用账目正常").startswith("注意 占用账目正常: 号段 990104")
+    row = {"claim_id": "a claim", "prefix": "990104", "kind": "marriage", "holder": LANZHOU, "office": None}
+    with here.works["claims"].begin() as work:
+        add_conflicts(work, [row], "second_lock")
+    assert line(here, "占用账目正常").startswith("坏 占用账目正常: 有 1 个冲突")

@@ -9,8 +9,14 @@ import dataclasses
 from dataclasses import dataclass
 
 from services.claims.rules import attempt as attempts
-from services.claims.rules.attempt import Attempt, Said, Step
-from services.claims.rules.ledger import Claim, Ruling, State, Verdict
+from services.claims.rules.attempt import Attempt, Said, Step, Word
+from services.claims.rules.ledger import LOCKED_ELSEWHERE, Claim, Ruling, State, Verdict
+
+REPLACED = "replaced"  # why a claim of the copy ended: another one on its key was restated as locked
+NOT_RESTATED, SECOND_LOCK, ENDED_HERE = "not_restated", "second_lock", "ended_here"  # what two people look at
+OURS = (REPLACED, "lease_ended", "dropped", "holder_gone")  # why a claim ended that its holder did not release
+LOST = {Step.RESERVING: Word.DENIED, Step.HELD: Word.LOST, Step.CONFIRMING: Word.LOST}
+HALF_DONE = tuple(LOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +36,28 @@ def restate(attempt: Attempt) -> Restatement:
     return Restatement(attempts.release(attempt), ended=tokens)
 
 
-def hear_locked(live: Claim | None, restated: Claim, *, ended: bool) -> Ruling:
-    """A holder's locked claim goes before what the copy says. `ended`: it was released after it was restated."""
+def give_up(attempt: Attempt) -> Said:
+    """As `restate` of what is half done, and whoever asked for it is told that it is lost."""
+    said = restate(attempt).said
+    return dataclasses.replace(said, words=(*said.words, (LOST[attempt.step], ())))
+
+
+def hear_locked(live: Claim | None, restated: Claim, *, ended: bool, heard: bool = False) -> Ruling:
+    """A holder's locked claim goes before what the copy says. `ended`: it was released after it was restated.
+
+    `heard`: what is live was restated as locked, too; both cannot be, so the first stays and people look.
+    """
     if ended:
         return Ruling(live, Verdict.RELEASED)
-    gone = () if live is None or live.claim_id == restated.claim_id else (live.claim_id,)
+    other = live is not None and live.claim_id != restated.claim_id
+    if live is not None and other and heard:
+        return Ruling(live, Verdict.DENIED, LOCKED_ELSEWHERE, live)
+    gone = (live.claim_id,) if live is not None and other else ()
     return Ruling(dataclasses.replace(restated, state=State.LOCKED), Verdict.LOCKED, ended=gone)
+
+
+def doubt_of(ruling: Ruling, why: str) -> str:
+    """What people must look at after a claim was restated as locked; empty where nothing is odd. `why`: it had ended."""
+    if ruling.verdict is Verdict.DENIED or why == REPLACED:
+        return SECOND_LOCK
+    return ENDED_HERE if ruling.verdict is Verdict.RELEASED and why in OURS else ""

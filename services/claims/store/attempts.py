@@ -27,6 +27,7 @@ class Wish:
     standing: Standing = Standing.ASKED
     until: str = ""
     deferred: str = ""
+    aliased: bool = False  # its subject is another document's than the one that was asked for
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def _moved(wish: Wish, standing: Standing) -> Wish:
 
 
 _ATTEMPT = ("case_id", "asked_by", "kind", "office", "reference", "why", "tries")
-_WISH = ("claim_id", "number", "prefix", "authority", "epoch", "until", "deferred")
+_WISH = ("claim_id", "number", "prefix", "authority", "epoch", "until", "deferred", "aliased")
 _WHOLE = (
     select(*attempts.c, *[wishes.c[name] for name in (*_WISH, "standing")])
     .select_from(attempts.outerjoin(wishes, wishes.c.attempt == attempts.c.attempt))
@@ -80,6 +81,7 @@ _OF_CLAIM = select(wishes.c.attempt).where(wishes.c.claim_id == bindparam("of_cl
 _BY_CLAIM = _WHOLE.where(attempts.c.attempt == _OF_CLAIM)
 _ADD_WISHES = insert(wishes).inline()
 _SAVE_ATTEMPT = update(attempts).where(attempts.c.attempt == bindparam("of"))
+_SAVE_SUBJECT = update(wishes).where(wishes.c.claim_id == bindparam("of"))
 _SAVE_WISH = update(wishes).where(wishes.c.claim_id == bindparam("of"))
 
 
@@ -149,6 +151,11 @@ def subjects_of(work: Work, attempt_id: str) -> dict[str, Any]:
     """The subjects of an attempt, by claim."""
     found = select(wishes.c.claim_id, wishes.c.subject).where(wishes.c.attempt == attempt_id)
     return {row.claim_id: row.subject for row in work.execute(found)}
+
+
+def save_subject(work: Work, claim_id: str, subject: Mapping[str, Any]) -> None:
+    """Whom a claim is about from now on."""
+    work.write(_SAVE_SUBJECT, {"of": claim_id, "subject": subject})
 
 
 def list_unanswered(work: Work, limit: int) -> list[tuple[str, str]]:

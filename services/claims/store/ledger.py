@@ -8,7 +8,7 @@ from sqlalchemy import Row, and_, bindparam, func, insert, or_, select, update
 
 from services.claims.rules.guard import Duty, Guard
 from services.claims.rules.ledger import Claim, State
-from services.claims.store.tables import IS_LIVE, claims, guards
+from services.claims.store.tables import IS_LIVE, aliases, claims, guards
 from shared import clock
 from shared.outbox import Work
 
@@ -27,6 +27,8 @@ class Entry:
     office: Mapping[str, Any] | None
     since: str
     live: Claim | None
+    why: str = ""  # it ended
+    restated: str = ""  # the round in which its holder last said so
 
 
 _OF_GUARD = (guards.c.prefix.label("guarded"), guards.c.epoch, guards.c.duty, guards.c.successor)
@@ -47,7 +49,14 @@ _BY_KEY = (
     .select_from(guards.outerjoin(claims, _ON_KEY))
     .where(guards.c.prefix == bindparam("prefix"))
 )
+_FOR_NEW = _BY_KEY.add_columns(
+    select(aliases.c.canonical)
+    .where(aliases.c.document_index == bindparam("document_index"))
+    .scalar_subquery()
+    .label("canonical")
+)
 _GUARD = select(*_OF_GUARD).where(guards.c.prefix == bindparam("prefix"))
+_SAVE_GUARD = update(guards).where(guards.c.prefix == bindparam("of"))
 _OF_PERSON = select(*_OF_CLAIM).where(claims.c.key_index.in_(bindparam("keys", expanding=True)), IS_LIVE)
 _ADD = insert(claims).inline()
 _SAVE = update(claims).where(claims.c.claim_id == bindparam("of"))
@@ -71,6 +80,7 @@ UNKNOWN: dict[str, Any] = {  # of a claim that ended before it was asked for, an
     "locked_at": "",
     "ended_at": "",
     "why": "",
+    "restated": "",
 }
 
 
@@ -80,10 +90,7 @@ def find_claim(work: Work, claim_id: str, prefix: str) -> tuple[Guard | None, En
     Of an unknown claim: the guard of `prefix`.
     """
     row = work.execute(_BY_TOKEN, {"claim_id": claim_id}).first()
-    if row is not None:
-        return _guard(row), _entry(row)
-    found = work.execute(_GUARD, {"prefix": prefix}).first()
-    return (_guard(found) if found else None), None
+    return (_guard(row), _entry(row)) if row is not None else (find_guard(work, prefix), None)
 
 
 def find_on_key(
@@ -96,6 +103,13 @@ def find_on_key(
     names = {"prefix": prefix, "key_index": key_index, "twin_index": twin_index, "claim_id": claim_id}
     rows = work.execute(_BY_KEY, names).all()
     return (_guard(rows[0]) if rows else None), [_entry(row) for row in rows if row.claim_id]
+
+
+def find_for_new(work: Work, names: dict[str, str]) -> tuple[Guard | None, tuple[list[Entry], Any]]:
+    """As `find_on_key` (`names`: its arguments and document_index), and the subject a claim is to be made on instead."""
+    rows = work.execute(_FOR_NEW, names).all()
+    entries = [_entry(row) for row in rows if row.claim_id]
+    return (_guard(rows[0]) if rows else None), (entries, rows[0].canonical if rows else None)
 
 
 def list_of_person(work: Work, keys: list[str]) -> list[Entry]:
@@ -111,7 +125,8 @@ def _guard(row: Row[Any]) -> Guard | None:
 
 def _entry(row: Row[Any]) -> Entry:
     since = row.locked_at or row.reserved_at
-    return Entry(row.claim_id, row.kind, row.key_index, row.case_id, row.holder, row.office, since, _live(row))
+    names = ("claim_id", "kind", "key_index", "case_id", "holder", "office", "why", "restated")
+    return Entry(**{name: getattr(row, name) for name in names}, since=since, live=_live(row))
 
 
 def _live(row: Row[Any]) -> Claim | None:
@@ -125,6 +140,26 @@ def add_guard(work: Work, guard: Guard) -> None:
     """Begin to guard a prefix, unless it is guarded already."""
     row = {"prefix": guard.prefix, "epoch": guard.epoch, "duty": str(guard.duty), "successor": guard.successor}
     work.add_new(guards, [row | {"since": clock.iso(work.now)}])
+
+
+def find_guard(work: Work, prefix: str) -> Guard | None:
+    """This node's record of a prefix."""
+    found = work.execute(_GUARD, {"prefix": prefix}).first()
+    return _guard(found) if found else None
+
+
+def list_guards(work: Work, *duties: Duty) -> list[Guard]:
+    """This node's records, perhaps of these duties only."""
+    found = select(*_OF_GUARD).order_by(guards.c.prefix)
+    found = found.where(guards.c.duty.in_(duties)) if duties else found
+    return [guard for row in work.execute(found) if (guard := _guard(row))]
+
+
+def save_guard(work: Work, guard: Guard) -> None:
+    """Write down what this node does for a prefix from now on; call it with the prefix locked."""
+    add_guard(work, guard)
+    row = {"epoch": guard.epoch, "duty": str(guard.duty), "successor": guard.successor, "since": clock.iso(work.now)}
+    work.write(_SAVE_GUARD, row | {"of": guard.prefix})
 
 
 def add_claim(work: Work, claim: Claim, row: dict[str, Any]) -> None:
@@ -155,7 +190,11 @@ def bury_claim(work: Work, row: dict[str, Any], why: str) -> None:
     work.add_new(claims, [UNKNOWN | row | {"state": ENDED, "ended_at": clock.iso(work.now), "why": why}])
 
 
-def list_expired(work: Work, limit: int) -> list[str]:
-    """Reservations whose lease has run out; any of them, so that none waits behind one that fails."""
-    over = (claims.c.state == State.HELD) & (claims.c.until <= clock.iso(work.now))
-    return list(work.execute(select(claims.c.claim_id).where(over).order_by(func.random()).limit(limit)).scalars())
+def list_expired(work: Work, limit: int) -> list[tuple[str, str]]:
+    """Reservations whose lease has run out, with their prefix, in ledgers we rule on.
+
+    Any of them, so that none waits behind one that fails.
+    """
+    over = (claims.c.state == State.HELD) & (claims.c.until <= clock.iso(work.now)) & (guards.c.duty == Duty.ACTIVE)
+    ours = select(claims.c.claim_id, claims.c.prefix).join(guards, guards.c.prefix == claims.c.prefix)
+    return [(row.claim_id, row.prefix) for row in work.execute(ours.where(over).order_by(func.random()).limit(limit))]

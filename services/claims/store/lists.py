@@ -1,11 +1,11 @@
-"""What people look at: counts, old locks, doubts. No list says who is meant."""
+"""What people look at: counts, duties, old locks, doubts. No list says who is meant."""
 
 import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
 
-from services.claims.store.tables import attempts, claims
+from services.claims.store.tables import attempts, claims, guards
 from shared import clock
 from shared.outbox import Work
 
@@ -21,6 +21,14 @@ def count_claims(work: Work) -> list[dict[str, Any]]:
     found = [{"side": "authority", "kind": row.kind, "state": row.state, "number": row.number} for row in rows]
     rows = work.execute(asked.group_by(attempts.c.kind, attempts.c.step).order_by(attempts.c.kind, attempts.c.step))
     return found + [{"side": "holder", "kind": row.kind, "state": row.step, "number": row.number} for row in rows]
+
+
+def list_guards(work: Work) -> list[dict[str, Any]]:
+    """What this node does for each prefix, and how many live claims stand under it."""
+    live = func.count().filter(claims.c.state.in_(LIVE)).label("live")
+    shown = (guards.c.prefix, guards.c.epoch, guards.c.duty, guards.c.successor, guards.c.since)
+    rows = select(*shown, live).select_from(guards.outerjoin(claims, claims.c.prefix == guards.c.prefix))
+    return [dict(row._mapping) for row in work.execute(rows.group_by(*shown).order_by(guards.c.prefix))]
 
 
 def list_old_locks(work: Work, days: int) -> list[dict[str, Any]]:

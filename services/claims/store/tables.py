@@ -1,6 +1,6 @@
 """The tables of claims: an authority's ledger and duties, a holder's attempts and wishes."""
 
-from sqlalchemy import JSON, Boolean, Column, Index, Integer, MetaData, String, Table, text
+from sqlalchemy import JSON, Boolean, Column, Index, Integer, MetaData, String, Table, false, text
 
 from shared.crypto.sealing import Sealed
 
@@ -30,10 +30,12 @@ claims = Table(  # what this node guards; ended rows stay, so that no token come
     Column("locked_at", String(27), nullable=False),
     Column("ended_at", String(27), nullable=False),
     Column("why", String(40), nullable=False),  # it ended
+    Column("restated", String(36), nullable=False, server_default=""),  # the round in which its holder last said so
     # at most one live claim on a key: what two cities in one moment cannot break
     Index("claims_one_live", "key_index", unique=True, postgresql_where=IS_LIVE, sqlite_where=IS_LIVE),
     Index("claims_twins", "twin_index", postgresql_where=IS_LIVE, sqlite_where=IS_LIVE),
     Index("claims_leases", "state", "until"),
+    Index("claims_prefix", "prefix", "claim_id"),
 )
 guards = Table(  # services.claims.rules.guard.Guard
     "guards",
@@ -42,6 +44,47 @@ guards = Table(  # services.claims.rules.guard.Guard
     Column("epoch", Integer, nullable=False),
     Column("duty", String(12), nullable=False),
     Column("successor", String(6), nullable=False),
+    Column("since", String(27), nullable=False),
+)
+pieces = Table(  # of ledgers handed over to us, until all are here; and which of the restated ones were heard
+    "pieces",
+    metadata,
+    Column("prefix", String(12), primary_key=True),
+    Column("batch", String(36), primary_key=True),  # the epoch, or the round
+    Column("node", String(6), primary_key=True),
+    Column("number", Integer, primary_key=True),  # from 1
+    Column("count", Integer, nullable=False),
+    Column("rows", Sealed("claims.pieces.rows"), nullable=True),  # contracts.claim_parts.LedgerRows
+    Column("arrived_at", String(27), nullable=False),
+)
+restatements = Table(  # whom a restored authority has asked
+    "restatements",
+    metadata,
+    Column("prefix", String(12), primary_key=True),
+    Column("node", String(6), primary_key=True),
+    Column("round", String(36), nullable=False),
+    Column("asked_at", String(27), nullable=False),
+    Column("answered_at", String(27), nullable=False),
+)
+conflicts = Table(  # what a recovery could not settle: two people look
+    "conflicts",
+    metadata,
+    Column("claim_id", String(36), primary_key=True),
+    Column("prefix", String(12), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("holder", String(6), nullable=False),
+    Column("office", JSON, nullable=True),
+    Column("other", String(36), nullable=False),  # the claim in the way; empty where there is none
+    Column("why", String(20), nullable=False),
+    Column("since", String(27), nullable=False),
+)
+aliases = Table(  # second documents and corrected numbers, at the authority of the second
+    "aliases",
+    metadata,
+    Column("document_index", String(32), primary_key=True),
+    Column("prefix", String(12), nullable=False),
+    Column("subject", Sealed("claims.aliases.subject"), nullable=False),
+    Column("canonical", Sealed("claims.aliases.canonical"), nullable=False),  # on this one claims are made
     Column("since", String(27), nullable=False),
 )
 attempts = Table(
@@ -74,5 +117,6 @@ wishes = Table(
     Column("standing", String(6), nullable=False),
     Column("until", String(27), nullable=False),
     Column("deferred", String(20), nullable=False),  # why, as last told to whoever asked
+    Column("aliased", Boolean, nullable=False, server_default=false()),  # its subject is another document's now
     Index("wishes_attempt", "attempt"),
 )

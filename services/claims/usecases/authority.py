@@ -14,10 +14,18 @@ from services.claims.rules.ledger import Claim, Ruling, State, Verdict
 from services.claims.store import ledger as store
 from services.claims.store.ledger import Entry
 from services.claims.usecases import subjects
-from services.claims.usecases.guarding import answer, case_of, is_met_here, redirect, source, with_guard
+from services.claims.usecases.guarding import (
+    answer,
+    case_of,
+    is_met_here,
+    lock_prefix,
+    redirect,
+    source,
+    with_guard,
+)
 from services.claims.usecases.subjects import Key
 from shared import clock
-from shared.errors import OutOfStep, Refused
+from shared.errors import Denied, OutOfStep, Refused
 from shared.outbox import Work
 
 Rule = Callable[[Json, Entry | None], Ruling]
@@ -34,14 +42,26 @@ def reserve_claim(work: Work) -> None:
     subject = subjects.normalised(work.personal(said.ReserveClaimV1)["subject"])
     key, listed = subjects.key_of(work, asked["kind"], subject), _authority(work, subject)
     lock(work, asked["claim_id"], key.index, key.twin)
-    names = (asked["prefix"], key.index, key.twin, asked["claim_id"])
-    guard, found = with_guard(work, listed, lambda: store.find_on_key(work, *names))
+    names = {"prefix": asked["prefix"], "key_index": key.index, "twin_index": key.twin, "claim_id": asked["claim_id"]}
+    names |= {"document_index": subjects.person_index(work, subject)}
+    guard, found = with_guard(work, asked["prefix"], listed, lambda: store.find_for_new(work, names))
     if listed is not None and listed.prefix != asked["prefix"]:
         redirect(work, asked["claim_id"], listed)
     elif is_met_here(work, asked, guard, listed):
         row = {"kind": asked["kind"], "key_index": key.index, "twin_index": key.twin}
         row |= {"office": asked["office"], "subject": subject}
-        _reserve(work, asked, key, _row(work, asked) | row, found)
+        _reserve_or_lead_on(work, asked, key, _row(work, asked) | row, *found)
+
+
+def _reserve_or_lead_on(
+    work: Work, asked: Json, key: Key, row: Json, found: list[Entry], canonical: Json | None
+) -> None:
+    """A claim on a document that is linked to another one is to be made on that one, with the same token."""
+    if canonical is None or any(entry.claim_id == asked["claim_id"] for entry in found):
+        _reserve(work, asked, key, row, found)
+        return
+    data = {"claim_id": asked["claim_id"], "epoch": asked["epoch"]}
+    work.tell(said.ClaimAliasedV1, case_of(work), data, {"subject": canonical}, to=source(work))
 
 
 def lock(work: Work, *keys: str) -> None:
@@ -134,7 +154,9 @@ def _rule(work: Work, contract: type[Contract], rule: Rule, *, ends: bool = Fals
     if ends:  # it may come together with its reservation
         lock(work, asked["claim_id"])
     find = partial(store.find_claim, work, asked["claim_id"], asked["prefix"])
-    guard, entry = with_guard(work, listed, find)
+    guard, entry = with_guard(work, asked["prefix"], listed, find)
+    if guard is not None and guard.prefix != asked["prefix"]:  # the lock would be another's
+        raise Denied("prefix_of_another", "这个占用不属于所称的号段")
     if not is_met_here(work, asked, guard, listed, ends=ends):
         return
     found, ruling = [entry] if entry else [], rule(asked, entry)
@@ -179,11 +201,15 @@ def _by(ruling: Ruling, found: Iterable[Entry]) -> Json:
     return {"by": offices[ruling.by.claim_id], "issued": ruling.by.issued} if ruling.by else {}
 
 
-def sweep(work: Work, claim_id: str) -> None:
-    """到期清理: end a reservation whose lease has run out. OutOfStep when it has gone on, or is not ours to end now."""
-    guard, entry = store.find_claim(work, claim_id, "")
+def sweep(work: Work, claim_id: str, prefix: str) -> None:
+    """到期清理: end a reservation whose lease has run out. OutOfStep when it has gone on, or is not ours to end now.
+
+    A restored ledger may lack the lock of what it has as reserved: nothing ends there before its holder was heard.
+    """
+    lock_prefix(work, prefix, shared=True)
+    guard, entry = store.find_claim(work, claim_id, prefix)
     if guard is None or entry is None or entry.live is None or not may_end_unasked(guard):
-        raise OutOfStep("claim_ended", "此占用已经结束,或其账目正在移交")
+        raise OutOfStep("claim_ended", "此占用已经结束,或其账目正在移交或恢复")
     rules.sweep(entry.live, work.now)
     store.end_claim(work, entry.live, "lease_ended")
     tell_ended(work, entry, guard.epoch)

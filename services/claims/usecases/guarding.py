@@ -26,10 +26,23 @@ def case_of(work: Work) -> str:
     return work.cause.subject
 
 
+def lock_prefix(work: Work, prefix: str, *, shared: bool = False) -> None:
+    """Let no ruling of this prefix pass (`shared`: no hand-over and no recovery) before this transaction ends.
+
+    Call it before the guard is read. Who rules has locked the claim's keys before; who locks a whole prefix never
+    waits for a key, so nobody waits in a circle.
+    """
+    work.lock(f"prefix/{prefix}", shared=shared)
+
+
 def with_guard(
-    work: Work, listed: Authority | None, find: Callable[[], tuple[Guard | None, Found]]
+    work: Work, prefix: str, listed: Authority | None, find: Callable[[], tuple[Guard | None, Found]]
 ) -> tuple[Guard | None, Found]:
-    """What `find` finds; on the first wish for a prefix the node becomes its guard, where the directory lets it."""
+    """What `find` finds; on the first wish for a prefix the node becomes its guard, where the directory lets it.
+
+    Whatever is ruled on it is committed before its ledger leaves, or sees that it has left.
+    """
+    lock_prefix(work, prefix, shared=True)
     guard, found = find()
     first = rules.first_guard(listed, work.node.code) if guard is None and listed is not None else None
     if first is None:

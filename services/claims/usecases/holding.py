@@ -62,13 +62,13 @@ def _wish(work: Work, number: int, subject: Json) -> Wish:
 def renew_claims(work: Work) -> None:
     """续期. OutOfStep unless all are held."""
     kept = _asked_of(work, said.RenewClaimsV1)
-    _go_on(work, kept, kept, rules.renew(kept.attempt))
+    go_on(work, kept, kept, rules.renew(kept.attempt))
 
 
 def confirm_claims(work: Work) -> None:
     """锁定. OutOfStep unless all are held."""
     kept = _asked_of(work, said.ConfirmClaimsV1)
-    _go_on(work, kept, kept, rules.confirm(kept.attempt))
+    go_on(work, kept, kept, rules.confirm(kept.attempt))
 
 
 def release_claims(work: Work) -> None:
@@ -79,14 +79,14 @@ def release_claims(work: Work) -> None:
     if kept is None:
         store.add_attempt(work, Kept(asked["attempt"], case_of(work), asked["asked_by"], "", None, Step.OVER, ()), {})
         return
-    _go_on(work, kept, dataclasses.replace(kept, why=kept.why or asked["why"]), rules.release(kept.attempt))
+    go_on(work, kept, dataclasses.replace(kept, why=kept.why or asked["why"]), rules.release(kept.attempt))
 
 
 def note_issued(work: Work) -> None:
     """已签发. OutOfStep unless all are locked."""
     kept, asked = _asked_of(work, said.NoteIssuedV1), work.data(said.NoteIssuedV1)
     noted = dataclasses.replace(kept, reference=kept.reference or asked["reference"])
-    _go_on(work, kept, noted, rules.note_issued(kept.attempt))
+    go_on(work, kept, noted, rules.note_issued(kept.attempt))
 
 
 def _asked_of(work: Work, contract: type[Contract]) -> Kept:
@@ -120,25 +120,25 @@ def note_held(work: Work) -> None:
     if kept.step is Step.HELD and wish.until == told["until"]:
         raise OutOfStep("stale", "过时的消息")
     after = kept.with_wish(dataclasses.replace(wish, until=told["until"]))
-    _go_on(work, kept, after, rules.note_held(kept.attempt, wish.claim_id))
+    go_on(work, kept, after, rules.note_held(kept.attempt, wish.claim_id))
 
 
 def note_locked(work: Work) -> None:
     """已锁定."""
     kept, wish = _heard(work, work.data(said.ClaimLockedV1))
-    _go_on(work, kept, kept, rules.note_locked(kept.attempt, wish.claim_id))
+    go_on(work, kept, kept, rules.note_locked(kept.attempt, wish.claim_id))
 
 
 def note_released(work: Work) -> None:
     """已释放."""
     kept, wish = _heard(work, work.data(said.ClaimReleasedV1))
-    _go_on(work, kept, kept, rules.note_released(kept.attempt, wish.claim_id))
+    go_on(work, kept, kept, rules.note_released(kept.attempt, wish.claim_id))
 
 
 def note_issue_noted(work: Work) -> None:
     """已记录签发."""
     kept, wish = _heard(work, work.data(said.ClaimIssueNotedV1))
-    _go_on(work, kept, kept, rules.note_issue_noted(kept.attempt, wish.claim_id))
+    go_on(work, kept, kept, rules.note_issue_noted(kept.attempt, wish.claim_id))
 
 
 def note_denied(work: Work) -> None:
@@ -147,7 +147,7 @@ def note_denied(work: Work) -> None:
     kept, wish = _heard(work, told)
     denial = {name: told[name] for name in ("why", "by", "issued")} | {"number": wish.number}
     ended = rules.note_denied(kept.attempt, wish.claim_id)
-    _go_on(work, kept, dataclasses.replace(kept, why=kept.why or told["why"]), ended, denial)
+    go_on(work, kept, dataclasses.replace(kept, why=kept.why or told["why"]), ended, denial)
 
 
 def note_deferred(work: Work) -> None:
@@ -182,6 +182,23 @@ def note_redirected(work: Work) -> None:
         _say(work, after, left[0], (wish.claim_id,))
 
 
+def note_aliased(work: Work) -> None:
+    """同一人的另一证件: ask for the canonical document with the same token, at once when that is news. OutOfStep."""
+    kept, wish = _heard(work, work.data(said.ClaimAliasedV1))
+    if kept.step is not Step.RESERVING or wish.standing is not rules.Standing.ASKED:
+        raise OutOfStep("stale", "过时的消息")
+    before = store.subjects_of(work, kept.attempt_id)[wish.claim_id]
+    told = subjects.normalised(work.personal(said.ClaimAliasedV1)["subject"])
+    subject = before | {name: value for name, value in told.items() if value}
+    to = subjects.authority(work, subject)
+    led = dataclasses.replace(wish, prefix=to.prefix, authority=to.node, epoch=to.epoch, aliased=True, deferred="")
+    after = dataclasses.replace(kept, tries=0).with_wish(led)
+    store.save_attempt(work, kept, after, spoken=not wish.aliased)
+    store.save_subject(work, wish.claim_id, subject)
+    if not wish.aliased:  # two documents that lead to each other are asked for by the timer alone
+        _say(work, after, Word.RESERVE, (wish.claim_id,), {wish.claim_id: subject})
+
+
 def _heard(work: Work, told: Json) -> tuple[Kept, Wish]:
     """The attempt and the wish an authority speaks of. NotFound; Denied unless it is the one we asked.
 
@@ -192,7 +209,7 @@ def _heard(work: Work, told: Json) -> tuple[Kept, Wish]:
     if kept is None:
         raise NotFound("claim_unknown", "没有这个占用")
     wish = kept.wish(told["claim_id"])
-    if told["epoch"] < wish.epoch:
+    if told["epoch"] < wish.epoch or (wish.aliased and source(work) != wish.authority):
         raise OutOfStep("stale", "过时的消息")
     if (wish.authority, kept.case_id) != (source(work), case_of(work)):
         raise Denied("not_the_authority", f"{source(work)} 不是这个占用的主管登记处")
@@ -214,7 +231,7 @@ def say_again(work: Work, attempt_id: str, case_id: str) -> None:
     _say(work, again, *left)
 
 
-def _go_on(work: Work, before: Kept, after: Kept, ruled: Said, denial: Json | None = None) -> None:
+def go_on(work: Work, before: Kept, after: Kept, ruled: Said, denial: Json | None = None) -> None:
     """Keep what the rules made of an attempt, and say what they want said."""
     kept = after.changed(ruled.attempt)
     spoken = any(word in WISHES for word, _ in ruled.words)

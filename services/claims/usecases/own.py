@@ -1,5 +1,7 @@
 """A person's own claims: looked up and given up at any counter, wherever they are held. Every look is on record."""
 
+from functools import partial
+
 from contracts import claims as said
 from contracts.claim_kinds import claim_kinds
 from contracts.envelope import Contract, Json
@@ -45,7 +47,7 @@ def look_up_claim(work: Work) -> None:
     subject = subjects.normalised(work.personal(said.LookUpClaimV1)["subject"])
     keys = [subjects.key_of(work, kind, subject).index for kind in claim_kinds()]
     listed = subjects.listed(work, asked["prefix"])
-    guard, _ = with_guard(work, listed, lambda: store.find_on_key(work, asked["prefix"], ""))
+    guard, _ = with_guard(work, asked["prefix"], listed, lambda: store.find_on_key(work, asked["prefix"], ""))
     expect_ledger(work, guard, asked["epoch"], listed)
     _record(work, source(work), asked["office"], asked["purpose"], subject)
     found = [_found(entry) for entry in store.list_of_person(work, keys) if not _is_over(work, entry)]
@@ -66,16 +68,22 @@ def _found(entry: Entry) -> Json:
 
 
 def drop_claim(work: Work) -> None:
-    """放弃预留, at the authority: what is held ends, what is locked stays. Denied `not_the_authority`."""
+    """放弃预留, at the authority: what is held ends, what is locked stays. Denied `not_the_authority`.
+
+    While the ledger is on its way, or incomplete, nothing is given up, and whoever asks hears why.
+    """
     asked = work.data(said.DropClaimV1)
     subject = subjects.normalised(work.personal(said.DropClaimV1)["subject"])
     key, listed = subjects.key_of(work, asked["kind"], subject), subjects.listed(work, asked["prefix"])
     authority.lock(work, key.index)
-    guard, found = with_guard(work, listed, lambda: store.find_on_key(work, asked["prefix"], key.index))
+    find = partial(store.find_on_key, work, asked["prefix"], key.index)
+    guard, found = with_guard(work, asked["prefix"], listed, find)
     expect_ledger(work, guard, asked["epoch"], listed)
     _record(work, source(work), asked["office"], DROP, subject)
-    dropped = may_end_unasked(guard) and _drop(work, found, asked["epoch"])
-    work.tell(said.ClaimDroppedV1, case_of(work), {"kind": asked["kind"], "found": dropped}, to=source(work))
+    deferred = str(guard.duty) if guard is not None and not may_end_unasked(guard) else ""
+    dropped = not deferred and _drop(work, found, asked["epoch"])
+    data = {"kind": asked["kind"], "found": dropped, "deferred": deferred}
+    work.tell(said.ClaimDroppedV1, case_of(work), data, to=source(work))
 
 
 def _drop(work: Work, found: list[Entry], epoch: int) -> bool:

@@ -73,4 +73,4 @@ def listed(work: Work, prefix: str) -> Authority | None:
     """What the directory says of a prefix."""
     rows = (row for row in work.node.directory.authorities if row["prefix"] == prefix)
     found = next(rows, None)
-    return Authority(prefix, found["node"], int(found["epoch"])) if found else None
+    return Authority(prefix, found["node"], int(found["epoch"]), str(found.get("before", ""))) if found else None
