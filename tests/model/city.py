@@ -13,7 +13,7 @@ from services.marriage.rules import registration
 from services.marriage.rules.registration import Move, Registration, State, Wish
 from shared.errors import Denied, OutOfStep, TongbanError
 from tests.model import useless
-from tests.model.world import Commit, EarlyError, Happenings, Message, World
+from tests.model.world import ALWAYS, NEVER, Commit, EarlyError, Happenings, Message, World
 
 WISHES = {Wish.RESERVE: "reserve_claims", Wish.CONFIRM: "confirm_claims", Wish.RELEASE: "release_claims"}
 TO_AUTHORITY = {
@@ -124,7 +124,7 @@ def hear(world: World, city: City, message: Message) -> Iterator[Commit]:
     elif message.word == "restate_claims":
         yield _restate(world, city, message)
     else:
-        yield from _holder_hears(city, message)
+        yield from _holder_hears(world, city, message)
 
 
 # --- the marriage service -------------------------------------------------------------------------------------------
@@ -255,7 +255,7 @@ def _to_authorities(city: City, row: Row, word: Word, tokens: tuple[str, ...]) -
             yield Message(TO_AUTHORITY[word], city.node, authority.node, token, person, authority.epoch)
 
 
-def _holder_hears(city: City, message: Message) -> Iterator[Commit]:
+def _holder_hears(world: World, city: City, message: Message) -> Iterator[Commit]:
     """An authority's answer: only the node that this city's own row names is believed."""
     row = next((row for row in reversed(city.rows) if message.about in dict(row.attempt.claims)), None)
     if row is None:
@@ -264,19 +264,23 @@ def _holder_hears(city: City, message: Message) -> Iterator[Commit]:
     if message.source != believed.node:
         raise Denied("not_the_authority", "")
     if message.word == "claim_redirected":
-        yield Commit(city.with_row(_redirected(row, message, believed)))
+        yield _redirected(world, city, row, message)
     else:
         yield _said(city, row, useless.NOTES[message.word](row.attempt, message.about))
 
 
-def _redirected(row: Row, message: Message, believed: Authority) -> Row:
-    """The timer says the word again there; an epoch that is not newer is an old answer."""
-    (node,) = message.rest
+def _redirected(world: World, city: City, row: Row, message: Message) -> Commit:
+    """What is unanswered is said there at once; an epoch that is not newer is an old answer."""
+    believed = next(authority for token, _, authority in row.claims() if token == message.about)
     if message.epoch <= believed.epoch:
         raise OutOfStep("stale", "")
+    (node,) = message.rest
     new = dataclasses.replace(believed, node=node, epoch=message.epoch)
     authorities = tuple(new if token == message.about else authority for token, _, authority in row.claims())
-    return replace(row, authorities=authorities)
+    row = replace(row, authorities=authorities)
+    word, left = attempts.unanswered(row.attempt) or (Word.RESERVE, ())
+    says = _to_authorities(city, row, word, tuple({message.about} & set(left)))
+    return Commit(city.with_row(row), () if world.setting.timer == NEVER else tuple(says))
 
 
 def is_useless(city: City, message: Message) -> bool:
@@ -306,7 +310,7 @@ def holder_acts(world: World, city: City) -> Happenings:
     """The timer says again what was not answered; a couple that is still there renews."""
     for row in city.rows:
         again = attempts.unanswered(row.attempt)
-        if world.setting.timer and again and again[1]:
+        if world.setting.timer == ALWAYS and again:
             yield f"{row.name}: said again", Commit(city, tuple(_to_authorities(city, row, *again)))
         if world.setting.renews and row.attempt.step is Step.HELD:
             yield f"{row.name}: renewed", _said(city, row, attempts.renew(row.attempt))

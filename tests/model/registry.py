@@ -10,7 +10,7 @@ from services.claims.rules import ledger, recovery
 from services.claims.rules.guard import Answer, Authority, Duty, Guard
 from services.claims.rules.ledger import Claim, Ruling, State, Verdict
 from shared.errors import OutOfStep, TongbanError
-from tests.model.world import LATER, NOW, PASSED, Commit, EarlyError, Happenings, Message, World
+from tests.model.world import LATER, NOW, PASSED, PUT_OFF, Commit, EarlyError, Happenings, Message, World
 
 ANSWERS = {
     Verdict.HELD: "claim_held",
@@ -57,7 +57,7 @@ def hear(world: World, book: Book, message: Message) -> Iterator[Commit]:
 
 
 def _meet(world: World, book: Book, wish: Message, listed: Authority) -> Iterator[Commit]:
-    """A wish is ruled on, put off (then nothing is left behind), or sent on."""
+    """A wish is ruled on, sent on, or put off: then it has left nothing behind, and is said again."""
     meeting = world.rules.meet(book.guard, wish.epoch, listed, ends=wish.word == "release_claim")
     if meeting.answer is Answer.RULE:
         yield _ruled(book, wish.key, _ruling(world, book, wish), wish.about, wish.source)
@@ -65,6 +65,8 @@ def _meet(world: World, book: Book, wish: Message, listed: Authority) -> Iterato
         to = meeting.to.node or book.node
         word = Message("claim_redirected", book.node, wish.source, wish.about, epoch=meeting.to.epoch, rest=(to,))
         yield Commit(book, (word,))
+    elif world.setting.timer != PUT_OFF:
+        yield Commit(book)  # handled: what is not said again now is lost
 
 
 def _ruling(world: World, book: Book, wish: Message) -> Ruling:

@@ -1,6 +1,6 @@
 """The worlds in which the real rules are proven, with what was bounded in each."""
 
-from tests.model.world import Application, Setting
+from tests.model.world import PUT_OFF, Application, Setting
 
 P1, Q1 = Application("P1", "P", "A"), Application("Q1", "Q", "A")
 P2, Q2 = Application("P2", "P", "A", after="P1"), Application("Q2", "Q", "A", after="Q1")
@@ -33,24 +33,35 @@ SAFE = (  # messages come never, once or again and again: nobody married twice
     Setting("restored while weddings run", (P1, Q1), ONE, prompt=True, endings=DIVORCES, restores=True),
 )
 FREE = (  # the real inbox, no message is lost: nobody is blocked for ever
-    Setting("2 offices, 1 person, every step by itself", (P1, Q1), ONE, once=True, timer=False, endings=DIVORCES),
+    Setting("2 offices, 1 person, every step by itself", (P1, Q1), ONE, once=True, timer=PUT_OFF, endings=DIVORCES),
     Setting("2 offices, 1 person, words said again", (P1, Q1), ONE, once=True, prompt=True, endings=DIVORCES),
     Setting(
         "2 offices x 2 attempts, 1 person",
         (P_TRIES, Q_TRIES),
         ONE,
         once=True,
-        timer=False,
+        timer=PUT_OFF,
         prompt=True,
         drops=True,
         endings=DIVORCES,
     ),
-    Setting("2 offices x 2 applications", (P1, P2, Q1, Q2), ONE, once=True, timer=False, prompt=True, brisk=True),
-    Setting("crossing couples (A,B) (B,A)", (P_AB, Q_BA), TWO, once=True, timer=False, prompt=True, brisk=True),
-    Setting("crossing couples (A,B) (A,C)", (P_AB, Q_AC), THREE, once=True, timer=False, prompt=True, brisk=True),
+    Setting("2 offices x 2 applications", (P1, P2, Q1, Q2), ONE, once=True, timer=PUT_OFF, prompt=True, brisk=True),
+    Setting("crossing couples (A,B) (B,A)", (P_AB, Q_BA), TWO, once=True, timer=PUT_OFF, prompt=True, brisk=True),
+    Setting("crossing couples (A,B) (A,C)", (P_AB, Q_AC), THREE, once=True, timer=PUT_OFF, prompt=True, brisk=True),
     Setting("a spouse dies, the widow is free", (P_AB,), TWO, once=True, prompt=True, brisk=True, endings=DEATH),
     Setting("noted when issued, 1 office", (P1,), ONE, once=True, endings=DIVORCES, notes=True),
     Setting("handed over, 1 office", (P1,), ONE, once=True, endings=DIVORCES, successor="Z"),
-    Setting("handed over, 2 offices", (P1, Q1), ONE, once=True, prompt=True, brisk=True, successor="Z"),
-    Setting("restored, 2 offices", (P1, Q1), ONE, once=True, prompt=True, brisk=True, endings=DIVORCES, restores=True),
+    Setting("handed over, 2 offices", (P1, Q1), ONE, once=True, timer=PUT_OFF, prompt=True, brisk=True, successor="Z"),
+    Setting("restored, 1 office", (P1,), ONE, once=True, endings=DIVORCES, restores=True),
+    Setting(
+        "restored, 2 offices",
+        (P1, Q1),
+        ONE,
+        once=True,
+        timer=PUT_OFF,
+        prompt=True,
+        brisk=True,
+        endings=DIVORCES,
+        restores=True,
+    ),
 )

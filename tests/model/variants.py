@@ -11,7 +11,7 @@ from services.claims.rules.ledger import Claim, Ruling, State, Verdict
 from services.marriage.rules import registration
 from services.marriage.rules.registration import Hold, Move, Registration
 from tests.model.invariants import BLOCKED, NOT_LOCKED, REGISTERED_TWICE, TWO_MARRIAGES
-from tests.model.world import Application, Rules, Setting
+from tests.model.world import NEVER, Application, Rules, Setting
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ VARIANTS = (
         Rules(meet=ruling_without_the_ledger),
         _setting(P, Q, prompt=True, successor="Y"),
     ),
-    Variant("put off, and not asked again", Rules(), _setting(P, successor="Y", once=True, timer=False), BLOCKED),
+    Variant("put off, and not asked again", Rules(), _setting(P, successor="Y", once=True, timer=NEVER), BLOCKED),
     Variant("restored, grants at once", Rules(recover=granting_at_once), _setting(P, Q, prompt=True, restores=True)),
     Variant(
         "restored, swept before recovered", Rules(may_end_unasked=swept_early), _setting(P, restores=True), NOT_LOCKED

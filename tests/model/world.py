@@ -19,6 +19,9 @@ LATER = NOW + datetime.timedelta(days=1)  # a lease that runs …
 PASSED = NOW - datetime.timedelta(days=1)  # … and one the authority's clock has passed: there is no other time here
 
 
+ALWAYS, PUT_OFF, NEVER = "always", "put off", "never"  # put off: what was put off stays on its way, and no more
+
+
 class EarlyError(Exception):
     """The message overtook its predecessor: it is parked, and comes again."""
 
@@ -66,7 +69,7 @@ class Setting:
     applications: tuple[Application, ...]
     guards: tuple[tuple[str, str], ...] = (("X", "ABC"),)  # authority, the persons of its prefix
     once: bool = False  # every message is handled once, as the real inbox has it; else again and again
-    timer: bool = True  # unanswered words are said again (where messages come again and again: no matter)
+    timer: str = ALWAYS  # when unanswered words are said again
     prompt: bool = False  # inside a city messages come at once
     brisk: bool = False  # the registrar's acts and the national registry's "none" come at once, at the intake
     endings: tuple[tuple[str, str], ...] = ()  # application, and what may end its marriage: divorce, or a death
