@@ -18,7 +18,7 @@ START_SECONDS = 60
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    "max_connections": "300",
+    "max_connections": "600",  # six services of five cities, twelve each, and what relays, exchanges and serves HTTP
     "shared_buffers": "64MB",
     "fsync": "on",
     "jit": "off",

@@ -24,6 +24,7 @@ UNDER_WAY = {"to_register", "national_registry", "claims_asked", "authority_away
 NOT_LAWFUL = "ground_not_lawful"
 LOOK_SECONDS = 1.0  # for tasks, where there were none
 PAUSE_SECONDS = (2.0, 8.0)  # before a case that could not go on is looked at again; by chance, so that none keep step
+LATE_SECONDS = 30.0
 GIVES_UP = 0.3  # of those who hear that one of them is married: they withdraw instead of being refused
 TRIES_AGAIN = 0.5  # of those whom another office has reserved; the others are refused, if it has registered them
 
@@ -156,6 +157,8 @@ class Registrars:
         self.told[f"{name} {code or 'done'}"] += 1
         if not code:
             self.ledger.done(case_id, name)
+        if code == "late":  # the answer is still to come: to ask for the same again would only make it later
+            self.not_before[case_id] = clock.monotonic() + LATE_SECONDS
         return code
 
     def _withdraw(self, desk: Desk, case_id: str) -> None:

@@ -168,7 +168,7 @@ def test_the_safe_settings_are_in_force(postgres: Database) -> None:
     with closing(psycopg.connect(database.conninfo(postgres.url))) as connection:
         names = ("fsync", "full_page_writes", "synchronous_commit", "max_connections", "shared_buffers", "TimeZone")
         shown = [connection.execute(f"SHOW {name}").fetchone() for name in names]
-    assert shown == [("on",), ("on",), ("on",), ("300",), ("64MB",), ("UTC",)]
+    assert shown == [("on",), ("on",), ("on",), ("600",), ("64MB",), ("UTC",)]
 
 
 def test_the_administrator_needs_the_password(postgres: Database) -> None:
