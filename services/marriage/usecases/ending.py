@@ -21,9 +21,8 @@ from shared.outbox import Work
 
 
 def source(work: Work) -> str:
-    """The node that sent the causing message."""
-    assert work.cause is not None  # noqa: S101 - every door brings a message
-    return work.cause.source
+    """The node that sent the causing message; ours where an operator's command comes without one."""
+    return work.cause.source if work.cause else work.node.code
 
 
 def find(work: Work, couple: Json) -> Held:

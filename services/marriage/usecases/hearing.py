@@ -3,8 +3,9 @@
 from contracts import claims as claims_contracts
 from contracts import intake as intake_contracts
 from contracts.envelope import Contract, Json
-from services.marriage.store import divorces, records, requests
+from services.marriage.store import archives, divorces, records, requests
 from services.marriage.usecases import (
+    archiving,
     beginning,
     case,
     cooling,
@@ -63,6 +64,8 @@ def note_held(work: Work) -> None:
         cooling.note_held(work, divorce, told["attempt"])
     elif restoration := records.find_restoration(work, case.id_of(work)):
         restoring.note_held(work, restoration)
+    elif entry := archives.find_entry(work, case.id_of(work)):
+        archiving.note_held(work, entry, told["attempt"])
     else:
         holding.note_held(work)
 
@@ -76,6 +79,8 @@ def note_locked(work: Work) -> None:
         cooling.note_locked(work, divorce, told["attempt"])
     elif restoration := records.find_restoration(work, case.id_of(work)):
         restoring.note_locked(work, restoration)
+    elif entry := archives.find_entry(work, case.id_of(work)):
+        archiving.note_locked(work, entry, told["attempt"])
     else:
         holding.note_locked(work)
 
@@ -101,6 +106,8 @@ def _lost(work: Work, contract: type[Contract]) -> bool:
         cooling.note_lost(work, divorce, told["attempt"], told["denials"])
     elif restoration := records.find_restoration(work, case.id_of(work)):
         restoring.note_lost(work, restoration, told["denials"])
+    elif entry := archives.find_entry(work, case.id_of(work)):
+        archiving.note_lost(work, entry, told["attempt"], told["denials"])
     else:
         return False
     return True
@@ -108,12 +115,18 @@ def _lost(work: Work, contract: type[Contract]) -> bool:
 
 def note_deferred(work: Work) -> None:
     """暂缓: claims asks again by itself."""
-    if _ours(work, claims_contracts.ClaimsDeferredV1) is None or records.find_restoration(work, case.id_of(work)):
+    if _ours(work, claims_contracts.ClaimsDeferredV1) is None or _waits_quietly(work):
         return
     if divorce := divorces.find_divorce(work, case.id_of(work)):
         cooling.note_away(work, divorce)
     else:
         holding.note_deferred(work)
+
+
+def _waits_quietly(work: Work) -> bool:
+    """Nobody is at a counter for it."""
+    about = case.id_of(work)
+    return bool(records.find_restoration(work, about) or archives.find_entry(work, about))
 
 
 def note_unasked(work: Work) -> None:
@@ -122,6 +135,8 @@ def note_unasked(work: Work) -> None:
         cooling.note_unasked(work, divorce)
     elif restoration := records.find_restoration(work, case.id_of(work)):
         restoring.note_lost(work, restoration)
+    elif entry := archives.find_entry(work, case.id_of(work)):
+        archiving.note_lost(work, entry, entry.attempt, ())
     else:
         holding.note_refused(work)
 
