@@ -53,6 +53,10 @@ bench: $(READY) ## Speed as ratios against a bare baseline; writes docs/performa
 chaos: $(READY) ## Kill everything, lose nothing: SCENARIO=cases (SABOTAGE=inbox|early-ack|no-confirms|no-unique must fail)
 	@$(BIN)/python -m tests.chaos $(SCENARIO) $(if $(SABOTAGE),--sabotage $(SABOTAGE))
 
+.PHONY: model
+model: $(READY) ## Proof of the claims protocol: every reachable state, and every known mistake is found (5 minutes)
+	@$(BIN)/python -m tests.model
+
 .PHONY: contracts
 contracts: $(READY) ## Write contracts/asyncapi.yaml and contracts/openapi.yaml anew
 	@$(BIN)/python -m contracts.asyncapi > contracts/asyncapi.yaml

@@ -180,6 +180,18 @@ class SupplementArrivedLateV1(Word):
     due_on = fields.String(required=True)  # the last day for it
 
 
+class HouseholdChangedV1(Word):
+    """家庭状况变化: somebody who was granted this married, divorced or lost their spouse; whoever decided looks again.
+
+    It does not say what happened, nor to whom: the case names the person to those who may see it.
+    """
+
+    type = "subsidy.household_changed.v1"
+    consumers = ("web",)
+    office = fields.Nested(OfficeRef, required=True)  # which decided
+    text = fields.String(required=True)
+
+
 class RedirectApplicationV1(Contract):
     """退回转办: a clerk found that the hukou is in another county now."""
 

@@ -16,7 +16,7 @@ from shared.outbox import BigId
 
 HERE = Path(__file__).parent.parent
 SHARED = "shared"
-SERVICES = ("intake", "subsidy", "certificate", "claims", "marriage", "web", "exchange")
+SERVICES = ("intake", "subsidy", "certificate", "claims", "marriage", "appointment", "web", "exchange")
 
 
 def history(owner: str) -> Path:

@@ -27,6 +27,7 @@ FULL = (
     Process("certificate", ("serve", "certificate"), "certificate", memory_mb=768),
     Process("claims", ("serve", "claims"), "claims"),
     Process("marriage", ("serve", "marriage"), "marriage"),
+    Process("appointment", ("serve", "appointment"), "appointment"),
     Process("web", ("serve", "web"), "web"),
     RELAY,
     EXCHANGE,

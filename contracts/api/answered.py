@@ -139,6 +139,12 @@ class WorkItem(Schema):
     closed_by = fields.String(required=True)  # "system": its case went on
 
 
+class RecordedEnding(Schema):
+    """An ending that was recorded; how it goes on stands in the notices."""
+
+    ending_id = fields.String(required=True)
+
+
 class WorkItemPage(Schema):
     """A page of work items, the oldest first."""
 

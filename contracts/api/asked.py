@@ -4,11 +4,13 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from contracts.case import SOURCES, Party
 from contracts.marriage import KINSHIP
+from contracts.marriage_parts import CERTIFICATES_SHOWN, GROUNDS
 from contracts.subsidy import AREAS, LOW_INCOMES
 
 ACTS = (
     *("check", "review", "decide", "request_supplement", "redirect"),  # of subsidies
-    *("examine", "register", "reserve_again"),  # of marriage registration
+    *("examine", "register", "reserve_again"),  # of the registration of marriages and divorces
+    "withdraw_divorce",
     *("supplement", "withdraw", "forward", "tell"),  # of every matter
 )
 DIVISION = validate.Regexp(r"^(\d{6}(\d{3}){0,2})?$", error="区划代码应为 6、9 或 12 位数字")
@@ -135,6 +137,33 @@ def _of_both(heard: list[dict[str, object]]) -> None:
         raise ValidationError("应为双方各一条,number 分别为 0 和 1")
 
 
+class NewPartyHeard(Asked):
+    """What was seen and heard of one of the two in a divorce; `number`: 0 the applicant, 1 the spouse."""
+
+    number = fields.Integer(required=True, strict=True, validate=validate.OneOf((0, 1)))
+    present = fields.Boolean(required=True)
+    willing = fields.Boolean(required=True, allow_none=True)  # null: not asked
+    capable = fields.Boolean(required=True)
+
+
+class NewAgreement(Asked):
+    """The written divorce agreement: signed by both, and what it settles."""
+
+    signed = fields.Boolean(required=True)
+    children = fields.Boolean(required=True)
+    property = fields.Boolean(required=True)
+    debts = fields.Boolean(required=True)
+
+
+class NewPapers(Asked):
+    """What the clerk found at the counter in a divorce (examine, register)."""
+
+    heard = fields.List(fields.Nested(NewPartyHeard), required=True, validate=_of_both)
+    agreement = fields.Nested(NewAgreement, required=True)
+    certificate = fields.String(required=True, validate=validate.OneOf(CERTIFICATES_SHOWN))
+    registered_in_mainland = fields.Boolean(load_default=True)
+
+
 class Act(Asked):
     """One act on a case; which of the optional fields are needed depends on the act."""
 
@@ -148,9 +177,47 @@ class Act(Asked):
     shown = fields.Nested(NewShown, load_default=None, allow_none=True)
     heard = fields.List(fields.Nested(NewHeard), load_default=list, validate=_of_both)  # examine
     kinship = fields.String(load_default="", validate=validate.OneOf(("", *KINSHIP)))  # examine
+    papers = fields.Nested(NewPapers, load_default=None, allow_none=True)  # examine, register, of a divorce
+    number = fields.Integer(load_default=None, allow_none=True, validate=validate.OneOf((0, 1)))  # withdraw_divorce
     to_division = fields.String(load_default="", validate=DIVISION)
     reason = _words(400)
     supplement_lapsed = fields.Boolean(load_default=False)  # withdraw, by a clerk: nothing was brought in time
+
+
+class NewSpouse(Asked):
+    """One of the two, as the record has them."""
+
+    name = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    id_type = _code(required=True)
+    id_number = fields.String(required=True, validate=validate.Length(min=1, max=60))
+
+
+class NewDocument(Asked):
+    """On what an ending rests."""
+
+    kind = fields.String(required=True, validate=validate.Length(min=1, max=60))
+    issuer = fields.String(required=True, validate=validate.Length(min=1, max=100))
+    number = fields.String(required=True, validate=validate.Length(min=1, max=80))
+    on = fields.Date(required=True)
+
+
+class NewEnding(Asked):
+    """登记终止: a marriage ended by a death or a court (`ground`), or such an end was none (`ground` empty)."""
+
+    certificate_no = fields.String(required=True, validate=validate.Length(min=1, max=40))
+    registering_division = fields.String(load_default="", validate=DIVISION)
+    persons = fields.List(fields.Nested(NewSpouse), required=True, validate=validate.Length(equal=2))
+    ground = fields.String(load_default="", validate=validate.OneOf(("", *GROUNDS)))
+    on = fields.Date(required=True)
+    document = fields.Nested(NewDocument, required=True)
+    declined = fields.Boolean(load_default=False)  # after a declaration of death: the spouse does not want it back
+
+
+class EndingAct(Asked):
+    """复核: a second clerk has compared the document."""
+
+    act = fields.String(required=True, validate=validate.OneOf(("confirm",)))
+    approve = fields.Boolean(required=True)
 
 
 class CaseFilter(Asked):

@@ -192,6 +192,22 @@ def import_offices(file: Path) -> None:
 
 
 @cli.group()
+def slots() -> None:
+    """Slots for appointments (预约)."""
+
+
+@slots.command("open")
+@click.argument("file", type=click.Path(exists=True, path_type=Path), required=False)
+def open_slots(file: Path | None) -> None:
+    """Publish the schedules of FILE (YAML) from today on; without it those that come with a demo city."""
+    from services.main.slots import open_file, open_seed
+
+    works = service_works("appointment")
+    made = open_file(works, file) if file else open_seed(works)
+    click.echo(f"已放号:新增 {made} 个时段。")
+
+
+@cli.group()
 def token() -> None:
     """Tokens for the API."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Engine, MetaData, NullPool, create_engine
 
+from services.appointment import service as appointment
 from services.certificate import service as certificate
 from services.claims import service as claims
 from services.intake import service as intake
@@ -54,6 +55,7 @@ SERVICES = {
         Service("certificate", lambda _node: certificate.doors()),
         Service("claims", lambda _node: claims.doors()),
         Service("marriage", _marriage),
+        Service("appointment", lambda _node: appointment.doors()),
         Service("web", lambda _node: web.doors(webhook_hosts())),
     )
 }

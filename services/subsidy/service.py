@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from contracts import intake, subsidy
+from contracts import intake, marriage, subsidy
 from contracts.envelope import Message, read_data
 from contracts.matters import matter_version
 from services.subsidy import store
 from services.subsidy.ports import Gathered, Registries, gather
 from services.subsidy.rules.application import TRANSIT
 from services.subsidy.store import Kept
-from services.subsidy.usecases import beginning, case, deciding, supplementing
+from services.subsidy.usecases import beginning, case, deciding, households, supplementing
 from shared.bus import Doors
 from shared.crypto.personal import open_personal
 from shared.errors import OutOfStep
@@ -31,6 +31,10 @@ VERBS = {
     subsidy.RequestSupplementV1: supplementing.request_supplement,
     subsidy.RedirectApplicationV1: deciding.redirect_application,
     intake.ApplicationWithdrawnV1: beginning.drop_application,
+    marriage.MarriageRegisteredV1: households.note_registration,
+    marriage.DivorceRegisteredV1: households.note_divorce,
+    marriage.MarriageEndedV1: households.note_end,
+    marriage.EndingWithdrawnV1: households.note_back,
 }
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -42,6 +42,7 @@ applications = Table(
     Column("accepting_node", String(6), nullable=False),
     Column("accepted_on", Date, nullable=False),
     Column("applied_on", Date, nullable=False),
+    Column("person_index", String(32), nullable=False),  # of whom the matter is about
     Column("state", String(20), nullable=False),
     Column("version", Integer, nullable=False),
     Column("acts", Sealed("subsidy.applications.acts"), nullable=False),
@@ -56,6 +57,7 @@ applications = Table(
     Column("asked_on", Date, nullable=True),  # when a registry was last asked after the decision
     Column("ask_again", Boolean, nullable=False),  # a registry owes an answer, or a promise or paper is to be checked
     Index("applications_ask_again", "ask_again"),
+    Index("applications_person_index", "person_index"),
     Index("applications_state", "state", "supplement_due_on"),
 )
 withdrawals = Table(  # which came before the application they are about; it may never come
@@ -63,6 +65,12 @@ withdrawals = Table(  # which came before the application they are about; it may
     metadata,
     Column("case_id", String(36), primary_key=True),
     Column("leg_no", Integer, primary_key=True),
+)
+household_changes = Table(  # of which decided applications a change of the household was told
+    "household_changes",
+    metadata,
+    Column("change_id", String(36), primary_key=True),
+    Column("case_id", String(36), primary_key=True),
 )
 RULE_FIELDS = tuple(item.name for item in dataclasses.fields(Application))
 
@@ -92,14 +100,15 @@ def _values(application: Application) -> dict[str, Any]:
     return values | {"state": str(application.state), "acts": acts, "asked_for": list(application.asked_for)}
 
 
-def open_application(work: Work, kept: Kept) -> bool:
-    """Keep a new application; False when this leg of this case is known already."""
+def open_application(work: Work, kept: Kept, person_index: str) -> bool:
+    """Keep a new application of that person; False when this leg of this case is known already."""
     row = _values(kept.application) | {
         "case_facts": dict(kept.case_facts),
         "personal": dict(kept.personal),
         "facts": to_json(kept.facts),
         "unanswered": sorted(kept.unanswered),
         "decision": None,
+        "person_index": person_index,
         "asked_on": None,
         "ask_again": to_ask_again(kept),
     }
@@ -170,3 +179,16 @@ def was_withdrawn(work: Work, case_id: str, leg_no: int) -> bool:
     """Whether its withdrawal came before the application itself."""
     mine = (withdrawals.c.case_id == case_id) & (withdrawals.c.leg_no == leg_no)
     return work.execute(select(withdrawals.c.leg_no).where(mine)).first() is not None
+
+
+def list_granted(work: Work, persons: Collection[str]) -> list[Kept]:
+    """The newest decided applications about these persons by which something is granted."""
+    decided = (applications.c.state == State.DECIDED) & applications.c.person_index.in_(sorted(persons))
+    rows = work.execute(select(applications).where(decided).order_by(applications.c.case_id, applications.c.leg_no))
+    newest = {row.case_id: row for row in rows if row.decision and row.decision["result"] == "granted"}
+    return [_kept(row) for row in newest.values()]
+
+
+def keep_change(work: Work, change_id: str, case_id: str) -> bool:
+    """That change is told of this case; False when it was before."""
+    return work.insert_once(household_changes, {"change_id": change_id, "case_id": case_id})

@@ -28,6 +28,7 @@ ACTS: Mapping[str, tuple[str, ...]] = {  # act -> the office's powers of which o
     "examine": ("examine",),
     "register": ("register",),
     "reserve_again": ("examine", "register"),
+    "withdraw_divorce": ("examine", "register"),
     "redirect": ("check",),
     "supplement": ("take_in",),
     "withdraw": ("take_in",),
@@ -67,7 +68,7 @@ class Command:
     case_id: str
     body_index: str
     outcome: str = ""  # "" until answered, "done", or the name of one of the four errors
-    answer: Mapping[str, str] = field(default_factory=dict)  # code, message, basis and field of a refusal
+    answer: Mapping[str, Any] = field(default_factory=dict)  # code, message, basis, field of a refusal, and details
 
 
 @dataclass(frozen=True, slots=True)

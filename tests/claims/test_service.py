@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 from click.testing import CliRunner
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from contracts import claims as said
 from services.claims.store.tables import attempts, claims, wishes
+from services.main import city
 from services.main.cli import cli
+from shared import clock
 from tests.builders import HandClock
 from tests.claims.town import HE, LANZHOU, SANYA, SU, SUQIAN, Town, dead, later, live, reserve, ring
 
@@ -95,3 +97,19 @@ def test_nothing_of_a_person_can_be_read_in_any_file_of_claims(town: Town) -> No
         text = b"".join(path.read_bytes() for path in home.glob("claims.db*"))
         assert HE["id_number"].encode() not in text
         assert "何守田".encode() not in text
+
+
+def test_claims_cross_by_the_real_exchange_signed_and_sealed(hand: HandClock, tmp_path: Path) -> None:
+    country = city.Country(tmp_path, (SANYA, SUQIAN))
+    attempt = {"attempt": clock.new_id(), "asked_by": "marriage"}
+    office = {"code": "460200-marry", "name": "某登记处", "node": SANYA, "phone": ""}
+    data = attempt | {"kind": "marriage", "office": office}
+    with country.cities[SANYA].works["web"].begin() as work:
+        work.tell(said.ReserveClaimsV1, clock.new_id(), data, {"subjects": [HE, SU]})
+    country.settle()
+    with country.cities[SANYA].works["claims"].begin() as work:
+        assert work.execute(select(attempts.c.step)).scalars().all() == ["held"]
+    with country.cities[SUQIAN].works["claims"].begin() as work:
+        (row,) = work.execute(select(claims)).all()
+        assert (row.holder, row.state, row.subject["name"]) == (SANYA, "held", "何守田")
+    country.stop()

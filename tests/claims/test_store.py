@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from contracts import claims as said
 from contracts.envelope import Json, decode
 from services.claims import service
+from services.claims.rules.guard import Duty, Guard
 from services.claims.store import ledger, lists
 from services.claims.store.tables import attempts, claims, guards, metadata
 from shared import clock
@@ -29,6 +30,8 @@ WISH = {"prefix": "990102", "epoch": 1}
 def works(town: Town, postgres: Database) -> Iterator[Works]:
     """宿迁's claims on PostgreSQL."""
     made = works_on_postgres(postgres, town[SUQIAN].node, "claims", metadata, audit_metadata)
+    with made.begin() as work:  # the first wish of all makes all others wait for it
+        ledger.add_guard(work, Guard("990102", 1, Duty.ACTIVE))
     yield made
     made.engine.dispose()
 
@@ -57,6 +60,14 @@ def test_of_eight_who_ask_for_one_key_at_the_same_moment_one_has_it(works: Works
     assert handled_at_once(service.doors(), works, wishes) == [Outcome.DONE] * 8
     assert states(works) == ["ended"] * 7 + ["held"]
     assert told(works) == ["claim_denied"] * 7 + ["claim_held"]
+
+
+def test_of_eight_first_wishes_at_the_same_moment_each_finds_the_one_guard(works: Works) -> None:
+    with works.begin() as work:
+        work.execute(delete(guards))
+    wishes = [a_wish(works, clock.new_id(), HE | {"id_number": f"9901021975031201{n:02}"}) for n in range(8)]
+    assert handled_at_once(service.doors(), works, wishes) == [Outcome.DONE] * 8
+    assert set(states(works)) == {"held"}
     with works.begin() as work:
         assert len(work.execute(select(guards)).all()) == 1
 

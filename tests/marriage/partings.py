@@ -10,7 +10,7 @@ from services.marriage.store import tables
 from services.marriage.store.divorces import Kept
 from shared import clock
 from tests.builders import LANZHOU, City, Country, HandClock, clerk
-from tests.marriage.weddings import HE, OFFICES, SHE, couple, married
+from tests.marriage.weddings import HE, OFFICES, SHE, couple, married, run_timer
 
 PAPERS = [
     {"code": code, "source": "applicant", "provided_at": "2025-10-09T00:50:00.000000Z"}
@@ -22,6 +22,13 @@ BOTH = [{"number": place, "present": True, "willing": True, "capable": True} for
 SHOWN: Json = {"heard": BOTH, "agreement": AGREED, "certificate": "shown", "registered_in_mainland": True}
 PAPER = {"kind": "居民死亡医学证明(推断)书", "issuer": "某医院", "number": "某字第1号", "on": "2025-10-10"}
 FIRST = "J460204-2025-000001"
+FIRST_DAY, LAST_DAY, OPENS, CLOSES, TOO_LATE = (
+    "2025-10-10",
+    "2025-11-10",
+    "2025-11-11",
+    "2025-12-10",
+    "2025-12-11",
+)  # of a divorce
 
 
 def day(country: Country, hand: HandClock, at: str) -> None:
@@ -134,3 +141,26 @@ def sign(country: Country, city: str, case_id: str, **changes: Any) -> None:
 def withdraw(country: Country, city: str, case_id: str, number: int = 1) -> None:
     """One of the two withdraws at the accepting office; all settled."""
     act(country, city, marriage.WithdrawDivorceV1, case_id, number=number)
+
+
+def at_the_window(country: Country, hand: HandClock) -> str:
+    """A divorce in 兰州 on the first day on which both may come again."""
+    case_id = accept(country)
+    day(country, hand, OPENS)
+    run_timer(country, LANZHOU, "turn_days")
+    return case_id
+
+
+def state(country: Country, case_id: str, city: str = LANZHOU) -> str:
+    """Where a divorce stands."""
+    return str(divorce(country, city, case_id).divorce.state)
+
+
+def notes(city: City, case_id: str) -> list[str]:
+    """What the timeline of a case says in words."""
+    return [step["note"] for step in city.story(case_id)["steps"] if step["note"]]
+
+
+def outcome(city: City, case_id: str) -> str:
+    """How a case ended, as intake sees it; empty while it has not."""
+    return str(city.story(case_id)["outcome"].get("result", ""))

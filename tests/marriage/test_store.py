@@ -43,6 +43,7 @@ def doors(country: Country) -> Doors:
 def row(serial: int, division: str = "460204") -> Json:
     number = {"division": division, "year": 2025, "serial": serial, "registered_on": datetime.date(2025, 10, 9)}
     whose = {"office": f"{division}-mr", "registrar": "registrar", "state": "valid", "attempt": clock.new_id()}
+    whose |= {"claims_case": clock.new_id()}
     named = {"marriage_id": clock.new_id(), "certificate_no": f"J{division}-2025-{serial:06}"}
     return number | whose | named | {"parties": [], "archive": {}}
 

@@ -6,7 +6,7 @@ import pytest
 import structlog
 from sqlalchemy import select
 
-from contracts import certificate, exchange, intake, marriage, subsidy
+from contracts import appointment, certificate, claims, exchange, intake, marriage, subsidy
 from contracts.envelope import every_contract
 from services.main.city import Country
 from services.main.journey import application
@@ -23,7 +23,8 @@ CLERKS = {"window": "460204001", "checker": "620102001", "reviewer": "620102-dpf
 
 
 def test_web_listens_to_every_event_that_names_it():
-    named = every_contract(intake, subsidy, marriage, certificate, exchange).values()
+    modules = (intake, subsidy, marriage, certificate, claims, appointment, exchange)
+    named = every_contract(*modules).values()
     assert set(doors().by_type) == {contract.type for contract in named if "web" in contract.consumers}
 
 

@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import dataclass, replace
 
+import contracts.appointment
 import contracts.certificate
 import contracts.claims
 import contracts.exchange
@@ -39,6 +40,7 @@ CONTRACTS = every_contract(
     contracts.marriage,
     contracts.certificate,
     contracts.claims,
+    contracts.appointment,
     contracts.exchange,
 )
 HANDS_OVER = ApplicationForwardedV1.type

@@ -53,6 +53,7 @@ def upgrade() -> None:
         sa.Column("registrar", sa.String(length=80), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("attempt", sa.String(length=36), nullable=False),
+        sa.Column("claims_case", sa.String(length=36), nullable=False),
         sa.Column("parties", sa.Text(), nullable=False),
         sa.Column("archive", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("marriage_id"),

@@ -67,12 +67,12 @@ def begin(attempt: str) -> Move:
 
 
 def reserve_again(now: Registration, attempt: str) -> Move:
-    """再次预留, under a new attempt. OutOfStep while an attempt lives, or when all is over."""
+    """再次预留, under a new attempt, for which the registry is asked anew. OutOfStep while one lives, or when all is over."""
     if now.state not in OPEN or attempt == now.attempt:
         raise _stale()
     if now.hold is not Hold.NONE:
         raise OutOfStep("hold_lives", "双方已预留或正在预留,不用再次预留,请刷新后查看")
-    return Move(dataclasses.replace(now, hold=Hold.ASKED, attempt=attempt), Wish.RESERVE)
+    return Move(dataclasses.replace(now, hold=Hold.ASKED, attempt=attempt, cleared=False), Wish.RESERVE)
 
 
 def note_held(now: Registration, attempt: str) -> Move:
@@ -104,11 +104,8 @@ def register(now: Registration) -> Move:
 
 
 def clear(now: Registration, attempt: str) -> Move:
-    """全国婚姻登记库无记录: the only answer with which it goes on. OutOfStep unless it was asked for a living attempt.
-
-    Once that attempt is over the answer is, too: somebody else may have registered one of the two since.
-    """
-    if now.state is not State.REGISTERING or now.attempt != attempt or now.hold is Hold.NONE:
+    """全国婚姻登记库无记录: the only answer with which it goes on. OutOfStep unless it was asked for this attempt."""
+    if now.state is not State.REGISTERING or now.attempt != attempt:
         raise _stale()
     return _confirmed_if_ready(dataclasses.replace(now, cleared=True))
 

@@ -21,8 +21,8 @@ LIVE_AMONG = select(spouses.c.person_index).where(
 REPORTED = update(reports).where(reports.c.report_key == bindparam("of_key"))
 
 
-def next_serial(work: Work, kind: str, division: str, year: int) -> int:
-    """The next running number of that kind, division and year; held until this transaction ends."""
+def next_serial(work: Work, division: str, year: int, kind: str = "J") -> int:
+    """The next running number of that division, year and kind (L: of divorces); held until this transaction ends."""
     counted = _count_on(work.connection.dialect.name)
     return int(work.execute(counted, {"kind": kind, "division": division, "year": year, "last": 1}).scalar_one())
 

@@ -31,6 +31,7 @@ class Held:
 
     marriage_id: str
     attempt: str
+    claims_case: str  # under which its claims were reserved
     persons: tuple[Mapping[str, Any], ...] = field(repr=False)  # contracts.case.Party
     record: Record
 
@@ -48,7 +49,7 @@ class Restoration:
 
 
 def _held(row: Row[Any]) -> Held:
-    return Held(row.marriage_id, row.attempt, tuple(row.parties), _record(row))
+    return Held(row.marriage_id, row.attempt, row.claims_case, tuple(row.parties), _record(row))
 
 
 def _record(row: Row[Any]) -> Record:
@@ -105,7 +106,8 @@ def find_held(work: Work, marriage_id: str) -> Held | None:
 
 def save_record(work: Work, held: Held, record: Record, *, live: bool) -> None:
     """Write back a record; `live`: whether its persons are married by it from now on."""
-    values = {"state": str(record.standing), "attempt": held.attempt, "archive": archive_of(record)}
+    values: Json = {"state": str(record.standing), "attempt": held.attempt, "claims_case": held.claims_case}
+    values |= {"archive": archive_of(record)}
     work.write(SAVE, {"of_marriage": held.marriage_id} | values)
     work.write(SET_LIVE, {"of_marriage": held.marriage_id, "live": live})
 

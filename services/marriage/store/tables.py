@@ -66,6 +66,7 @@ marriages = Table(  # never deleted: what ends one, or annuls it, is written bes
     Column("registrar", String(80), nullable=False),  # "": entered from an archive
     Column("state", String(20), nullable=False),
     Column("attempt", String(36), nullable=False),  # of its claims: whoever ends it releases them
+    Column("claims_case", String(36), nullable=False),  # under which they were reserved: the marriage, or a restoration
     Column("parties", Sealed("marriage.marriages.parties"), nullable=False),  # contracts.case.Party, with sex, born_on
     Column(
         "archive", Sealed("marriage.marriages.archive"), nullable=False

@@ -9,7 +9,8 @@ from contracts.envelope import Json
 from services.marriage.rules import eligibility
 from services.marriage.rules import registration as rules
 from services.marriage.rules.editions import edition_on
-from services.marriage.rules.registration import Hold, Move, Registration, State, begin
+from services.marriage.rules.registration import Hold, Move, Registration, State
+from services.marriage.rules.registration import begin as first_reservation
 from services.marriage.store import applications as store
 from services.marriage.store.applications import Kept
 from services.marriage.usecases import case
@@ -31,7 +32,7 @@ def begin_application(work: Work) -> None:
     if told["decides"] != OURS:
         return
     personal = _normalised(work, work.personal(intake_contracts.ApplicationAcceptedV1))
-    move = begin(clock.new_id())
+    move = first_reservation(clock.new_id())
     kept = _with_fault(work, case.looked_up(work, _application(work, told, personal, move)))
     if kept.known.fault:
         move = Move(dataclasses.replace(move.after, hold=Hold.NONE))

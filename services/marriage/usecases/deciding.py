@@ -95,12 +95,14 @@ def register(work: Work, kept: Kept, move: Move) -> None:
     issued = {"attempt": move.after.attempt, "asked_by": case.US, "reference": number}
     work.tell(claims_contracts.NoteIssuedV1, kept.case_id, issued)
     work.tell(said.ReportRegistrationV1, kept.case_id, {})
+    data = {"office": dict(kept.case_facts["accepting_office"]), "registered_on": work.today.isoformat()}
+    work.tell(said.MarriageRegisteredV1, kept.case_id, data, dict(kept.personal) | {"certificate_no": number})
 
 
 def _record(work: Work, kept: Kept, signed: Json) -> str:
     """The marriage on record, under its number."""
     division, year = signed["division"], work.today.year
-    serial = marriages.next_serial(work, "J", division, year)
+    serial = marriages.next_serial(work, division, year)
     number = numbers.make("J", division, year, serial)
     persons = case.persons_of(kept.personal)
     row = {
@@ -114,6 +116,7 @@ def _record(work: Work, kept: Kept, signed: Json) -> str:
         "registrar": signed["actor"],
         "state": "valid",
         "attempt": kept.registration.attempt,
+        "claims_case": kept.case_id,
         "parties": persons,
         "archive": _archive(number, work.today),
     }

@@ -108,7 +108,7 @@ def _complete(work: Work, kept: Kept, on: datetime.date) -> None:
     Refused `serial_exhausted`: nothing has happened, and a person is told.
     """
     signed = kept.acts[-1]
-    serial = marriages.next_serial(work, "L", signed["division"], on.year)
+    serial = marriages.next_serial(work, signed["division"], on.year, "L")
     number = numbers.make("L", signed["division"], on.year, serial)
     decided = {"result": "granted", "reasons": [], "statement": REGISTERED, "certificate_no": number}
     now = dataclasses.replace(kept, certificate_no=number)

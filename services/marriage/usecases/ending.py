@@ -1,5 +1,6 @@
 """The holder's side: marriages on record here are looked up and ended, and by nobody else (ADR 0018)."""
 
+import dataclasses
 import datetime
 from collections.abc import Iterable
 
@@ -123,12 +124,12 @@ def end(work: Work, held: Held, record: Record, request: str) -> None:
     store.keep_ending(work, request, held.marriage_id, source(work))
     if held.attempt:
         mine = {"attempt": held.attempt, "asked_by": case.US, "why": "marriage_ended"}
-        work.tell(claims_contracts.ReleaseClaimsV1, held.marriage_id, mine)
+        work.tell(claims_contracts.ReleaseClaimsV1, held.claims_case, mine)
     tell_certificate(work, held, certificate_contracts.RevokeCertificateV1)
     everybody = dict.fromkeys([(request, source(work)), *store.list_watchers(work, held.marriage_id)])
     if work.node.code not in {node for _, node in everybody}:
         everybody[held.marriage_id, work.node.code] = None  # this city hears of it, too
-    tell_ended(work, Held(held.marriage_id, held.attempt, held.persons, record), everybody, request)
+    tell_ended(work, dataclasses.replace(held, record=record), everybody, request)
 
 
 def tell_certificate(work: Work, held: Held, contract: type[Contract]) -> None:

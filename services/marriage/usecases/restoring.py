@@ -83,7 +83,7 @@ def note_locked(work: Work, kept: Restoration) -> None:
     _expect_open(kept)
     held = _held(work, kept)
     record = records.restore(held.record, _back(kept.wish, remarried=False))
-    held = dataclasses.replace(held, attempt=kept.attempt)
+    held = dataclasses.replace(held, attempt=kept.attempt, claims_case=kept.request_id)
     store.save_record(work, held, record, live=True)
     issued = _mine(kept) | {"reference": record.number}
     work.tell(claims_contracts.NoteIssuedV1, kept.request_id, issued)

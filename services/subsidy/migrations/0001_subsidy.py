@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("accepting_node", sa.String(length=6), nullable=False),
         sa.Column("accepted_on", sa.Date(), nullable=False),
         sa.Column("applied_on", sa.Date(), nullable=False),
+        sa.Column("person_index", sa.String(length=32), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("acts", sa.Text(), nullable=False),
@@ -35,7 +36,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("case_id", "leg_no"),
     )
     op.create_index("applications_ask_again", "applications", ["ask_again"], unique=False)
+    op.create_index("applications_person_index", "applications", ["person_index"], unique=False)
     op.create_index("applications_state", "applications", ["state", "supplement_due_on"], unique=False)
+    op.create_table(
+        "household_changes",
+        sa.Column("change_id", sa.String(length=36), nullable=False),
+        sa.Column("case_id", sa.String(length=36), nullable=False),
+        sa.PrimaryKeyConstraint("change_id", "case_id"),
+    )
     op.create_table(
         "withdrawals",
         sa.Column("case_id", sa.String(length=36), nullable=False),

@@ -33,7 +33,8 @@ def begin_application(work: Work) -> None:
     known = fact_rules.answered(declared, gathered.found, gathered.denied)
     kept = Kept(application, told["case"], personal, known, gathered.unavailable)
     work.lock(application.case_id)
-    if not store.open_application(work, kept):
+    subject = case.subject_of(case.matter_of(kept), personal)
+    if not store.open_application(work, kept, case.person_index(work, subject)):
         raise OutOfStep("stale", "过时的消息")
     if store.was_withdrawn(work, application.case_id, application.leg_no):
         _drop(work, application)

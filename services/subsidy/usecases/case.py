@@ -55,6 +55,11 @@ def subject_of(matter: Matter, personal: Json) -> Json:
     return next(party for party in personal["parties"] if party["role"] == matter.subject_role)
 
 
+def person_index(work: Work, person: Json) -> str:
+    """By this the house finds a person."""
+    return blind_index(work.node.keys, "person", f"{person['id_type']}:{person['id_number']}")
+
+
 def registries_of(matter: Matter) -> set[str]:
     """Which registries hold materials of a matter that has rules."""
     return {item["registry"] for item in matter.materials if item["registry"]} if matter.eligibility else set()
@@ -213,6 +218,6 @@ def record_look(work: Work, case_id: str, office: str, person: Json, asked: set[
             purpose=purpose,
             act="ask_registries",
             subject=case_id,
-            person_index=blind_index(work.node.keys, "person", f"{person['id_type']}:{person['id_number']}"),
+            person_index=person_index(work, person),
             fields=tuple(sorted(asked)),
         )

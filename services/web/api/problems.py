@@ -87,7 +87,7 @@ _NAME = re.compile(r"[a-z_]{1,40}|\d{1,3}", re.ASCII)
 
 def register(app: Flask) -> None:
     """Answer everything that goes wrong in this application in our own words."""
-    app.register_error_handler(TongbanError, _from_refusal)
+    app.register_error_handler(TongbanError, from_refusal)
     app.register_error_handler(HTTPException, _from_http)
     app.register_error_handler(Exception, _from_fault)
 
@@ -123,10 +123,11 @@ def new_instance() -> str:
     return f"urn:uuid:{clock.new_id()}"
 
 
-def _from_refusal(error: TongbanError) -> Response:
+def from_refusal(error: TongbanError, **more: Any) -> Response:
+    """The problem of a refusal; `more`: what it says beyond its words."""
     status = STATUS[type(error)]
     english = ENGLISH.get(error.code, LATER)
-    return problem(status, error.code, error.message, english, field=error.field, basis=error.basis)
+    return problem(status, error.code, error.message, english, field=error.field, basis=error.basis, **more)
 
 
 def _from_http(error: HTTPException) -> Response:

@@ -20,12 +20,17 @@ COMMANDS: Mapping[str, type[Contract]] = {
     "examine": marriage.ExamineApplicationV1,
     "register": marriage.RegisterMarriageV1,
     "reserve_again": marriage.ReserveAgainV1,
+    "examine_divorce": marriage.ExamineDivorceV1,
+    "register_divorce": marriage.RegisterDivorceV1,
+    "withdraw_divorce": marriage.WithdrawDivorceV1,
     "supplement": intake.SupplementApplicationV1,
     "withdraw": intake.WithdrawApplicationV1,
     "redirect": subsidy.RedirectApplicationV1,
     "forward": intake.ForwardApplicationV1,
     "tell": intake.TellApplicantV1,
 }
+DIVORCE = "divorce-registration"
+OF_DIVORCE = {"examine": "examine_divorce", "register": "register_divorce"}  # the same acts, on other papers
 NEEDS: Mapping[str, tuple[str, ...]] = {  # act -> what must be said beyond act and expected_version
     "check": ("approve",),
     "review": ("approve",),
@@ -34,6 +39,9 @@ NEEDS: Mapping[str, tuple[str, ...]] = {  # act -> what must be said beyond act 
     "examine": ("approve", "heard", "kinship"),
     "register": ("approve",),
     "reserve_again": (),
+    "examine_divorce": ("approve", "papers"),
+    "register_divorce": ("approve", "papers"),
+    "withdraw_divorce": ("number",),
     "supplement": (),
     "withdraw": (),
     "redirect": ("to_division", "reason"),
@@ -48,6 +56,9 @@ PERSONAL: Mapping[str, tuple[str, ...]] = {  # act -> what only the command's se
     "examine": ("heard", "kinship", "reasons"),
     "register": ("reasons",),
     "reserve_again": (),
+    "examine_divorce": ("papers", "reasons"),
+    "register_divorce": ("papers", "reasons"),
+    "withdraw_divorce": ("number",),
     "supplement": ("answers",),
     "withdraw": ("reason",),
     "redirect": ("reason",),
@@ -61,6 +72,8 @@ MAY_SAY: Mapping[str, tuple[str, ...]] = {
     "decide": ("approve", "reasons", "shown"),
     "examine": ("approve", "heard", "kinship", "reasons"),
     "register": ("approve", "reasons"),
+    "examine_divorce": ("approve", "papers", "reasons"),
+    "register_divorce": ("approve", "papers", "reasons"),
     "supplement": ("materials", "answers"),
     "withdraw": ("reason", "supplement_lapsed"),
 }
@@ -72,19 +85,21 @@ def act(work: Work, who: Principal, case_id: str, asked: Json, key: str) -> None
     NotFound, Denied, OutOfStep or Refused name what is wrong; whether the act comes in time is for the case's owner to
     say.
     """
-    verb = asked["act"]
+    verb: str = asked["act"]
     rules.expect_act_allowed(who.kind, verb)
     body_index = index_of_body(work, f"act/{case_id}", asked)
     if find_repeated(work, who, key, body_index) is not None:
         return
     case = viewing.get_case(work, who, case_id)
+    _expect_power(work, who, verb, case.matter)
+    verb = OF_DIVORCE.get(verb, verb) if case.matter == DIVORCE else verb
     contract = COMMANDS[verb]
     _expect_of_matter(contract, case)
-    _expect_power(work, who, verb, case.matter)
-    said = _said(work, who, asked, case)
+    said = _said(work, who, asked | {"act": verb}, case)
     _expect_shown(work, case_id, contract, asked["expected_version"])
     told = {"expected_version": asked["expected_version"], "actor": actor(who)}
     personal = {name: said.pop(name) for name in PERSONAL[verb]}
+    personal |= personal.pop("papers", {})
     command_id = work.tell(contract, case_id, told | said, personal or None)
     keep(work, who, key, body_index, {"command_id": command_id, "case_id": case_id, "kind": contract.type})
 
@@ -92,7 +107,8 @@ def act(work: Work, who: Principal, case_id: str, asked: Json, key: str) -> None
 def _expect_of_matter(contract: type[Contract], case: Case) -> None:
     """Intake's acts are of every matter; of the deciding services only the one of this matter is asked. Refused."""
     owner, matter = contract.consumers[0], viewing.matter_of(case)
-    if matter is not None and owner not in ("intake", matter.decides):
+    stray = contract is marriage.WithdrawDivorceV1 and case.matter != DIVORCE
+    if matter is not None and (stray or owner not in ("intake", matter.decides)):
         words = "此事项没有这一环节,请刷新后按待办中的环节办理"
         raise Refused("act_not_of_matter", words, basis=matter.legal_basis[0], field="act")
 

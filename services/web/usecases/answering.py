@@ -1,6 +1,7 @@
 """Waiting a moment for the answer to a command, so that most people learn it at once."""
 
 import time
+from collections.abc import Mapping
 
 from services.web.rules import Command, Principal
 from services.web.store import asking
@@ -52,4 +53,5 @@ class Answers:
 def refusal(command: Command) -> Exception:
     """The refusal that another service told, as if it had been raised here."""
     told = command.answer
-    return ERRORS[command.outcome](told["code"], told["message"], basis=told["basis"], field=told["field"])
+    details: Mapping[str, str] = told.get("details", {})
+    return ERRORS[command.outcome](told["code"], told["message"], basis=told["basis"], field=told["field"], **details)

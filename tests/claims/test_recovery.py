@@ -1,0 +1,51 @@
+"""What holders restate to a restored authority, and what that makes of its ledger."""
+
+import datetime
+
+from services.claims.rules import attempt as attempts
+from services.claims.rules.attempt import Attempt, Step, Word
+from services.claims.rules.ledger import Claim, State, Verdict
+from services.claims.rules.recovery import hear_locked, restate
+
+UNTIL = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+LOCKED = Claim("a", "460200", State.LOCKED, UNTIL)
+OTHER = Claim("b", "620100", State.HELD, UNTIL)
+
+
+def confirming() -> Attempt:
+    attempt = attempts.start(["a", "c"]).attempt
+    for token in ("a", "c"):
+        attempt = attempts.note_held(attempt, token).attempt
+    return attempts.confirm(attempt).attempt
+
+
+def test_a_wholly_locked_attempt_is_restated_and_goes_on() -> None:
+    attempt = confirming()
+    for token in ("a", "c"):
+        attempt = attempts.note_locked(attempt, token).attempt
+    restated = restate(attempt)
+    assert (restated.said.attempt, restated.locked, restated.ended) == (attempt, ("a", "c"), ())
+
+
+def test_a_half_locked_attempt_is_given_up_by_being_restated() -> None:
+    restated = restate(attempts.note_locked(confirming(), "a").attempt)
+    assert restated.said.attempt.step is Step.RELEASING
+    assert restated.said.words == ((Word.RELEASE, ("a", "c")),)
+    assert (restated.locked, restated.ended) == ((), ("a", "c"))
+
+
+def test_an_attempt_that_is_over_is_restated_as_ended_without_a_word() -> None:
+    over = attempts.release(attempts.start(["a"]).attempt).attempt
+    over = attempts.note_released(over, "a").attempt
+    restated = restate(over)
+    assert (restated.said.words, restated.ended) == ((), ("a",))
+
+
+def test_what_a_holder_has_locked_goes_before_what_the_copy_says() -> None:
+    ruling = hear_locked(OTHER, LOCKED, ended=False)
+    assert (ruling.live, ruling.verdict, ruling.ended) == (LOCKED, Verdict.LOCKED, ("b",))
+    assert hear_locked(LOCKED, LOCKED, ended=False).ended == ()
+
+
+def test_what_was_released_after_it_was_restated_stays_released() -> None:
+    assert hear_locked(None, LOCKED, ended=True).live is None
