@@ -127,6 +127,7 @@ def add_old_marriage(work: Work, entry: Entry, record: Record, place: Json) -> N
         "registrar": "",
         "state": str(record.standing),
         "attempt": entry.attempt,
+        "claims_case": entry.entry_id,
         "parties": list(line.content["persons"]),
         "archive": archive_of(record),
     }

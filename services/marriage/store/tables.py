@@ -200,3 +200,20 @@ coverage = Table(  # years of an office's registrations of which this node has r
     Column("complete", Boolean, nullable=False),  # somebody has compared them with the books
     Column("noted_by", String(80), nullable=False),
 )
+reissues = Table(
+    "reissues",
+    metadata,
+    Column("case_id", String(36), primary_key=True),
+    Column("leg_no", Integer, nullable=False),
+    Column("office", String(40), nullable=False),
+    Column("division", String(12), nullable=False),
+    Column("holder", String(6), nullable=False),  # of the marriage; "": not known
+    Column("state", String(10), nullable=False),  # rules.reissue.State
+    Column("version", Integer, nullable=False),  # counts what intake was told
+    Column("certificate_no", String(40), nullable=False),  # of the new certificate; "": none yet
+    Column("acts", Sealed("marriage.reissues.acts"), nullable=False),
+    Column("personal", Sealed("marriage.reissues.personal"), nullable=False),  # contracts.case.Parties
+    Column("known", Sealed("marriage.reissues.known"), nullable=False),  # what was heard of the marriage
+    Column("decision", Sealed("marriage.reissues.decision"), nullable=True),
+    Column("case_facts", JSON, nullable=False),
+)

@@ -3,7 +3,7 @@
 from contracts import claims as claims_contracts
 from contracts import intake as intake_contracts
 from contracts.envelope import Contract, Json
-from services.marriage.store import archives, divorces, records, requests
+from services.marriage.store import archives, divorces, records, reissues, requests
 from services.marriage.usecases import (
     archiving,
     beginning,
@@ -14,6 +14,8 @@ from services.marriage.usecases import (
     divorcing,
     holding,
     recording,
+    registering,
+    reissuing,
     restoring,
 )
 from shared.errors import OutOfStep
@@ -25,6 +27,8 @@ def begin(work: Work) -> None:
     told = work.data(intake_contracts.ApplicationAcceptedV1)
     if told["case"]["matter"] == divorce_case.MATTER:
         divorcing.begin_divorce(work)
+    elif told["case"]["matter"] == reissuing.MATTER:
+        reissuing.begin_reissue(work)
     else:
         beginning.begin_application(work)
 
@@ -34,8 +38,18 @@ def drop(work: Work) -> None:
     kept = divorces.find_divorce(work, case.id_of(work))
     if kept is not None:
         divorcing.drop_divorce(work, kept)
+    elif reissue := reissues.find_reissue(work, case.id_of(work)):
+        reissuing.drop_reissue(work, reissue)
     else:
         beginning.drop_application(work)
+
+
+def register(work: Work) -> None:
+    """登记, or 补发 of a certificate."""
+    if reissue := reissues.find_reissue(work, case.id_of(work)):
+        reissuing.register(work, reissue)
+    else:
+        registering.register_marriage(work)
 
 
 def reserve_again(work: Work) -> None:
@@ -146,10 +160,12 @@ def note_unasked(work: Work) -> None:
 
 def note_found(work: Work) -> None:
     """查核结果."""
-    kept = divorces.find_divorce(work, case.id_of(work))
-    if kept is None:
+    if divorce := divorces.find_divorce(work, case.id_of(work)):
+        divorcing.note_found(work, divorce)
+    elif reissue := reissues.find_reissue(work, case.id_of(work)):
+        reissuing.note_found(work, reissue)
+    else:
         raise OutOfStep("stale", "过时的消息")
-    divorcing.note_found(work, kept)
 
 
 def note_ended(work: Work) -> None:
@@ -158,6 +174,8 @@ def note_ended(work: Work) -> None:
         dissolving.note_ended(work, divorce)
     elif request := requests.find_request(work, case.id_of(work)):
         recording.note_ended(work, request)
+    elif reissue := reissues.find_reissue(work, case.id_of(work)):
+        reissuing.note_ended(work, reissue)
 
 
 def note_refused(work: Work) -> None:

@@ -1,4 +1,4 @@
-"""Lines of old books, and which years of which offices they cover."""
+"""Lines of old books, which years of which offices they cover, and certificates given out anew."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -42,4 +42,21 @@ def upgrade() -> None:
         sa.Column("complete", sa.Boolean(), nullable=False),
         sa.Column("noted_by", sa.String(length=80), nullable=False),
         sa.PrimaryKeyConstraint("office", "year"),
+    )
+    op.create_table(
+        "reissues",
+        sa.Column("case_id", sa.String(length=36), nullable=False),
+        sa.Column("leg_no", sa.Integer(), nullable=False),
+        sa.Column("office", sa.String(length=40), nullable=False),
+        sa.Column("division", sa.String(length=12), nullable=False),
+        sa.Column("holder", sa.String(length=6), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("certificate_no", sa.String(length=40), nullable=False),
+        sa.Column("acts", sa.Text(), nullable=False),
+        sa.Column("personal", sa.Text(), nullable=False),
+        sa.Column("known", sa.Text(), nullable=False),
+        sa.Column("decision", sa.Text(), nullable=True),
+        sa.Column("case_facts", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("case_id"),
     )
