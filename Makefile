@@ -50,8 +50,8 @@ bench: $(READY) ## Speed as ratios against a bare baseline; writes docs/performa
 	@$(BIN)/python -m tests.bench
 
 .PHONY: chaos
-chaos: $(READY) ## Kill everything, lose nothing: SCENARIO=cases (SABOTAGE=inbox|early-ack|no-confirms|no-unique must fail)
-	@$(BIN)/python -m tests.chaos $(SCENARIO) $(if $(SABOTAGE),--sabotage $(SABOTAGE))
+chaos: $(READY) ## Kill everything, lose nothing: SCENARIO=cases or weddings, CASES=n (SABOTAGE=… must fail, see tests/chaos/sabotage.py)
+	@$(BIN)/python -m tests.chaos $(SCENARIO) $(if $(CASES),--cases $(CASES)) $(if $(SABOTAGE),--sabotage $(SABOTAGE))
 
 .PHONY: model
 model: $(READY) ## Proof of the claims protocol: every reachable state, and every known mistake is found (5 minutes)

@@ -54,7 +54,8 @@ class Holding(Doors):
 
     def __init__(self, station: Station, held: type[Contract]) -> None:
         assert station.doors
-        super().__init__(station.doors.service, station.doors.retry_delays, station.doors.by_type, station.doors.timers)
+        super().__init__(station.doors.service, station.doors.retry_delays, station.doors.by_type)
+        self.timers = station.doors.timers
         self.station, self.behind, self.held = station, station.doors, held
         self.bodies: list[str] = []
 

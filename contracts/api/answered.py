@@ -140,9 +140,16 @@ class WorkItem(Schema):
 
 
 class RecordedEnding(Schema):
-    """An ending that was recorded; how it goes on stands in the notices."""
+    """An ending that was recorded; how it goes on stands in the notices, and here for a purpose."""
 
     ending_id = fields.String(required=True)
+
+
+class EndingView(RecordedEnding):
+    """How far a recorded ending is, and why it was refused."""
+
+    state = fields.String(required=True)  # recorded, sent, ended, restored, refused, rejected
+    reasons = fields.List(fields.Nested(Reason), required=True)
 
 
 class WorkItemPage(Schema):

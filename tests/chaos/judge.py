@@ -1,7 +1,7 @@
 """The verdict, by plain SQL over every city's database and the run's own book; it trusts no code of the house."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,10 +23,15 @@ STILL = {
     "unanswered commands": "SELECT count(*) FROM web.commands WHERE answered_at = ''",
 }
 REMEMBERED = (  # what crossed has taken effect in these services, and each of them knows that it has
-    "SELECT count(*) FROM exchange.exchange_log l WHERE l.type LIKE 'intake.applica%%' AND l.direction IN ({directions})"
+    "SELECT count(*) FROM exchange.exchange_log l WHERE l.type LIKE '{types}' AND l.direction IN ({directions})"
     " AND NOT EXISTS (SELECT 1 FROM {service}.inbox i WHERE i.message_id = l.message_id)"
 )
-HEARS = {"intake": "'in'", "web": "'in', 'out'"}
+APPLICATIONS = "intake.applica%%"
+HEARS = (("intake", APPLICATIONS, "'in'"), ("web", APPLICATIONS, "'in', 'out'"))  # who, what, in which direction
+GAPS = (
+    "SELECT s.issuer_code, s.last, count(c.*) FROM certificate.serials s LEFT JOIN certificate.certificates c"
+    " USING (issuer_code) GROUP BY s.issuer_code, s.last, s.type_code, s.year HAVING s.last <> count(c.*)"
+)
 
 
 @dataclass
@@ -81,9 +86,10 @@ def verdict(cities: Cities, ledger: Ledger) -> list[str]:
         *_cases(cities, entries),
         *_acts(cities, ledger),
         *_twins(cities, entries),
-        *_certificates(cities),
-        *_remembered(cities),
-        *_nothing_left(cities),
+        *_decisions(cities),
+        *certificates(cities),
+        *remembered(cities, HEARS),
+        *nothing_left(cities),
     ]
 
 
@@ -158,34 +164,37 @@ def _twins(cities: Cities, entries: list[Entry]) -> Iterator[str]:
             yield f"twins: {[entry.case_id for entry in pair]} ended {states}"
 
 
-def _certificates(cities: Cities) -> Iterator[str]:
-    """One per decided case, no identifier twice, no gap in any series."""
+def _decisions(cities: Cities) -> Iterator[str]:
+    """A certificate for every decision."""
+    for node in cities.nodes():
+        decided = "SELECT count(*) FROM subsidy.applications WHERE state = 'decided'"
+        issued = "SELECT count(*) FROM certificate.certificates"
+        if cities.ask(node, decided) != cities.ask(node, issued):
+            yield f"{node}: decisions and certificates differ"
+
+
+def certificates(cities: Cities) -> Iterator[str]:
+    """No case with two, no identifier twice, no gap in any series."""
     every: Counter[str] = Counter()
     for node in cities.nodes():
         every.update(row[0] for row in cities.ask(node, "SELECT certificate_id FROM certificate.certificates"))
         twice = "SELECT case_id FROM certificate.certificates GROUP BY case_id HAVING count(*) > 1"
         yield from (f"certificate twice: {row[0]} at {node}" for row in cities.ask(node, twice))
-        decided = "SELECT count(*) FROM subsidy.applications WHERE state = 'decided'"
-        issued = "SELECT count(*) FROM certificate.certificates"
-        if cities.ask(node, decided) != cities.ask(node, issued):
-            yield f"{node}: decisions and certificates differ"
-        gaps = (
-            "SELECT s.issuer_code, s.last, count(c.*) FROM certificate.serials s LEFT JOIN certificate.certificates c"
-            " USING (issuer_code) GROUP BY s.issuer_code, s.last, s.type_code, s.year HAVING s.last <> count(c.*)"
-        )
-        yield from (f"series of {row[0]} at {node}: last {row[1]}, issued {row[2]}" for row in cities.ask(node, gaps))
+        yield from (f"series of {row[0]} at {node}: last {row[1]}, issued {row[2]}" for row in cities.ask(node, GAPS))
     yield from (f"identifier twice: {name}" for name, count in every.items() if count > 1)
 
 
-def _remembered(cities: Cities) -> Iterator[str]:
+def remembered(cities: Cities, hears: Iterable[tuple[str, str, str]]) -> Iterator[str]:
+    """Whatever crossed has taken effect under its own name, so that it cannot a second time."""
     for node in cities.nodes():
-        for service, directions in HEARS.items():
-            count = cities.ask(node, REMEMBERED.format(service=service, directions=directions))[0][0]
+        for service, types, directions in hears:
+            count = cities.ask(node, REMEMBERED.format(service=service, types=types, directions=directions))[0][0]
             if count:
                 yield f"{count} messages that crossed are not in the inbox of {service} in {node}"
 
 
-def _nothing_left(cities: Cities) -> Iterator[str]:
+def nothing_left(cities: Cities) -> Iterator[str]:
+    """Nothing waits, is unwanted, put aside or dead."""
     for site in cities.country.sites:
         statements = {
             f"{what} of {schema}": text.format(schema=schema) for schema in SCHEMAS for what, text in QUIET.items()

@@ -13,13 +13,11 @@ from dataclasses import dataclass, field
 import psycopg
 
 from deploy import supervise
-from deploy.processes import FULL
 from deploy.servers import Servers
 from services.main.real import Country, ailing
 
 LOOK_SECONDS = 10.0
 PAUSE_SECONDS = (2.0, 10.0)  # between two murders: they meet young cases and old ones
-KINDS = tuple(process.name for process in FULL)
 SERVERS = ("rabbitmq", "postgres")
 BUSY = "SELECT usename, count(*) FROM pg_stat_activity WHERE state <> 'idle' AND usename LIKE '%\\_%' GROUP BY usename"
 
@@ -30,16 +28,18 @@ class Killer:
 
     country: Country
     servers: Servers
+    kinds: tuple[str, ...]  # of process
     requests: Callable[[str], int]  # requests on their way to a city's API
     dice: random.Random
     stop: threading.Event
     deaths: Counter[str] = field(default_factory=Counter)
     idle_deaths: Counter[str] = field(default_factory=Counter)
+    spared: set[tuple[str, str]] = field(default_factory=set)  # city and kind that somebody else has in hand
 
     def run(self, times: int, rounds: int) -> None:
         """Every kind of process and each server `times` times, in a random order; again those that did not die at work."""
         for _round in range(rounds):
-            plan = [victim for victim in (*KINDS, *SERVERS) for _ in range(times - self.deaths[victim])]
+            plan = [victim for victim in (*self.kinds, *SERVERS) for _ in range(times - self.deaths[victim])]
             self.dice.shuffle(plan)
             for victim in plan:
                 if self.stop.is_set():
@@ -90,7 +90,8 @@ class Killer:
     def _pids(self, kind: str) -> dict[str, int]:
         """The process numbers of that kind by city; 0 where supervisor is just starting it."""
         table = supervise.pids(self.country.folder)
-        return {site.node: table.get(f"{site.node}-{kind}", 0) for site in self.country.sites}
+        nodes = (site.node for site in self.country.sites if (site.node, kind) not in self.spared)
+        return {node: table.get(f"{node}-{kind}", 0) for node in nodes}
 
     def restart(self, server: str) -> None:
         """Kill a server with all its processes while somebody's transaction is open, and start it again."""
@@ -100,9 +101,12 @@ class Killer:
         self.stop.wait(self.dice.uniform(0.5, 2.0))
         self.servers.start(server)
 
+    def _ailing(self) -> list[str]:
+        return [name for name in ailing(self.country) if name.partition("-")[2] in self.kinds]
+
     def heal(self, seconds: float = 120.0) -> list[str]:
         """Wait until every process is well again; those that are not after `seconds`."""
         end = time.monotonic() + seconds
-        while (late := ailing(self.country)) and time.monotonic() < end:
+        while (late := self._ailing()) and time.monotonic() < end:
             time.sleep(0.5)
         return late

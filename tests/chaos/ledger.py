@@ -4,11 +4,12 @@ import json
 import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One acknowledged application."""
+    """One acknowledged application for a person."""
 
     case_id: str
     number: str
@@ -18,15 +19,15 @@ class Entry:
 
 
 class Ledger:
-    """Append-only, safe for many threads."""
+    """Append-only, safe for many threads. An entry is a dataclass with a `case_id`: what one depends on the scenario."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("a", encoding="utf-8")
         self._lock = threading.Lock()
-        self.entries: list[Entry] = []
+        self.entries: list[Any] = []
         self.acts: set[tuple[str, str]] = set()  # case and verb that the API said are done
 
-    def acknowledged(self, entry: Entry) -> None:
+    def acknowledged(self, entry: Any) -> None:
         """An application was received: from now on it may not be lost."""
         with self._lock:
             self.entries.append(entry)

@@ -1,17 +1,33 @@
 """`tongban` with one safeguard taken out: a run with any of these must fail, or the run proves nothing."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-SIGNS = {  # what the judge says of a run without this safeguard
-    "inbox": "are not in the inbox",
-    "early-ack": "not ended",
-    "no-confirms": "not ended",
-    "no-unique": "twins",
+from tests.chaos import misrule
+
+SIGNS: Mapping[str, Mapping[str, str]] = {  # scenario -> what its judge says of a run without this safeguard
+    "cases": {
+        "inbox": "are not in the inbox",
+        "early-ack": "not ended",
+        "no-confirms": "not ended",
+        "no-unique": "twins",
+    },
+    "weddings": {
+        "inbox": "are not in the inbox",
+        "early-ack": "not ended",
+        "no-confirms": "not ended",
+        "no-unique": "two live claims on one key",
+        "issue-on-lease": "two marriages of one person",
+        "unbound-release": "unguarded",
+    },
 }
-KINDS = tuple(SIGNS)
-DROP_UNIQUE = "DROP INDEX intake.legs_one_open_case"  # no-unique is done to the databases
+DROPPED: Mapping[str, Mapping[str, str]] = {  # what is done to the databases, by scenario
+    "no-unique": {
+        "cases": "DROP INDEX intake.legs_one_open_case",
+        "weddings": "DROP INDEX claims.claims_one_live",
+    },
+}
 
 
 def without_inbox() -> None:
@@ -64,6 +80,9 @@ BREAK: dict[str, tuple[Callable[[], None], tuple[str, ...]]] = {
     "inbox": (without_inbox, ("serve",)),
     "early-ack": (with_early_ack, ("serve",)),
     "no-confirms": (without_confirms, ("relay",)),
+    "no-unique": (misrule.without_lock, ("serve", "claims")),
+    "issue-on-lease": (misrule.issue_on_lease, ("serve",)),
+    "unbound-release": (misrule.unbound_release, ("serve", "claims")),
 }
 
 
@@ -73,10 +92,11 @@ def main() -> None:
     from shared.settings import before_imports
 
     kind, *words = sys.argv[1:]
-    if kind in BREAK and words[0] in BREAK[kind][1]:
+    broken, where = BREAK.get(kind, (None, ()))
+    if broken and words[:1] == [where[0]] and (words[1:] == ["all"] or words[1 : len(where)] == list(where[1:])):
         if words[0] == "serve":
             before_imports()
-        BREAK[kind][0]()
+        broken()
     cli(words)
 
 

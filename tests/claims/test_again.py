@@ -52,6 +52,14 @@ def test_only_the_word_of_whoever_did_not_answer_is_said_again(town: Town, hand:
     assert asked.step() == "reserving"
 
 
+def test_what_every_authority_has_noted_as_issued_waits_for_nothing(town: Town, hand: HandClock) -> None:
+    asked = reserve(town, SANYA, HE, SU)
+    asked.confirm()
+    asked.note()
+    later(hand, minutes=2)
+    assert [row.waits for row in town[SANYA].rows("claims", attempts)] == [False]
+
+
 def test_a_silent_city_is_asked_ever_more_slowly_and_at_least_once_an_hour(town: Town, hand: HandClock) -> None:
     reserve(town, SANYA, settled=False)
     lose_all(town)

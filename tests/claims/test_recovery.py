@@ -1,9 +1,11 @@
 """What holders restate to a restored authority, and what that makes of its ledger."""
 
+import dataclasses
 import datetime
 
 from services.claims.rules import attempt as attempts
 from services.claims.rules.attempt import Attempt, Step, Word
+from services.claims.rules.guard import Duty, Guard, may_end_unasked
 from services.claims.rules.ledger import Claim, State, Verdict
 from services.claims.rules.recovery import hear_locked, restate
 
@@ -23,8 +25,9 @@ def test_a_wholly_locked_attempt_is_restated_and_goes_on() -> None:
     attempt = confirming()
     for token in ("a", "c"):
         attempt = attempts.note_locked(attempt, token).attempt
-    restated = restate(attempt)
-    assert (restated.said.attempt, restated.locked, restated.ended) == (attempt, ("a", "c"), ())
+    for locked in (attempt, attempts.note_issued(attempt).attempt):
+        restated = restate(locked)
+        assert (restated.said.attempt, restated.locked, restated.ended) == (locked, ("a", "c"), ())
 
 
 def test_a_half_locked_attempt_is_given_up_by_being_restated() -> None:
@@ -49,3 +52,10 @@ def test_what_a_holder_has_locked_goes_before_what_the_copy_says() -> None:
 
 def test_what_was_released_after_it_was_restated_stays_released() -> None:
     assert hear_locked(None, LOCKED, ended=True).live is None
+
+
+def test_nothing_ends_without_its_holder_until_the_ledger_has_recovered() -> None:
+    active = Guard("99", 1, Duty.ACTIVE)
+    assert may_end_unasked(active)
+    assert not any(may_end_unasked(dataclasses.replace(active, duty=duty)) for duty in Duty if duty is not Duty.ACTIVE)
+    assert not may_end_unasked(None)

@@ -12,6 +12,7 @@ from services.subsidy import store as subsidy_store
 from shared import clock
 from tests.builders import HE_SHOUTIAN, LANZHOU, SANYA, Country
 from tests.intake.cases import calm, material, refusal, states, verbs, withdraw
+from tests.replay import hold_back
 
 OFFICE = "620102-mr"
 HERE: Json = {"code": OFFICE, "name": "城关区民政局婚姻登记处", "node": LANZHOU, "phone": "0000-12345"}
@@ -106,9 +107,11 @@ def test_words_of_a_registration_lead_to_the_same_case_in_any_order(country: Cou
 
 def test_a_couple_that_withdraws_is_withdrawn_when_the_deciding_service_says_so(country: Country) -> None:
     case_id = marry(country)
+    decider = hold_back(country[LANZHOU], "marriage", intake.ApplicationWithdrawnV1)
     withdraw_at_office(country, case_id)
     assert states(country, LANZHOU, case_id) == [(1, "withdrawing"), (2, "accepted")]
-    word(country, marriage.ApplicationDroppedV1, case_id, 2, None)
+    decider.let_in()
+    country.settle()
     assert states(country, LANZHOU, case_id) == [(1, "withdrawn"), (2, "withdrawn")]
     assert calm(country)
 

@@ -291,6 +291,15 @@ def test_a_death_while_it_is_open_leaves_nothing_to_divorce(on: str) -> None:
         registered(after, "2025-06-12")
 
 
+def test_once_both_have_signed_only_the_holder_of_the_marriage_ends_the_case() -> None:
+    signed, late = dataclasses.replace(cooling(), state=State.AWAITING_CERTIFICATE), DAY("2026-05-20")
+    assert rules.advanced(signed, late).state is State.DEEMED_WITHDRAWN
+    assert (rules.complete(signed, late).state, rules.complete(signed, late).ended_on) == (State.REGISTERED, late)
+    assert rules.note_marriage_ended(signed, late, signed=True).state is State.MARRIAGE_ENDED
+    with pytest.raises(OutOfStep):
+        rules.complete(dataclasses.replace(signed, state=State.WITHDRAWN), late)
+
+
 @pytest.mark.parametrize("state", [state for state in State if state not in OPEN])
 def test_what_is_over_stays_so_and_says_why(state: State) -> None:
     over = dataclasses.replace(cooling(), state=state)

@@ -101,7 +101,7 @@ def acts(world: World, book: Book) -> Happenings:
         if live.until > NOW:
             passed = tuple((key, replace(c, until=PASSED) if key == person else c) for key, c in book.lives)
             yield f"the lease of {live.claim_id} passes", Commit(replace(book, lives=passed))
-        if _may_end(book):
+        if world.rules.may_end_unasked(book.guard):
             yield from _ended(world, book, person, live)
     if book.node == world.setting.guards[0][0]:
         yield from _operate(world, book)
@@ -115,11 +115,6 @@ def _ended(world: World, book: Book, person: str, live: Claim) -> Happenings:
     if world.setting.drops:
         with suppress(TongbanError):
             yield f"{person} drops {live.claim_id}", Commit(_with_ruling(book, person, ledger.drop(live, NOW)), (word,))
-
-
-def _may_end(book: Book) -> bool:
-    """Timers and persons pass the guard like everybody."""
-    return book.guard is not None and guards.meet(book.guard, book.guard.epoch, None, ends=True).answer is Answer.RULE
 
 
 def _is_active(book: Book) -> bool:

@@ -49,6 +49,7 @@ FREE = (  # the real inbox, no message is lost: nobody is blocked for ever
     Setting("crossing couples (A,B) (B,A)", (P_AB, Q_BA), TWO, once=True, timer=False, prompt=True, brisk=True),
     Setting("crossing couples (A,B) (A,C)", (P_AB, Q_AC), THREE, once=True, timer=False, prompt=True, brisk=True),
     Setting("a spouse dies, the widow is free", (P_AB,), TWO, once=True, prompt=True, brisk=True, endings=DEATH),
+    Setting("noted when issued, 1 office", (P1,), ONE, once=True, endings=DIVORCES, notes=True),
     Setting("handed over, 1 office", (P1,), ONE, once=True, endings=DIVORCES, successor="Z"),
     Setting("handed over, 2 offices", (P1, Q1), ONE, once=True, prompt=True, brisk=True, successor="Z"),
     Setting("restored, 2 offices", (P1, Q1), ONE, once=True, prompt=True, brisk=True, endings=DIVORCES, restores=True),

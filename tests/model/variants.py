@@ -10,7 +10,7 @@ from services.claims.rules.guard import Answer, Duty, Guard, Meeting
 from services.claims.rules.ledger import Claim, Ruling, State, Verdict
 from services.marriage.rules import registration
 from services.marriage.rules.registration import Hold, Move, Registration
-from tests.model.invariants import BLOCKED, REGISTERED_TWICE, TWO_MARRIAGES
+from tests.model.invariants import BLOCKED, NOT_LOCKED, REGISTERED_TWICE, TWO_MARRIAGES
 from tests.model.world import Application, Rules, Setting
 
 
@@ -69,6 +69,11 @@ def granting_at_once(known: Guard | None, listed: guard.Authority) -> Guard:
     return dataclasses.replace(guard.recover(known, listed), duty=Duty.ACTIVE)
 
 
+def swept_early(known: Guard | None) -> bool:
+    """To end a reservation cannot do any harm."""
+    return known is not None and guard.meet(known, known.epoch, None, ends=True).answer is Answer.RULE
+
+
 def half_done_goes_on(attempt: Attempt) -> recovery.Restatement:
     """What is being confirmed is not locked, so there is nothing to restate, and nothing to give up."""
     return recovery.Restatement(Said(attempt)) if attempt.step is Step.CONFIRMING else recovery.restate(attempt)
@@ -107,6 +112,9 @@ VARIANTS = (
     ),
     Variant("put off, and not asked again", Rules(), _setting(P, successor="Y", once=True, timer=False), BLOCKED),
     Variant("restored, grants at once", Rules(recover=granting_at_once), _setting(P, Q, prompt=True, restores=True)),
+    Variant(
+        "restored, swept before recovered", Rules(may_end_unasked=swept_early), _setting(P, restores=True), NOT_LOCKED
+    ),
     Variant(
         "restored, half-done claims go on", Rules(restate=half_done_goes_on), _setting(P, Q, prompt=True, restores=True)
     ),

@@ -107,6 +107,7 @@ class Rules:
     confirm: Callable[..., ledger.Ruling] = ledger.confirm
     release: Callable[..., ledger.Ruling] = ledger.release
     meet: Callable[..., guard.Meeting] = guard.meet
+    may_end_unasked: Callable[..., bool] = guard.may_end_unasked
     recover: Callable[..., guard.Guard] = guard.recover
     restate: Callable[..., recovery.Restatement] = recovery.restate
     note_held: Callable[..., registration.Move] = registration.note_held

@@ -96,7 +96,7 @@ def first_guard(authority: Authority, us: str) -> Guard | None:
 
 
 def meet(guard: Guard | None, epoch: int, listed: Authority | None, *, ends: bool = False) -> Meeting:
-    """How a wish of that epoch is met here. `listed`: the directory's row; `ends`: the wish only ends a claim.
+    """How a wish of that epoch is met here. `listed`: the directory's row; `ends`: its holder ends a claim.
 
     An older epoch is sent on, never ruled on: whoever asks must know the authority that rules now.
     """
@@ -115,6 +115,14 @@ def meet(guard: Guard | None, epoch: int, listed: Authority | None, *, ends: boo
     if guard.duty is Duty.RECOVERING and not ends:
         return Meeting(Answer.DEFER, RECOVERING)
     return Meeting(Answer.RULE)
+
+
+def may_end_unasked(guard: Guard | None) -> bool:
+    """Whether a lease's end or a person's wish may end a claim here now, without its holder.
+
+    Not while the ledger is restored: what looks held there may be locked, and its holder is about to say so.
+    """
+    return guard is not None and guard.duty is Duty.ACTIVE
 
 
 def freeze(guard: Guard, successor: str) -> Guard:

@@ -120,11 +120,15 @@ def add_attempt(work: Work, kept: Kept, subjects: Mapping[str, Any]) -> bool:
 
 def save_attempt(work: Work, before: Kept, after: Kept, *, spoken: bool = False) -> None:
     """Write back what changed of an attempt. `spoken`: words were just said to authorities, so wait anew."""
-    if spoken or _plain(before) != _plain(after):
+    if spoken or _plain(before) != _plain(after) or _waits(before) != _waits(after):
         work.write(_SAVE_ATTEMPT, {"of": after.attempt_id, **_state(work, after)})
     for was, wish in zip(before.wishes, after.wishes, strict=True):
         if was != wish:
             work.write(_SAVE_WISH, {"of": wish.claim_id, **_columns(wish)})
+
+
+def _waits(kept: Kept) -> bool:
+    return unanswered(kept.attempt) is not None
 
 
 def _plain(kept: Kept) -> Kept:
@@ -134,8 +138,7 @@ def _plain(kept: Kept) -> Kept:
 def _state(work: Work, kept: Kept) -> dict[str, Any]:
     pause = min(FIRST_PAUSE * 2 ** min(kept.tries, 10), LONGEST_PAUSE)
     names = {name: getattr(kept, name) for name in ("reference", "why", "tries")}
-    waits = unanswered(kept.attempt) is not None
-    return names | {"step": str(kept.step), "waits": waits, "due_at": clock.iso(work.now + pause)}
+    return names | {"step": str(kept.step), "waits": _waits(kept), "due_at": clock.iso(work.now + pause)}
 
 
 def _columns(wish: Wish) -> dict[str, Any]:

@@ -9,8 +9,7 @@ from contracts import claims as said
 from contracts.claim_kinds import ClaimKind
 from contracts.envelope import Contract, Json
 from services.claims.rules import ledger as rules
-from services.claims.rules.guard import Answer as Met
-from services.claims.rules.guard import Authority, Guard, meet
+from services.claims.rules.guard import Authority, may_end_unasked
 from services.claims.rules.ledger import Claim, Ruling, State, Verdict
 from services.claims.store import ledger as store
 from services.claims.store.ledger import Entry
@@ -183,12 +182,8 @@ def _by(ruling: Ruling, found: Iterable[Entry]) -> Json:
 def sweep(work: Work, claim_id: str) -> None:
     """到期清理: end a reservation whose lease has run out. OutOfStep when it has gone on, or is not ours to end now."""
     guard, entry = store.find_claim(work, claim_id, "")
-    if guard is None or entry is None or entry.live is None or not _may_end(guard):
+    if guard is None or entry is None or entry.live is None or not may_end_unasked(guard):
         raise OutOfStep("claim_ended", "此占用已经结束,或其账目正在移交")
     rules.sweep(entry.live, work.now)
     store.end_claim(work, entry.live, "lease_ended")
     tell_ended(work, entry, guard.epoch)
-
-
-def _may_end(guard: Guard) -> bool:
-    return meet(guard, guard.epoch, None, ends=True).answer is Met.RULE

@@ -4,6 +4,7 @@ from contracts import claims as said
 from contracts.claim_kinds import claim_kinds
 from contracts.envelope import Contract, Json
 from services.claims.rules import ledger as rules
+from services.claims.rules.guard import may_end_unasked
 from services.claims.store import ledger as store
 from services.claims.store.ledger import Entry
 from services.claims.usecases import authority, subjects
@@ -73,7 +74,7 @@ def drop_claim(work: Work) -> None:
     guard, found = with_guard(work, listed, lambda: store.find_on_key(work, asked["prefix"], key.index))
     expect_ledger(work, guard, asked["epoch"], listed)
     _record(work, source(work), asked["office"], DROP, subject)
-    dropped = _drop(work, found, asked["epoch"])
+    dropped = may_end_unasked(guard) and _drop(work, found, asked["epoch"])
     work.tell(said.ClaimDroppedV1, case_of(work), {"kind": asked["kind"], "found": dropped}, to=source(work))
 
 

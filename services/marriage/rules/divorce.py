@@ -171,9 +171,12 @@ def complete(now: Divorce, on: datetime.date) -> Divorce:
     return dataclasses.replace(_open(now), state=State.REGISTERED, ended_on=on)
 
 
-def note_marriage_ended(now: Divorce, on: datetime.date) -> Divorce:
-    """A death or a court ended the marriage on that day: there is nothing left to divorce. OutOfStep when it was over."""
-    now = _open(advanced(now, on))
+def note_marriage_ended(now: Divorce, on: datetime.date, *, signed: bool = False) -> Divorce:
+    """A death or a court ended the marriage on that day: there is nothing left to divorce. OutOfStep when it was over.
+
+    Where both have `signed`, in time, no calendar is asked.
+    """
+    now = _open(now if signed else advanced(now, on))
     return dataclasses.replace(now, state=State.MARRIAGE_ENDED, ended_on=on)
 
 

@@ -17,6 +17,7 @@ OF_PERSON = (
     select(marriages)
     .join(spouses, spouses.c.marriage_id == marriages.c.marriage_id)
     .where(spouses.c.person_index == bindparam("of_person"))
+    .order_by(marriages.c.marriage_id)
     .with_for_update(of=marriages)
 )
 OF_MARRIAGE = select(marriages).where(marriages.c.marriage_id == bindparam("of_marriage")).with_for_update()
@@ -96,7 +97,7 @@ def _iso(day: datetime.date | None) -> str:
 def list_of_persons(work: Work, persons: Collection[str]) -> list[Held]:
     """The marriages of all these persons together, living or ended; locked until the transaction ends."""
     found = [{row.marriage_id: row for row in work.execute(OF_PERSON, {"of_person": one})} for one in sorted(persons)]
-    return [_held(row) for key, row in sorted(found[0].items()) if all(key in others for others in found[1:])]
+    return [_held(row) for key, row in found[0].items() if all(key in others for others in found[1:])]
 
 
 def find_held(work: Work, marriage_id: str) -> Held | None:

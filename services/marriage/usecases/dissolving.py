@@ -98,7 +98,7 @@ def note_refused(work: Work, kept: Kept) -> None:
 
 def _end_otherwise(work: Work, kept: Kept, on: datetime.date) -> None:
     """A death or a court was first; what both signed meanwhile has no effect. OutOfStep when the case is over."""
-    after = rules.note_marriage_ended(kept.divorce, on)
+    after = rules.note_marriage_ended(kept.divorce, on, signed=kept.ending)
     divorce_case.drop(work, kept, after, OVER[State.MARRIAGE_ENDED])
 
 

@@ -123,9 +123,9 @@ def case_word(kept: Kept) -> Json:
 
 
 def _task(work: Work, kept: Kept) -> Json:
-    verb = "examine" if kept.divorce.state is State.APPLIED else "register"
+    verb = "examine" if kept.divorce.state in (State.APPLIED, State.ACCEPTED) else "register"
     office = work.node.offices.by_code.get(kept.office)
-    able = office is not None and office.may(verb, MATTER, work.today) and not kept.ending
+    able = office is not None and office.may(verb, MATTER, work.today)
     return {"verb": verb, "tier": "county", "offices": [kept.office] if able else []}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from contracts.api import answered, asked
 from services.web.api.auth import allowed, principal, works
 from services.web.api.cases import COMMAND_HEADERS, await_answer
-from services.web.api.routes import IDEMPOTENCY_KEY, blueprint, headers, idempotency_key, route
+from services.web.api.routes import IDEMPOTENCY_KEY, PURPOSE, blueprint, headers, idempotency_key, purpose, route
 from services.web.usecases import ending
 
 marriages = blueprint("marriages", "婚姻终止")
@@ -27,6 +27,15 @@ def record_ending(body: dict[str, Any]) -> Answer:
         ending_id = ending.record(work, who, body, key)
     command = await_answer(key)
     return {"ending_id": ending_id}, 201 if command.outcome else 202
+
+
+@route(marriages, "GET /marriages/endings/<uuid:ending_id>", gives={200: answered.EndingView})
+@headers({PURPOSE: "必填,并记录在案"}, PURPOSE)
+@allowed("clerk")
+def get_ending(ending_id: object) -> dict[str, Any]:
+    """How far an ending is that one's own office has recorded, and why it was refused."""
+    with works().begin() as work:
+        return ending.view(work, principal(), str(ending_id), purpose())
 
 
 @route(

@@ -2,11 +2,13 @@
 
 from contracts.envelope import Json
 from contracts.marriage import ConfirmEndingV1, RecordEndingV1
+from services.web import rules
 from services.web.rules import Principal
+from services.web.store import reading
 from services.web.usecases import checking
 from services.web.usecases.taking_in import actor, find_repeated, index_of_body, keep
-from shared import clock
-from shared.errors import Denied
+from shared import audit, clock
+from shared.errors import Denied, NotFound
 from shared.outbox import Work
 
 MATTER = "marriage-registration"
@@ -44,6 +46,24 @@ def confirm(work: Work, who: Principal, ending_id: str, asked: Json, key: str) -
     data = {"actor": actor(who), "approve": asked["approve"]}
     command_id = work.tell(ConfirmEndingV1, ending_id, data)
     keep(work, who, key, body_index, {"command_id": command_id, "case_id": ending_id, "kind": ConfirmEndingV1.type})
+
+
+def view(work: Work, who: Principal, ending_id: str, purpose: str) -> Json:
+    """How far an ending is that this office has recorded, on record. NotFound `ending_unknown` for any other."""
+    known = reading.find_words(work, ending_id).get("ending")
+    if known is None or known["office"] != who.office:
+        raise NotFound("ending_unknown", "没有这项终止登记,请核对编号")
+    audit.record(
+        work,
+        actor=who.actor,
+        office=who.office,
+        purpose=rules.expect_purpose(purpose),
+        act="view_ending",
+        subject=ending_id,
+        person_index="",
+        fields=("reasons",),
+    )
+    return {"ending_id": ending_id, "state": known["state"], "reasons": known["reasons"]}
 
 
 def _expect_power(work: Work, who: Principal) -> None:

@@ -252,6 +252,13 @@ def _records_found(work: Work, message: Message, data: Json) -> None:
     found.keep_found(work, message.subject, data["covers"], work.personal(marriage.RecordsFoundV1))
 
 
+def _ending_noted(work: Work, message: Message, data: Json) -> None:
+    """终止进展; why one was refused only whoever recorded it may read."""
+    why = work.personal(marriage.EndingNotedV1)
+    writing.keep_words(work, message.subject, "ending", (0, marriage.NOTED.index(data["state"])), data | why)
+    _noticed(work, message, data)
+
+
 def _item_opened(work: Work, message: Message, data: Json) -> None:
     """待人工处理."""
     items.open_item(work, message.subject, data)
@@ -302,7 +309,7 @@ PROJECTIONS: Mapping[type[Contract], Project] = {
     marriage.ApplicationExaminedV1: _step_done,
     marriage.ApplicationDecidedV1: _decided(marriage.ApplicationDecidedV1),
     marriage.ApplicationDroppedV1: _nothing_to_do,
-    marriage.EndingNotedV1: _noticed,
+    marriage.EndingNotedV1: _ending_noted,
     marriage.RecordsFoundV1: _records_found,
     marriage.RestorationBlockedV1: _noticed,
     certificate.CertificateIssuedV1: _issued,

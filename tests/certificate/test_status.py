@@ -1,0 +1,65 @@
+"""注销和恢复: the row stays, the newest word holds, and no word is lost that overtakes the certificate itself."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contracts import certificate
+from contracts.envelope import decode
+from services.certificate import service, store
+from shared import clock
+from shared.bus import Outcome
+from shared.outbox import Works
+from tests.builders import LANZHOU, make_node, make_works
+from tests.certificate.test_usecases import issue, rows, told, wish
+from tests.replay import a_message, released
+
+REVOKE, REINSTATE = certificate.RevokeCertificateV1, certificate.ReinstateCertificateV1
+EARLY, LATE = "2025-10-11T01:00:00.000000Z", "2025-10-12T01:00:00.000000Z"
+
+
+@pytest.fixture
+def works(tmp_path: Path) -> Iterator[Works]:
+    made = make_works(make_node(tmp_path, LANZHOU), "certificate", store.metadata)
+    yield made
+    made.engine.dispose()
+
+
+def word(works: Works, contract: type[certificate.OfCertificate], case_id: str, at: str) -> str:
+    return a_message(works.node, contract, case_id, {"certificate_type": "eligibility-notice", "at": at})
+
+
+def status(works: Works) -> list[tuple[str, str]]:
+    return [(row.status, row.status_at) for row in rows(works)]
+
+
+def test_a_revoked_certificate_stays_on_record_and_web_is_told(works: Works) -> None:
+    case_id = clock.new_id()
+    issue(works, wish(works, case_id))
+    assert issue(works, word(works, REVOKE, case_id, EARLY)) is Outcome.DONE
+    assert status(works) == [("revoked", EARLY)]
+    assert [said["status"] for said in told(works)] == ["valid", "revoked"]
+
+
+@pytest.mark.parametrize("words", [[(REVOKE, EARLY), (REINSTATE, LATE)], [(REINSTATE, LATE), (REVOKE, EARLY)]])
+def test_of_two_words_the_later_one_holds_in_whichever_order_they_come(
+    works: Works, words: list[tuple[type[certificate.OfCertificate], str]]
+) -> None:
+    case_id = clock.new_id()
+    issue(works, wish(works, case_id))
+    for contract, at in words:
+        issue(works, word(works, contract, case_id, at))
+    assert status(works) == [("valid", LATE)]
+    assert issue(works, word(works, REVOKE, case_id, LATE)) is Outcome.STALE
+
+
+def test_a_word_that_overtakes_the_certificate_waits_for_it(works: Works) -> None:
+    case_id = clock.new_id()
+    revoking = word(works, REVOKE, case_id, EARLY)
+    issue(works, revoking)
+    issue(works, wish(works, case_id))
+    (again,) = released(works)
+    assert decode(again).id == decode(revoking).id
+    service.doors().handle(works, again)
+    assert status(works) == [("revoked", EARLY)]
