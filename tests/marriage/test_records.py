@@ -16,7 +16,24 @@ from shared.errors import Denied, Refused
 from tests.builders import LANZHOU, Country, HandClock, Heard, clerk
 from tests.marriage.books import OLD, enter, line
 from tests.marriage.partings import accept, day, sign
-from tests.marriage.weddings import HE, OFFICES, OTHER_HE, OTHER_SHE, SHE, calm, refusals, run_timer, switch, wed
+from tests.marriage.weddings import (
+    HE,
+    OFFICES,
+    OTHER_HE,
+    OTHER_SHE,
+    SHE,
+    apply,
+    calm,
+    examine,
+    findings,
+    locked,
+    married,
+    refusals,
+    register,
+    run_timer,
+    switch,
+    wed,
+)
 
 MR = OFFICES[LANZHOU]
 
@@ -186,3 +203,31 @@ def test_a_citizen_asks_for_no_purpose_of_clerks() -> None:
             expect_purpose(every[code], asked, known)
     with pytest.raises(Refused, match="purpose_unknown"):
         expect_purpose(None, asked, known)
+
+
+# --- 补办 ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_late_registration_has_the_day_of_today_and_keeps_since_when_the_conditions_were_met(
+    country: Country,
+) -> None:
+    late = {"matter": "marriage-late-registration", "answers": {"conditions_met_on": "2021-05-20"}}
+    case_id = apply(country, LANZHOU, **late)
+    country.settle()
+    examine(country, LANZHOU, case_id)
+    register(country, LANZHOU, case_id)
+    (row,) = married(country, LANZHOU)
+    assert (row.registered_on.isoformat(), row.archive["origin"]) == ("2025-10-09", "late")
+    assert row.archive["conditions_met_on"] == "2021-05-20"
+    assert answer(country).personal["records"][0]["late"] is True
+    assert calm(country)
+
+
+@pytest.mark.parametrize(("day", "code"), [("2026-01-01", "conditions_met_later"), ("前年", "date_malformed")])
+def test_a_late_registration_without_a_day_that_may_be_is_shown_to_a_person_and_reserves_nobody(
+    country: Country, day: str, code: str
+) -> None:
+    late = {"matter": "marriage-late-registration", "answers": {"conditions_met_on": day}}
+    case_id = apply(country, LANZHOU, **late)
+    country.settle()
+    assert (findings(country[LANZHOU], case_id), locked(country)) == ({code: None}, [])

@@ -10,6 +10,7 @@ from contracts.matters import Matter, matter_version
 from services.marriage.rules import numbers
 from services.marriage.rules import reissue as rules
 from services.marriage.rules.endings import LAWS, Ground, Standing
+from services.marriage.rules.records import REISSUE
 from services.marriage.rules.reissue import Answer, State
 from services.marriage.store import applications, marriages
 from services.marriage.store import reissues as store
@@ -158,7 +159,7 @@ def _refuse(work: Work, kept: Kept) -> None:
     against = rules.ground(_answer(kept))
     if against is None:
         words = "没有不予补发的情形:登记地尚未答复的,请等候;当事人不愿意继续的,请办理撤回"
-        raise Refused("ground_not_lawful", words, basis=rules.REISSUE, field="reasons")
+        raise Refused("ground_not_lawful", words, basis=REISSUE, field="reasons")
     why = [{"code": against.code, "text": against.text, "basis": against.basis}]
     statement = f"{REFUSED}{against.text}(依据:{against.basis})"
     now = dataclasses.replace(kept, state=State.REFUSED)
