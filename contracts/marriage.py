@@ -11,13 +11,17 @@ from contracts.envelope import Contract, Part, expect_day
 from contracts.marriage_parts import (
     Back,
     Couple,
+    Coverage,
     Death,
     DivorcePapers,
     Ended,
     Ending,
     EndingRefusal,
     Found,
+    FoundRecords,
     Recorded,
+    Reissued,
+    Whose,
     Withdrawal,
     Withdrawing,
 )
@@ -241,6 +245,13 @@ class WithdrawEndingV1(Asked):
     Personal = Withdrawal
 
 
+class NoteReissueV1(Asked):
+    """记录补领: a certificate was given out anew; the holder's record has its number, too."""
+
+    type = "marriage.note_reissue.v1"
+    Personal = Reissued
+
+
 class MarriageFoundV1(Contract):
     """查核结果."""
 
@@ -333,3 +344,29 @@ class NoteDeathV1(Contract):
     consumers = ("marriage",)
     Personal = Death
     source = fields.String(required=True, validate=validate.Length(max=60))
+
+
+# --- records looked up by departments, and by a person --------------------------------------------------------------------
+
+
+class LookUpRecordsV1(Contract):
+    """查询婚姻登记记录, for a purpose of contracts.record_purposes; `certificate`: of there being none."""
+
+    type = "marriage.look_up_records.v1"
+    consumers = ("marriage",)
+    answers = ActRefusedV1
+    Personal = Whose
+    actor = fields.Nested(Actor, required=True)
+    purpose = fields.String(required=True, validate=validate.Length(max=30))
+    department = fields.String(load_default="", validate=validate.Length(max=40))  # for which it is asked
+    nationwide = fields.Boolean(load_default=False)  # the national registry is asked, too
+    certificate = fields.Boolean(load_default=False)
+
+
+class RecordsFoundV1(Contract):
+    """查询结果, and of which years and places it is one."""
+
+    type = "marriage.records_found.v1"
+    consumers = ("web",)
+    Personal = FoundRecords
+    covers = fields.List(fields.Nested(Coverage), required=True)

@@ -65,6 +65,13 @@ class Recorded(Withdrawal):
     ground = fields.String(load_default="", validate=validate.OneOf(("", *GROUNDS)))
 
 
+class Reissued(Couple):
+    """Whose marriage, and under which number its certificate was given out anew."""
+
+    reissued_as = fields.String(required=True, validate=NUMBER)
+    on = fields.String(required=True, validate=expect_day)
+
+
 class Found(Schema):
     """What the holder has on record of a marriage; all else is empty where it has none."""
 
@@ -136,3 +143,61 @@ class Withdrawing(Schema):
     """Which of the two withdraws: 0 the applicant, 1 the spouse."""
 
     number = fields.Integer(required=True, validate=validate.OneOf((0, 1)))
+
+
+# --- records looked up ----------------------------------------------------------------------------------------------------
+
+
+class IdDocument(Part):
+    """A person by a document."""
+
+    id_type = fields.String(required=True)
+    id_number = fields.String(required=True)
+
+
+class Whose(Schema):
+    """Whose records are looked up."""
+
+    person = fields.Nested(IdDocument, required=True)
+
+
+class FoundRecord(Part):
+    """A registration on record, without the other person: who asks about one of the two learns of that one only."""
+
+    kind = fields.String(required=True, validate=validate.OneOf(("marriage", "divorce")))
+    office = fields.String(required=True)  # its name
+    registered_on = fields.String(required=True, validate=expect_day)
+    certificate_no = fields.String(required=True)
+    standing = fields.String(required=True)  # valid, or what it has become; of a divorce: divorced
+    words = fields.String(load_default="")  # how it ended
+    ended_on = fields.String(load_default="", validate=expect_day)
+    late = fields.Boolean(load_default=False)  # 补办
+    back_entered = fields.Boolean(load_default=False)  # 补录
+
+
+class NationalAnswer(Part):
+    """What the national registry says of the person; `married` null: it did not answer."""
+
+    married = fields.Boolean(required=True, allow_none=True)
+    office = fields.String(load_default="")
+    number = fields.String(load_default="")
+    as_of = fields.String(required=True)
+
+
+class FoundRecords(Schema):
+    """What was found. `statement`: what may be certified, where that is lawful."""
+
+    records = fields.List(fields.Nested(FoundRecord), required=True)
+    national = fields.Nested(NationalAnswer, load_default=None, allow_none=True)
+    statement = fields.String(load_default="")
+
+
+class Coverage(Part):
+    """Years of an office's registrations that this node has; "no record" says nothing of any other."""
+
+    office = fields.String(required=True)
+    name = fields.String(required=True)
+    from_year = fields.Integer(required=True)
+    from_on = fields.String(load_default="", validate=expect_day)  # the day in that first year; "": all of it
+    until_year = fields.Integer(required=True, allow_none=True)  # null: until today
+    complete = fields.Boolean(required=True)

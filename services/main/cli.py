@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from services.main import cli_hub, cli_pairs, cli_stuck
+from services.main import cli_archive, cli_hub, cli_pairs, cli_stuck
 from services.main.cli_hub import read_settings as _read
 from services.main.cli_stuck import service_works
 from services.main.commands import Commands
@@ -284,5 +284,5 @@ def doctor() -> None:
     raise SystemExit(1 if faults else 0)
 
 
-for command in (*cli_hub.COMMANDS, *cli_stuck.COMMANDS, *cli_pairs.COMMANDS):
+for command in (*cli_hub.COMMANDS, *cli_stuck.COMMANDS, *cli_pairs.COMMANDS, *cli_archive.COMMANDS):
     cli.add_command(command)

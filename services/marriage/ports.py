@@ -57,13 +57,21 @@ def look(registry: NationalMarriageRegistry, persons: Iterable[Mapping[str, Any]
     return tuple(_standing(registry, person) for person in persons)
 
 
-def _standing(registry: NationalMarriageRegistry, person: Mapping[str, Any]) -> Standing | None:
+def find_status(registry: NationalMarriageRegistry, person: Mapping[str, Any]) -> MaritalStatus | None:
+    """What the registry says of a person; None where it gave no answer, or one about somebody else."""
     try:
         status = registry.status_of(person["id_type"], person["id_number"])
         if status.id_number != person["id_number"]:
             raise RegistryUnavailable("answered about somebody else")
     except RegistryUnavailable as error:
         log.warning("registry_unavailable", registry=NAME, why=str(error))
+        return None
+    return status
+
+
+def _standing(registry: NationalMarriageRegistry, person: Mapping[str, Any]) -> Standing | None:
+    status = find_status(registry, person)
+    if status is None:
         return None
     return Standing.MARRIED if status.married else Standing.FREE
 

@@ -19,6 +19,7 @@ from services.marriage.usecases import (
     examining,
     hearing,
     holding,
+    looking_up,
     recording,
     registering,
     reporting,
@@ -53,6 +54,7 @@ VERBS = {
     marriage.LookUpMarriageV1: ending.look_up_marriage,
     marriage.EndMarriageV1: ending.end_marriage,
     marriage.NoteDeathV1: ending.note_death,
+    marriage.NoteReissueV1: ending.note_reissue,
     marriage.WithdrawEndingV1: restoring.withdraw_ending,
     marriage.RecordEndingV1: recording.record_ending,
     marriage.ConfirmEndingV1: recording.confirm_ending,
@@ -76,12 +78,22 @@ def doors(registry: NationalMarriageRegistry) -> Doors:
             )
         return ports.look(registry, persons)
 
-    entrance.listen(marriage.RegisterMarriageV1, ask=ask)(registering.register_marriage)
+    entrance.listen(marriage.RegisterMarriageV1, ask=ask)(hearing.register)
     entrance.listen(marriage.ReportRegistrationV1, ask=lambda works, it: send(works, it.subject, registry))(
         reporting.note_report
     )
+    entrance.listen(marriage.LookUpRecordsV1, ask=lambda works, it: ask_records(works, it, registry))(
+        looking_up.look_up_records
+    )
     _set_timers(entrance, registry)
     return entrance
+
+
+def ask_records(works: Works, message: Message, registry: NationalMarriageRegistry) -> ports.MaritalStatus | None:
+    """What the national registry says of the person, where that is wanted and lawful; on record before it is asked."""
+    with works.begin(message) as work:
+        person = looking_up.begin_look(work)
+    return ports.find_status(registry, person) if person else None
 
 
 def _set_timers(entrance: Doors, registry: NationalMarriageRegistry) -> None:

@@ -47,8 +47,8 @@ def upgrade() -> None:
         sa.Column("certificate_no", sa.String(length=40), nullable=False),
         sa.Column("office", sa.String(length=40), nullable=False),
         sa.Column("division", sa.String(length=6), nullable=False),
-        sa.Column("year", sa.Integer(), nullable=False),
-        sa.Column("serial", sa.Integer(), nullable=False),
+        sa.Column("year", sa.Integer(), nullable=True),
+        sa.Column("serial", sa.Integer(), nullable=True),
         sa.Column("registered_on", sa.Date(), nullable=False),
         sa.Column("registrar", sa.String(length=80), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
@@ -69,7 +69,7 @@ def upgrade() -> None:
     op.create_index("reports_state", "reports", ["state"], unique=False)
     op.create_table(
         "serials",
-        sa.Column("kind", sa.String(length=1), nullable=False),
+        sa.Column("kind", sa.String(length=2), nullable=False),
         sa.Column("division", sa.String(length=6), nullable=False),
         sa.Column("year", sa.Integer(), nullable=False),
         sa.Column("last", sa.Integer(), nullable=False),

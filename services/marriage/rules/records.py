@@ -112,12 +112,18 @@ def registered_late(
 
     Refused `conditions_met_later`, `wrong_kind`.
     """
-    if conditions_met_on and conditions_met_on > on:
-        words = "双方符合结婚条件的日期晚于登记日期,请核对;当天才符合的,办理结婚登记即可"
-        raise Refused("conditions_met_later", words, basis=IN_PERSON, field="conditions_met_on")
+    if conditions_met_on:
+        expect_met(conditions_met_on, on)
     entry = Entry("registered_late", on, IN_PERSON, number)
     first = dataclasses.replace(registered(number, on, facts), origin=Origin.LATE, history=(entry,))
     return dataclasses.replace(first, conditions_met_on=conditions_met_on)
+
+
+def expect_met(conditions_met_on: datetime.date, on: datetime.date) -> None:
+    """Refused `conditions_met_later` when they were not met on the day of registration."""
+    if conditions_met_on > on:
+        words = "双方符合结婚条件的日期晚于登记日期,请核对;当天才符合的,办理结婚登记即可"
+        raise Refused("conditions_met_later", words, basis=IN_PERSON, field="conditions_met_on")
 
 
 def back_entered(

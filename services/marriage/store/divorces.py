@@ -10,7 +10,7 @@ from sqlalchemy import Row, bindparam, func, select, update
 
 from services.marriage.rules.divorce import Divorce, RestDays, State, Terms
 from services.marriage.rules.registration import Hold
-from services.marriage.store.tables import divorces
+from services.marriage.store.tables import divorces, spouses
 from shared.calendar import ONE_DAY, Deadline
 from shared.outbox import Work
 
@@ -145,3 +145,10 @@ def list_due(work: Work, on: datetime.date, limit: int) -> list[str]:
     """Cases with which the calendar goes on by that day; any of them, so that none waits behind one that fails."""
     due = select(divorces.c.case_id).where(divorces.c.wake_on <= on)
     return list(work.execute(due.order_by(func.random()).limit(limit)).scalars())
+
+
+def list_registered(work: Work, person: str) -> list[Kept]:
+    """The divorces of a person that were registered here."""
+    mine = select(divorces).join(spouses, spouses.c.marriage_id == divorces.c.case_id)
+    rows = work.execute(mine.where(spouses.c.person_index == person).order_by(divorces.c.case_id))
+    return [_kept(row) for row in rows]

@@ -31,6 +31,7 @@ class Held:
     """A marriage that this node holds: its record, its claims, its persons as they stand in it."""
 
     marriage_id: str
+    office: str  # which registered it
     attempt: str
     claims_case: str  # under which its claims were reserved
     persons: tuple[Mapping[str, Any], ...] = field(repr=False)  # contracts.case.Party
@@ -50,7 +51,7 @@ class Restoration:
 
 
 def _held(row: Row[Any]) -> Held:
-    return Held(row.marriage_id, row.attempt, row.claims_case, tuple(row.parties), _record(row))
+    return Held(row.marriage_id, row.office, row.attempt, row.claims_case, tuple(row.parties), _record(row))
 
 
 def _record(row: Row[Any]) -> Record:

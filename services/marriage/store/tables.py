@@ -17,7 +17,7 @@ from sqlalchemy import (
 from shared.crypto.sealing import Sealed
 
 metadata = MetaData()
-LIVE = text("live")
+LIVE, IN_FORCE = text("live"), text("state <> 'discarded'")
 
 applications = Table(
     "applications",
@@ -60,10 +60,10 @@ marriages = Table(  # never deleted: what ends one, or annuls it, is written bes
     Column("certificate_no", String(40), nullable=False),
     Column("office", String(40), nullable=False),
     Column("division", String(6), nullable=False),  # in the certificate's number
-    Column("year", Integer, nullable=False),
-    Column("serial", Integer, nullable=False),
+    Column("year", Integer, nullable=True),  # none, and no serial: an old book's number in no form of today
+    Column("serial", Integer, nullable=True),
     Column("registered_on", Date, nullable=False),
-    Column("registrar", String(80), nullable=False),
+    Column("registrar", String(80), nullable=False),  # "": entered from an archive
     Column("state", String(20), nullable=False),
     Column("attempt", String(36), nullable=False),  # of its claims: whoever ends it releases them
     Column("claims_case", String(36), nullable=False),  # under which they were reserved: the marriage, or a restoration
@@ -73,7 +73,7 @@ marriages = Table(  # never deleted: what ends one, or annuls it, is written bes
     ),  # rules.records: origin, history, certificates
     UniqueConstraint("division", "year", "serial"),  # one number, one marriage: gaps and repeats show in plain SQL
 )
-spouses = Table(
+spouses = Table(  # and whose a divorce on record is
     "spouses",
     metadata,
     Column("marriage_id", String(36), primary_key=True),
@@ -84,7 +84,7 @@ spouses = Table(
 serials = Table(  # counted inside the registering transaction: no gaps, no repeats
     "serials",
     metadata,
-    Column("kind", String(1), primary_key=True),  # J, L: the letter before the number
+    Column("kind", String(2), primary_key=True),  # J, L, BJ, BL: the letters before the number
     Column("division", String(6), primary_key=True),
     Column("year", Integer, primary_key=True),
     Column("last", Integer, nullable=False),
@@ -163,4 +163,57 @@ divorces = Table(
     Column("waits_for", JSON, nullable=False),
     Column("ask_office", JSON, nullable=True),
     Index("divorces_wake_on", "wake_on"),
+)
+
+# --- archives ---------------------------------------------------------------------------------------------------------
+
+archives = Table(  # lines of old books; a marriage among them is a row of `marriages` once both persons are locked
+    "archives",
+    metadata,
+    Column("entry_id", String(36), primary_key=True),  # of the marriage, too
+    Column("kind", String(10), nullable=False),  # marriage, divorce
+    Column("office", String(40), nullable=False),
+    Column("number", String(40), nullable=False),  # as the book has it
+    Column("registered_on", Date, nullable=False),
+    Column("state", String(10), nullable=False),  # rules.archives.State
+    Column("attempt", String(36), nullable=False),  # of its claims; "": none are needed
+    Column("why", String(40), nullable=False),  # it contradicts another record
+    Column("ask_office", JSON, nullable=True),  # contracts.case.OfficeRef: which has that record
+    Column("line_index", String(32), nullable=False),  # by which the same line is known again
+    Column("entered_by", String(80), nullable=False),
+    Column("content", Sealed("marriage.archives.content"), nullable=False),  # persons, found, ended
+    Column("proposal", Sealed("marriage.archives.proposal"), nullable=True),  # of the first of two people
+    Index(
+        "archives_one_line",
+        *("kind", "office", "number"),
+        unique=True,
+        sqlite_where=IN_FORCE,
+        postgresql_where=IN_FORCE,
+    ),
+    Index("archives_state", "state"),
+)
+coverage = Table(  # years of an office's registrations of which this node has records
+    "coverage",
+    metadata,
+    Column("office", String(40), primary_key=True),
+    Column("year", Integer, primary_key=True),
+    Column("complete", Boolean, nullable=False),  # somebody has compared them with the books
+    Column("noted_by", String(80), nullable=False),
+)
+reissues = Table(
+    "reissues",
+    metadata,
+    Column("case_id", String(36), primary_key=True),
+    Column("leg_no", Integer, nullable=False),
+    Column("office", String(40), nullable=False),
+    Column("division", String(12), nullable=False),
+    Column("holder", String(6), nullable=False),  # of the marriage; "": not known
+    Column("state", String(10), nullable=False),  # rules.reissue.State
+    Column("version", Integer, nullable=False),  # counts what intake was told
+    Column("certificate_no", String(40), nullable=False),  # of the new certificate; "": none yet
+    Column("acts", Sealed("marriage.reissues.acts"), nullable=False),
+    Column("personal", Sealed("marriage.reissues.personal"), nullable=False),  # contracts.case.Parties
+    Column("known", Sealed("marriage.reissues.known"), nullable=False),  # what was heard of the marriage
+    Column("decision", Sealed("marriage.reissues.decision"), nullable=True),
+    Column("case_facts", JSON, nullable=False),
 )

@@ -11,7 +11,7 @@ from services.marriage.rules import numbers
 from services.marriage.rules.divorce import OVER, State
 from services.marriage.rules.endings import DIVORCED, Ground
 from services.marriage.rules.finding import Finding
-from services.marriage.store import marriages
+from services.marriage.store import archives, marriages
 from services.marriage.store.divorces import Kept
 from services.marriage.usecases import case, deciding, divorce_case, divorcing
 from shared.directory import Office
@@ -112,6 +112,8 @@ def _complete(work: Work, kept: Kept, on: datetime.date) -> None:
     number = numbers.make("L", signed["division"], on.year, serial)
     decided = {"result": "granted", "reasons": [], "statement": REGISTERED, "certificate_no": number}
     now = dataclasses.replace(kept, certificate_no=number)
+    whose = [case.person_index(work, person) for person in case.persons_of(kept.personal)]
+    archives.add_persons(work, kept.case_id, whose, live=False)
     divorce_case.decide(work, now, rules.complete(kept.divorce, on), decided)
     _issue(work, now, signed["issuer_code"], on)
     data = {"office": dict(kept.case_facts["accepting_office"]), "registered_on": on.isoformat()}

@@ -17,14 +17,13 @@ from services.marriage.store.records import Held
 from services.marriage.usecases import case
 from services.marriage.usecases.beginning import with_number
 from shared import audit, clock
-from shared.errors import NotFound, OutOfStep, TongbanError
+from shared.errors import NotFound, OutOfStep, Refused, TongbanError
 from shared.outbox import Work
 
 
 def source(work: Work) -> str:
-    """The node that sent the causing message."""
-    assert work.cause is not None  # noqa: S101 - every door brings a message
-    return work.cause.source
+    """The node that sent the causing message; ours where an operator's command comes without one."""
+    return work.cause.source if work.cause else work.node.code
 
 
 def find(work: Work, couple: Json) -> Held:
@@ -72,6 +71,20 @@ def _record_look(work: Work, office: str, act: str, persons: Iterable[Json]) -> 
             person_index=case.person_index(work, with_number(work, person)),
             fields=("marriage",),
         )
+
+
+def note_reissue(work: Work) -> None:
+    """记录补领. OutOfStep when it is noted, or the marriage has ended: whoever gave it out hears of that by itself."""
+    asked, told = work.data(said.NoteReissueV1), work.personal(said.NoteReissueV1)
+    _record_look(work, asked["office"]["code"], "note_reissue", told["persons"])
+    held = find(work, told)
+    if told["reissued_as"] in held.record.certificates:
+        raise OutOfStep("stale", "过时的消息")
+    try:
+        record = records.reissue(held.record, told["reissued_as"], datetime.date.fromisoformat(told["on"]))
+    except Refused as error:
+        raise OutOfStep(error.code, error.message) from error
+    store.save_record(work, held, record, live=True)
 
 
 # --- 终止 ------------------------------------------------------------------------------------------------------------

@@ -3,8 +3,9 @@
 from contracts import claims as claims_contracts
 from contracts import intake as intake_contracts
 from contracts.envelope import Contract, Json
-from services.marriage.store import divorces, records, requests
+from services.marriage.store import archives, divorces, records, reissues, requests
 from services.marriage.usecases import (
+    archiving,
     beginning,
     case,
     cooling,
@@ -13,6 +14,8 @@ from services.marriage.usecases import (
     divorcing,
     holding,
     recording,
+    registering,
+    reissuing,
     restoring,
 )
 from shared.errors import OutOfStep
@@ -24,6 +27,8 @@ def begin(work: Work) -> None:
     told = work.data(intake_contracts.ApplicationAcceptedV1)
     if told["case"]["matter"] == divorce_case.MATTER:
         divorcing.begin_divorce(work)
+    elif told["case"]["matter"] == reissuing.MATTER:
+        reissuing.begin_reissue(work)
     else:
         beginning.begin_application(work)
 
@@ -33,8 +38,18 @@ def drop(work: Work) -> None:
     kept = divorces.find_divorce(work, case.id_of(work))
     if kept is not None:
         divorcing.drop_divorce(work, kept)
+    elif reissue := reissues.find_reissue(work, case.id_of(work)):
+        reissuing.drop_reissue(work, reissue)
     else:
         beginning.drop_application(work)
+
+
+def register(work: Work) -> None:
+    """登记, or 补发 of a certificate."""
+    if reissue := reissues.find_reissue(work, case.id_of(work)):
+        reissuing.register(work, reissue)
+    else:
+        registering.register_marriage(work)
 
 
 def reserve_again(work: Work) -> None:
@@ -63,6 +78,8 @@ def note_held(work: Work) -> None:
         cooling.note_held(work, divorce, told["attempt"])
     elif restoration := records.find_restoration(work, case.id_of(work)):
         restoring.note_held(work, restoration)
+    elif entry := archives.find_entry(work, case.id_of(work)):
+        archiving.note_held(work, entry, told["attempt"])
     else:
         holding.note_held(work)
 
@@ -76,6 +93,8 @@ def note_locked(work: Work) -> None:
         cooling.note_locked(work, divorce, told["attempt"])
     elif restoration := records.find_restoration(work, case.id_of(work)):
         restoring.note_locked(work, restoration)
+    elif entry := archives.find_entry(work, case.id_of(work)):
+        archiving.note_locked(work, entry, told["attempt"])
     else:
         holding.note_locked(work)
 
@@ -101,6 +120,8 @@ def _lost(work: Work, contract: type[Contract]) -> bool:
         cooling.note_lost(work, divorce, told["attempt"], told["denials"])
     elif restoration := records.find_restoration(work, case.id_of(work)):
         restoring.note_lost(work, restoration, told["denials"])
+    elif entry := archives.find_entry(work, case.id_of(work)):
+        archiving.note_lost(work, entry, told["attempt"], told["denials"])
     else:
         return False
     return True
@@ -108,12 +129,18 @@ def _lost(work: Work, contract: type[Contract]) -> bool:
 
 def note_deferred(work: Work) -> None:
     """暂缓: claims asks again by itself."""
-    if _ours(work, claims_contracts.ClaimsDeferredV1) is None or records.find_restoration(work, case.id_of(work)):
+    if _ours(work, claims_contracts.ClaimsDeferredV1) is None or _waits_quietly(work):
         return
     if divorce := divorces.find_divorce(work, case.id_of(work)):
         cooling.note_away(work, divorce)
     else:
         holding.note_deferred(work)
+
+
+def _waits_quietly(work: Work) -> bool:
+    """Nobody is at a counter for it."""
+    about = case.id_of(work)
+    return bool(records.find_restoration(work, about) or archives.find_entry(work, about))
 
 
 def note_unasked(work: Work) -> None:
@@ -122,6 +149,8 @@ def note_unasked(work: Work) -> None:
         cooling.note_unasked(work, divorce)
     elif restoration := records.find_restoration(work, case.id_of(work)):
         restoring.note_lost(work, restoration)
+    elif entry := archives.find_entry(work, case.id_of(work)):
+        archiving.note_lost(work, entry, entry.attempt, ())
     else:
         holding.note_refused(work)
 
@@ -131,10 +160,12 @@ def note_unasked(work: Work) -> None:
 
 def note_found(work: Work) -> None:
     """查核结果."""
-    kept = divorces.find_divorce(work, case.id_of(work))
-    if kept is None:
+    if divorce := divorces.find_divorce(work, case.id_of(work)):
+        divorcing.note_found(work, divorce)
+    elif reissue := reissues.find_reissue(work, case.id_of(work)):
+        reissuing.note_found(work, reissue)
+    else:
         raise OutOfStep("stale", "过时的消息")
-    divorcing.note_found(work, kept)
 
 
 def note_ended(work: Work) -> None:
@@ -143,6 +174,8 @@ def note_ended(work: Work) -> None:
         dissolving.note_ended(work, divorce)
     elif request := requests.find_request(work, case.id_of(work)):
         recording.note_ended(work, request)
+    elif reissue := reissues.find_reissue(work, case.id_of(work)):
+        reissuing.note_ended(work, reissue)
 
 
 def note_refused(work: Work) -> None:

@@ -159,6 +159,14 @@ words = Table(  # reasons and statements: they tell of a person's health and mea
     Column("version", Integer, nullable=False),
     Column("words", Sealed("web.words.words"), nullable=False),
 )
+found_records = Table(  # marriage records that somebody looked up: for whoever asked, and for a day
+    "found_records",
+    metadata,
+    Column("request_id", String(36), primary_key=True),
+    Column("kept_at", String(27), nullable=False),
+    Column("covers", JSON, nullable=False),  # contracts.marriage_parts.Coverage
+    Column("found", Sealed("web.found_records.found"), nullable=False),  # contracts.marriage_parts.FoundRecords
+)
 certificates = Table(
     "certificates",
     metadata,

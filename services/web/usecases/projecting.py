@@ -6,7 +6,7 @@ from contracts import certificate, claims, exchange, intake, marriage, subsidy
 from contracts.envelope import Contract, Json, Message
 from services.web import rules
 from services.web.rules import Mark
-from services.web.store import asking, items, reading, writing
+from services.web.store import asking, found, items, reading, writing
 from services.web.usecases import webhooks
 from shared.outbox import Work
 
@@ -247,6 +247,11 @@ def _noticed(work: Work, message: Message, data: Json) -> None:
     writing.add_notice(work, message.id, message.subject, message.type, data)
 
 
+def _records_found(work: Work, message: Message, data: Json) -> None:
+    """查询结果."""
+    found.keep_found(work, message.subject, data["covers"], work.personal(marriage.RecordsFoundV1))
+
+
 def _ending_noted(work: Work, message: Message, data: Json) -> None:
     """终止进展; why one was refused only whoever recorded it may read."""
     why = work.personal(marriage.EndingNotedV1)
@@ -305,6 +310,7 @@ PROJECTIONS: Mapping[type[Contract], Project] = {
     marriage.ApplicationDecidedV1: _decided(marriage.ApplicationDecidedV1),
     marriage.ApplicationDroppedV1: _nothing_to_do,
     marriage.EndingNotedV1: _ending_noted,
+    marriage.RecordsFoundV1: _records_found,
     marriage.RestorationBlockedV1: _noticed,
     certificate.CertificateIssuedV1: _issued,
     certificate.CertificateRevokedV1: _issued,

@@ -1,0 +1,162 @@
+"""Reading a line of an old book: every fault of it in words for whoever copied it, never a number in them."""
+
+import datetime
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
+
+from contracts.envelope import Json
+from services.marriage.rules import numbers, records
+from services.marriage.rules.archives import Fault
+from services.marriage.rules.endings import Ground
+from services.marriage.rules.records import Ending, Provenance, Record
+from services.marriage.store.archives import Line
+from services.marriage.usecases import case
+from shared import identity
+from shared.directory import Node
+from shared.errors import TongbanError
+
+COLUMNS = (
+    *("kind", "office", "certificate_no", "registered_on"),
+    *("name_1", "id_type_1", "id_number_1", "name_2", "id_type_2", "id_number_2"),
+    *("archive", "call_number", "scan"),
+    *("state", "ended_on", "ended_by"),
+)
+KINDS = {"marriage": "J", "divorce": "L"}
+VALID = "valid"
+STATES = (VALID, *Ground)
+TODAYS_FORM = re.compile(r"[A-Za-z]{1,2}\d")  # as numbers of today begin: old books number in words
+LONGEST_NUMBER = 40
+Raw = Mapping[str, str]
+Read = TypeVar("Read")
+
+
+def read_line(node: Node, raw: Raw, by: str, today: datetime.date) -> tuple[Line | None, list[Fault]]:
+    """A line, and what is wrong with it; no line where any of that rejects it."""
+    faults: list[Fault] = []
+    on = _day(raw, "registered_on", faults)
+    persons = [_person(raw, place, faults, today) for place in (1, 2)]
+    faults += [*_of_persons(persons), *_of_office(node, raw), *_of_kind(raw)]
+    found = {"archive": raw["archive"], "call_number": raw["call_number"], "page": raw["scan"], "entered_by": by}
+    content = {"persons": persons, "found": found, "ended": _ended(raw, faults)}
+    line = Line(raw["kind"], raw["office"], raw["certificate_no"].strip(), on or today, content)
+    if not any(fault.rejects for fault in faults):
+        _tried(faults, "certificate_no", lambda: record_of(line, today))
+        faults += _of_number(line)
+    return (None if any(fault.rejects for fault in faults) else line), faults
+
+
+def record_of(line: Line, on: datetime.date) -> Record:
+    """What a line says as the law of records sees it. Refused, as rules.records says."""
+    found = Provenance(**line.content["found"])
+    record = records.back_entered(line.number, line.registered_on, {}, found, on)
+    ended = line.content["ended"]
+    if not ended:
+        return record
+    day = datetime.date.fromisoformat(ended["on"])
+    return records.end(record, Ending(Ground(ended["ground"]), day, ended["document"]), on)
+
+
+def number_place(line: Line) -> Json:
+    """Division, year and serial of a marriage's number of today's form; else no year and no serial."""
+    if numbers.is_valid(line.number) and numbers.parse(line.number).kind == "J":
+        parts = numbers.parse(line.number)
+        return {"division": parts.division, "year": parts.year, "serial": parts.serial}
+    return {"division": "", "year": None, "serial": None}
+
+
+def is_certain(person: Json, today: datetime.date) -> bool:
+    """Whether the person's number is one: only then can anybody be kept from marrying twice by it."""
+    if person["id_type"] != "citizen":
+        return True
+    try:
+        identity.citizen_number(person["id_number"], today)
+    except TongbanError:
+        return False
+    return True
+
+
+# --- field by field --------------------------------------------------------------------------------------------------
+
+
+def _tried(faults: list[Fault], name: str, read: Callable[[], Read]) -> Read | None:
+    try:
+        return read()
+    except TongbanError as error:
+        faults.append(
+            Fault({"on": "ended_on", "document": "ended_by"}.get(error.field, error.field or name), error.message)
+        )
+        return None
+
+
+def _day(raw: Raw, name: str, faults: list[Fault]) -> datetime.date | None:
+    try:
+        return datetime.date.fromisoformat(raw[name])
+    except ValueError:
+        faults.append(Fault(name, "日期应写成 2026-01-31 的形式,请对照档案填写"))
+        return None
+
+
+def _person(raw: Raw, place: int, faults: list[Fault], today: datetime.date) -> Json:
+    id_type, name = raw[f"id_type_{place}"] or "citizen", f"id_number_{place}"
+    given = "".join(raw[name].split()).upper()
+    if not 1 <= len(given) <= LONGEST_NUMBER:
+        words = "证件号码没有填写或过长。没有号码的档案不能检索也不能防止重复登记,请先核实补齐号码"
+        faults.append(Fault(name, words))
+    number = _citizen(given, name, faults, today) if given and id_type == "citizen" else given
+    plain = {"role": case.ROLES[place - 1], "id_type": id_type, "id_number": number, "phone": ""}
+    plain |= {"hukou_division": "", "residence_division": "", "address": "", "basis": "", "expires_on": ""}
+    named = _tried(faults, f"name_{place}", lambda: identity.person_name(raw[f"name_{place}"]))
+    original = {} if number == given else {"number_in_archive": given}
+    return plain | {"name": named or ""} | original
+
+
+def _citizen(given: str, name: str, faults: list[Fault], today: datetime.date) -> str:
+    """The number of today; a wrong one as the book has it."""
+    try:
+        number = identity.upgrade_15(given) if len(given) == 15 else given
+        return identity.citizen_number(number, today).number
+    except TongbanError:
+        words = "档案中的身份号码有误,已按原文录入,不能据此防止此人重复登记,请核实后办理更正"
+        faults.append(Fault(name, words, rejects=False))
+        return given
+
+
+def _of_persons(persons: list[Json]) -> Iterator[Fault]:
+    one, other = ((person["id_type"], person["id_number"]) for person in persons)
+    if one == other:
+        yield Fault("id_number_2", "双方的证件号码相同,请对照档案核对")
+
+
+def _of_office(node: Node, raw: Raw) -> Iterator[Fault]:
+    if raw["office"] not in node.offices.by_code:
+        yield Fault("office", "机构表中没有这个机构代码:已撤并的登记机关也要先列入机构表(填停用日期),再导入")
+
+
+def _of_kind(raw: Raw) -> Iterator[Fault]:
+    if raw["kind"] not in KINDS:
+        yield Fault("kind", f"种类应为 {'、'.join(KINDS)} 之一")
+    elif raw["kind"] == "divorce" and raw["state"] != VALID:
+        yield Fault("state", f"离婚登记的 state 应为 {VALID},ended_on 和 ended_by 留空")
+
+
+def _ended(raw: Raw, faults: list[Fault]) -> Json | None:
+    if raw["state"] not in STATES:
+        faults.append(Fault("state", f"婚姻状态应为 {'、'.join(STATES)} 之一"))
+        return None
+    if raw["state"] == VALID:
+        surplus = [name for name in ("ended_on", "ended_by") if raw[name]]
+        faults += [Fault(name, "婚姻仍有效的,此栏应留空;已经终止的,请填写 state") for name in surplus]
+        return None
+    on = _day(raw, "ended_on", faults)
+    return {"ground": raw["state"], "on": on.isoformat() if on else "", "document": raw["ended_by"]}
+
+
+def _of_number(line: Line) -> Iterator[Fault]:
+    """What looks like a number of today's and is none of this registration: entered as it stands."""
+    if not TODAYS_FORM.match(line.number):
+        return
+    parts = numbers.parse(line.number) if numbers.is_valid(line.number) else None
+    if parts is None or (parts.kind, parts.year) != (KINDS[line.kind], line.registered_on.year):
+        words = "证字号的格式、种类或年份与登记不符,已按原文录入,请对照档案核实"
+        yield Fault("certificate_no", words, rejects=False)

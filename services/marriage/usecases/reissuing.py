@@ -1,0 +1,216 @@
+"""补领结婚证, at the office that gives it out: the holder is asked, the number is ours, the day stays the first one."""
+
+import dataclasses
+
+from contracts import certificate as certificate_contracts
+from contracts import intake as intake_contracts
+from contracts import marriage as said
+from contracts.envelope import Json
+from contracts.matters import Matter, matter_version
+from services.marriage.rules import numbers
+from services.marriage.rules import reissue as rules
+from services.marriage.rules.endings import LAWS, Ground, Standing
+from services.marriage.rules.records import REISSUE
+from services.marriage.rules.reissue import Answer, State
+from services.marriage.store import applications, marriages
+from services.marriage.store import reissues as store
+from services.marriage.store.reissues import Kept
+from services.marriage.usecases import case
+from services.marriage.usecases.beginning import with_number
+from services.marriage.usecases.deciding import act_of, issuer_code
+from services.marriage.usecases.recording import holder_of
+from shared import clock
+from shared.directory import Office
+from shared.errors import Denied, OutOfStep, Refused, TongbanError
+from shared.outbox import Work
+
+MATTER = "marriage-certificate-reissue"
+RULES = "marriage/reissue-2025"
+GRANTED = "准予补发结婚证。"
+REFUSED = "经审查,不符合补领条件,不予补发。"
+
+
+def begin_reissue(work: Work) -> None:
+    """收到申请: ask the node that holds the marriage; the task opens at once and says what is awaited."""
+    told = work.data(intake_contracts.ApplicationAcceptedV1)
+    personal = work.personal(intake_contracts.ApplicationAcceptedV1)
+    personal |= {"parties": [with_number(work, party) for party in personal["parties"]]}
+    office = told["case"]["accepting_office"]["code"]
+    kept = Kept(case.id_of(work), told["leg"]["leg_no"], office, told["division"], told["case"], personal)
+    kept = _with_holder(work, kept)
+    work.lock(kept.case_id)
+    if not store.open_reissue(work, kept):
+        raise OutOfStep("stale", "过时的消息")
+    if applications.was_withdrawn(work, kept.case_id, kept.leg_no):
+        _drop(work, kept)
+        return
+    if kept.holder:
+        data = {"office": dict(told["case"]["accepting_office"])}
+        work.tell(said.LookUpMarriageV1, kept.case_id, data, _couple(kept), to=kept.holder)
+    _open_task(work, kept)
+
+
+def _with_holder(work: Work, kept: Kept) -> Kept:
+    """With the node to ask, or why none can be asked: a person sees it, and no case is lost by it."""
+    answers = kept.personal["answers"]
+    try:
+        holder = holder_of(work, answers["certificate_no"], answers.get("registering_division") or "")
+    except TongbanError as error:
+        return dataclasses.replace(kept, fault={"code": error.code, "text": error.message, "basis": error.basis})
+    return dataclasses.replace(kept, holder=holder)
+
+
+def _couple(kept: Kept) -> Json:
+    plain = ("name", "id_type", "id_number")
+    persons = [{name: person[name] for name in plain} for person in case.persons_of(kept.personal)]
+    return {"certificate_no": kept.personal["answers"]["certificate_no"].strip(), "persons": persons}
+
+
+def note_found(work: Work, kept: Kept) -> None:
+    """查核结果."""
+    if kept.found is not None or kept.state is not State.ASKED:
+        raise OutOfStep("stale", "过时的消息")
+    _open_task(work, dataclasses.replace(kept, found=work.personal(said.MarriageFoundV1)))
+
+
+def note_ended(work: Work, kept: Kept) -> None:
+    """婚姻已终止, meanwhile or later: what was given out states a marriage no more."""
+    if kept.state is State.REISSUED:
+        data = {"certificate_type": _matter(kept).output["certificate_type"], "at": clock.iso(work.now)}
+        work.tell(certificate_contracts.RevokeCertificateV1, kept.case_id, data)
+    elif kept.state is State.ASKED:
+        law = LAWS[Ground(work.personal(said.MarriageEndedV1)["ground"])]
+        ended = {"standing": str(law.standing), "words": f"该婚姻已经{law.name}"}
+        _open_task(work, dataclasses.replace(kept, found=dict(kept.found or {"found": True}) | ended))
+
+
+def drop_reissue(work: Work, kept: Kept) -> None:
+    """撤回 through intake. OutOfStep once it is decided."""
+    if work.data(intake_contracts.ApplicationWithdrawnV1)["leg_no"]:
+        _drop(work, kept)
+
+
+def _drop(work: Work, kept: Kept) -> None:
+    rules.expect_open(kept.state)
+    now = dataclasses.replace(kept, state=State.DROPPED, version=kept.version + 1)
+    store.save_reissue(work, now)
+    data = _word(now) | {"at": clock.iso(work.now), "note": ""}
+    work.tell(said.ApplicationDroppedV1, now.case_id, data)
+
+
+# --- 审查补发 --------------------------------------------------------------------------------------------------------
+
+
+def register(work: Work, kept: Kept) -> None:
+    """补发, or refuse on what the holder says, and on nothing else."""
+    asked, opinion = work.data(said.RegisterMarriageV1), work.personal(said.RegisterMarriageV1)
+    office = _expect_turn(work, kept, asked)
+    now = dataclasses.replace(kept, acts=(*kept.acts, act_of(work, "register", asked, opinion)))
+    if asked["approve"]:
+        rules.expect_valid(_answer(kept))
+        _issue(work, now, office)
+    else:
+        _refuse(work, now)
+
+
+def _expect_turn(work: Work, kept: Kept, asked: Json) -> Office:
+    rules.expect_open(kept.state)
+    if asked["expected_version"] != kept.version:
+        raise OutOfStep("version_changed", "此办件刚被他人更新,请刷新后再办")
+    office = work.node.offices.get(asked["actor"]["office"])
+    if office.code != kept.office:
+        raise Denied("office_not_accepting", "补领由收件的婚姻登记机关办理,请到收件机构办理", field="actor")
+    if not office.may("register", MATTER, work.today):
+        raise Denied("office_without_power", f"{office.name}无权办理此事项的这一环节", field="actor")
+    return office
+
+
+def _issue(work: Work, kept: Kept, office: Office) -> None:
+    """In one transaction: the number, the decision, the wish for the certificate, and the holder's note."""
+    issuer, division, year = issuer_code(office), office.division[:6], work.today.year
+    number = numbers.make("BJ", division, year, marriages.next_serial(work, division, year, "BJ"))
+    now = dataclasses.replace(kept, certificate_no=number, state=State.REISSUED)
+    decided = {"result": "granted", "reasons": [], "statement": GRANTED, "certificate_no": number}
+    _decide(work, now, decided)
+    note = _couple(kept) | {"reissued_as": number, "on": work.today.isoformat()}
+    data = {"office": dict(kept.case_facts["accepting_office"])}
+    work.tell(said.NoteReissueV1, kept.case_id, data, note, to=kept.holder)
+    _wish(work, now, issuer)
+
+
+def _wish(work: Work, kept: Kept, issuer: str) -> None:
+    """The certificate: of the new number, with the day and the number of the registration."""
+    output, found = _matter(kept).output, kept.found or {}
+    data = {name: output[name] for name in ("certificate_type", "name", "type_code")} | {
+        "result": "granted",
+        "issuer_code": issuer,
+        "case_no": kept.case_facts["case_no"],
+        "issuer": dict(kept.case_facts["accepting_office"]),
+        "issued_on": work.today.isoformat(),
+    }
+    holders = _couple(kept)["persons"]
+    face = {"certificate_no": kept.certificate_no, "persons": [{"name": person["name"]} for person in holders]}
+    face |= {"registered_on": found["registered_on"], "first_certificate_no": found["certificate_no"]}
+    personal = {"holders": holders, "face": face | {"statement": GRANTED}}
+    work.tell(certificate_contracts.IssueCertificateV1, kept.case_id, data, personal)
+
+
+def _refuse(work: Work, kept: Kept) -> None:
+    against = rules.ground(_answer(kept))
+    if against is None:
+        words = "没有不予补发的情形:登记地尚未答复的,请等候;当事人不愿意继续的,请办理撤回"
+        raise Refused("ground_not_lawful", words, basis=REISSUE, field="reasons")
+    why = [{"code": against.code, "text": against.text, "basis": against.basis}]
+    statement = f"{REFUSED}{against.text}(依据:{against.basis})"
+    now = dataclasses.replace(kept, state=State.REFUSED)
+    _decide(work, now, {"result": "refused", "reasons": why, "statement": statement})
+
+
+def _decide(work: Work, kept: Kept, decided: Json) -> None:
+    now = dataclasses.replace(kept, version=kept.version + 1)
+    store.save_reissue(work, now, decided)
+    data = _word(now) | {
+        "result": decided["result"],
+        "office": dict(kept.case_facts["accepting_office"]),
+        "at": clock.iso(work.now),
+        "remedies": list(_matter(kept).remedies) if decided["result"] == "refused" else [],
+        "rules_version": RULES,
+    }
+    words = {name: value for name, value in decided.items() if name != "result"}
+    work.tell(said.ApplicationDecidedV1, kept.case_id, data, {"findings": []} | words)
+
+
+# --- telling ---------------------------------------------------------------------------------------------------------
+
+
+def _word(kept: Kept) -> Json:
+    return {"leg_no": kept.leg_no, "version": kept.version}
+
+
+def _matter(kept: Kept) -> Matter:
+    return matter_version(kept.case_facts["matter"], kept.case_facts["matter_version"])
+
+
+def _answer(kept: Kept) -> Answer | None:
+    if kept.found is None:
+        return None
+    valid = kept.found.get("standing") == Standing.VALID
+    return Answer(kept.found["found"], valid, kept.found.get("words", ""))
+
+
+def _open_task(work: Work, kept: Kept) -> None:
+    """Keep the case, and say what is to be done next and what stands in the way."""
+    store.save_reissue(work, kept)
+    office, against = work.node.offices.by_code.get(kept.office), rules.ground(_answer(kept))
+    able = office is not None and office.may("register", MATTER, work.today)
+    data = _word(kept) | {
+        "case": dict(kept.case_facts),
+        "division": kept.division,
+        "task": {"verb": "register", "tier": "county", "offices": [kept.office] if able else []},
+        "missing_facts": ["marriage_record"] if kept.found is None and kept.fault is None else [],
+        "ask_office": None,
+    }
+    told = [dict(kept.fault)] if kept.fault else []
+    told += [{"code": against.code, "text": against.text, "basis": against.basis}] if against else []
+    findings = [{"ground": one["code"], "eligible": False, "reasons": [one]} for one in told]
+    work.tell(said.TaskOpenedV1, kept.case_id, data, {"findings": findings})

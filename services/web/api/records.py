@@ -1,0 +1,49 @@
+"""Marriage records over HTTP: looked up by departments for a purpose, and by a person; numbers only in the body."""
+
+from typing import Any
+
+from contracts.api import records as shapes
+from services.web.api.auth import allowed, principal, works
+from services.web.api.cases import COMMAND_HEADERS, await_answer
+from services.web.api.routes import (
+    IDEMPOTENCY_KEY,
+    PURPOSE,
+    blueprint,
+    headers,
+    idempotency_key,
+    purpose,
+    route,
+)
+from services.web.usecases import records as usecases
+
+records = blueprint("records", "婚姻登记记录")
+GIVES = {200: shapes.RecordAnswer, 202: shapes.RecordAnswer}
+Answer = tuple[dict[str, Any], int]
+
+
+@route(records, "POST /marriages/search", takes=shapes.RecordSearch, gives=GIVES)
+@headers(COMMAND_HEADERS | {PURPOSE: "查询目的,并记录在案"}, IDEMPOTENCY_KEY, PURPOSE)
+@allowed("clerk")
+def search(body: dict[str, Any]) -> Answer:
+    """A person's marriages and divorces on record here: 200 with them, 202 (ask again, same key) while they are sought."""
+    key = idempotency_key()
+    with works().begin() as work:
+        request_id = usecases.search(work, principal(), body, purpose(), key)
+    return _answer(request_id, key)
+
+
+@route(records, "POST /marriages/mine", takes=shapes.OwnSearch, gives=GIVES)
+@headers(COMMAND_HEADERS, IDEMPOTENCY_KEY)
+@allowed("citizen", "channel")
+def search_own(body: dict[str, Any]) -> Answer:
+    """One's own marriages and divorces on record here: 200 with them, 202 (ask again, same key) while they are sought."""
+    key = idempotency_key()
+    with works().begin() as work:
+        request_id = usecases.search_own(work, principal(), body, key)
+    return _answer(request_id, key)
+
+
+def _answer(request_id: str, key: str) -> Answer:
+    command = await_answer(key)
+    with works().begin() as work:
+        return usecases.answer_of(work, request_id), 200 if command.outcome else 202

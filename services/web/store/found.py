@@ -1,0 +1,25 @@
+"""Marriage records that were looked up: kept for a day, so that a repeated request need not ask again."""
+
+import datetime
+
+from sqlalchemy import delete, select
+
+from contracts.envelope import Json
+from services.web.store.tables import found_records
+from shared import clock
+from shared.outbox import Work
+
+KEPT = datetime.timedelta(days=1)
+
+
+def keep_found(work: Work, request_id: str, covers: list[Json], found: Json) -> None:
+    """What a look-up has found; what is older than a day is forgotten."""
+    work.write(delete(found_records).where(found_records.c.kept_at < clock.iso(work.now - KEPT)))
+    row = {"request_id": request_id, "kept_at": clock.iso(work.now), "covers": covers, "found": found}
+    work.insert_once(found_records, row)
+
+
+def find_found(work: Work, request_id: str) -> Json | None:
+    """The opened answer to a look-up; None while there is none, or any more."""
+    row = work.execute(select(found_records).where(found_records.c.request_id == request_id)).first()
+    return dict(row.found) | {"covers": row.covers} if row else None
