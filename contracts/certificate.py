@@ -16,18 +16,20 @@ class Holder(Part):
     id_number = fields.String(required=True)
 
 
+class Stated(Schema):
+    """Whom and what a certificate states."""
+
+    holders = fields.List(fields.Nested(Holder), required=True, validate=validate.Length(min=1))
+    face = fields.Dict(keys=fields.String(), required=True)  # 照面业务信息
+
+
 class IssueCertificateV1(Contract):
     """签发: register a result as a certificate; the same case and type are issued once."""
 
     type = "certificate.issue_certificate.v1"
     consumers = ("certificate",)
 
-    class Personal(Schema):
-        """Whom and what it states."""
-
-        holders = fields.List(fields.Nested(Holder), required=True, validate=validate.Length(min=1))
-        face = fields.Dict(keys=fields.String(), required=True)  # 照面业务信息
-
+    Personal = Stated
     case_no = fields.String(required=True)
     certificate_type = fields.String(required=True)  # the code used in matters, e.g. eligibility-notice
     name = fields.String(required=True)  # 证照名称
@@ -56,6 +58,13 @@ class ReinstateCertificateV1(OfCertificate):
     """恢复: it was revoked by mistake."""
 
     type = "certificate.reinstate_certificate.v1"
+
+
+class ReplaceCertificateV1(OfCertificate):
+    """换发: what it states was put right; the next version of it is issued, this one is replaced."""
+
+    type = "certificate.replace_certificate.v1"
+    Personal = Stated
 
 
 class CertificateFace(Part):
@@ -93,3 +102,12 @@ class CertificateReinstatedV1(Contract):
     type = "certificate.certificate_reinstated.v1"
     consumers = ("web",)
     certificate = fields.Nested(CertificateFace, required=True)
+
+
+class CertificateReplacedV1(Contract):
+    """已换发: the new version, and the one whose place it takes."""
+
+    type = "certificate.certificate_replaced.v1"
+    consumers = ("web",)
+    certificate = fields.Nested(CertificateFace, required=True)
+    replaced = fields.Nested(CertificateFace, required=True)

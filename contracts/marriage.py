@@ -10,6 +10,7 @@ from contracts.deciding import StepDone, Task, Word
 from contracts.envelope import Contract, Part, expect_day
 from contracts.marriage_parts import (
     Back,
+    Correction,
     Couple,
     Coverage,
     Death,
@@ -370,3 +371,28 @@ class RecordsFoundV1(Contract):
     consumers = ("web",)
     Personal = FoundRecords
     covers = fields.List(fields.Nested(Coverage), required=True)
+
+
+class CorrectRecordV1(Contract):
+    """更正: by a clerk of the office that holds the record, who has the document; another clerk confirms it."""
+
+    type = "marriage.correct_record.v1"
+    consumers = ("marriage",)
+    answers = ActRefusedV1
+    Personal = Correction
+    actor = fields.Nested(Actor, required=True)
+
+
+class ConfirmCorrectionV1(ConfirmEndingV1):
+    """复核更正."""
+
+    type = "marriage.confirm_correction.v1"
+
+
+class RecordCorrectedV1(Contract):
+    """更正进展."""
+
+    type = "marriage.record_corrected.v1"
+    consumers = ("web",)
+    state = fields.String(required=True, validate=validate.OneOf(("recorded", "corrected", "rejected")))
+    office = fields.String(required=True)

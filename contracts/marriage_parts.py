@@ -72,6 +72,13 @@ class Reissued(Couple):
     on = fields.String(required=True, validate=expect_day)
 
 
+class Correction(Couple):
+    """Whose record, as it stands, and both persons as they should stand, by which document."""
+
+    corrected = fields.List(fields.Nested(Spouse), required=True, validate=TWO)
+    document = fields.Nested(Document, required=True)
+
+
 class Found(Schema):
     """What the holder has on record of a marriage; all else is empty where it has none."""
 

@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
-from contracts.api.asked import PLAIN, Asked
+from contracts.api.asked import PLAIN, Asked, NewDocument, NewSpouse
 from contracts.marriage_parts import Coverage, FoundRecord, NationalAnswer
 
 
@@ -36,3 +36,18 @@ class RecordAnswer(Schema):
     request_id = fields.String(required=True)
     note = fields.String(required=True)
     found = fields.Nested(RecordsView, required=True, allow_none=True)
+
+
+class NewCorrection(Asked):
+    """更正: the record as it stands, both persons as they should stand, in the same order, and by which document."""
+
+    certificate_no = fields.String(required=True, validate=validate.Length(min=1, max=40))
+    persons = fields.List(fields.Nested(NewSpouse), required=True, validate=validate.Length(equal=2))
+    corrected = fields.List(fields.Nested(NewSpouse), required=True, validate=validate.Length(equal=2))
+    document = fields.Nested(NewDocument, required=True)
+
+
+class RecordedCorrection(Schema):
+    """A correction that was recorded; how it goes on stands in the notices."""
+
+    correction_id = fields.String(required=True)

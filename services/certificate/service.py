@@ -11,4 +11,5 @@ def doors() -> Doors:
     entrance.listen(certificate.IssueCertificateV1)(usecases.issue_certificate)
     entrance.listen(certificate.RevokeCertificateV1)(usecases.revoke_certificate)
     entrance.listen(certificate.ReinstateCertificateV1)(usecases.reinstate_certificate)
+    entrance.listen(certificate.ReplaceCertificateV1)(usecases.replace_certificate)
     return entrance

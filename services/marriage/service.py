@@ -13,6 +13,7 @@ from services.marriage.store import applications as store
 from services.marriage.store import divorces, marriages
 from services.marriage.usecases import (
     cooling,
+    correcting,
     dissolving,
     divorcing,
     ending,
@@ -58,6 +59,8 @@ VERBS = {
     marriage.WithdrawEndingV1: restoring.withdraw_ending,
     marriage.RecordEndingV1: recording.record_ending,
     marriage.ConfirmEndingV1: recording.confirm_ending,
+    marriage.CorrectRecordV1: correcting.correct_record,
+    marriage.ConfirmCorrectionV1: correcting.confirm_correction,
     marriage.MarriageFoundV1: hearing.note_found,
     marriage.MarriageEndedV1: hearing.note_ended,
     marriage.EndingRefusedV1: hearing.note_refused,

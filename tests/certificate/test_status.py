@@ -7,12 +7,12 @@ import pytest
 
 from contracts import certificate
 from contracts.envelope import decode
-from services.certificate import service, store
+from services.certificate import rules, service, store
 from shared import clock
 from shared.bus import Outcome
 from shared.outbox import Works
 from tests.builders import LANZHOU, make_node, make_works
-from tests.certificate.test_usecases import issue, rows, told, wish
+from tests.certificate.test_usecases import SECRETS, issue, rows, told, wish
 from tests.replay import a_message, released
 
 REVOKE, REINSTATE = certificate.RevokeCertificateV1, certificate.ReinstateCertificateV1
@@ -63,3 +63,32 @@ def test_a_word_that_overtakes_the_certificate_waits_for_it(works: Works) -> Non
     assert decode(again).id == decode(revoking).id
     service.doors().handle(works, again)
     assert status(works) == [("revoked", EARLY)]
+
+
+REPLACE = certificate.ReplaceCertificateV1
+RIGHT = {"holders": SECRETS["holders"], "face": {"statement": "更正后"}}
+
+
+def replacing(works: Works, case_id: str, at: str) -> str:
+    return a_message(works.node, REPLACE, case_id, {"certificate_type": "eligibility-notice", "at": at}, RIGHT)
+
+
+def test_a_certificate_that_was_put_right_has_a_next_version_and_the_old_one_stays_as_replaced(works: Works) -> None:
+    case_id = clock.new_id()
+    issue(works, wish(works, case_id))
+    assert issue(works, replacing(works, case_id, EARLY)) is Outcome.DONE
+    old, new = sorted(rows(works), key=lambda row: int(row.version))
+    assert (old.status, new.status, new.version, new.face) == ("replaced", "valid", 2, RIGHT["face"])
+    assert old.face == SECRETS["face"]
+    parts = [row.certificate_id.split(".") for row in (old, new)]
+    assert (parts[0][:-2], [part[-2] for part in parts]) == (parts[1][:-2], ["001", "002"])
+    assert rules.is_identifier(new.certificate_id)
+
+
+def test_a_word_from_before_the_replacement_does_not_touch_the_new_version(works: Works) -> None:
+    case_id = clock.new_id()
+    issue(works, wish(works, case_id))
+    issue(works, replacing(works, case_id, LATE))
+    assert issue(works, word(works, REVOKE, case_id, EARLY)) is Outcome.STALE
+    assert issue(works, replacing(works, case_id, LATE)) is Outcome.STALE
+    assert sorted(row.status for row in rows(works)) == ["replaced", "valid"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from contracts.marriage import ActRefusedV1, LookUpRecordsV1, RecordsFoundV1
+from contracts.marriage import ActRefusedV1, CorrectRecordV1, LookUpRecordsV1, RecordCorrectedV1, RecordsFoundV1
 from services.web.store.tables import found_records
 from shared.crypto.personal import open_personal
 from tests.web.scene import OTHER_NUMBER, PERSON, SECRETS, Scene
@@ -17,6 +17,7 @@ RECORD = {
 RECORD |= {"standing": "valid", "words": "", "ended_on": "", "late": False, "back_entered": False}
 COVERS = [{"office": "620102-mr", "name": "某登记处", "from_year": 2025, "from_on": "", "until_year": None}]
 COVERS[0] |= {"complete": True}
+NAMED = [(PERSON["name"], PERSON["id_number"]), ("顾青禾", OTHER_NUMBER)]
 WHY = {"X-Purpose": "marriage_registration", "Idempotency-Key": "search-001"}
 
 
@@ -105,3 +106,27 @@ def test_what_was_found_is_kept_for_a_day_sealed(scene, clerk):
     scene.hear(RecordsFoundV1, command.subject, {"covers": []}, found, causation=command.id)
     with scene.works.begin() as work:
         assert [row.request_id for row in work.execute(found_records.select())] == [command.subject]
+
+
+# --- 更正 ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_correction_is_one_command_and_its_confirmation_another(scene, clerk):
+    couple = [{"name": name, "id_type": "citizen", "id_number": number} for name, number in NAMED]
+    right = [couple[0] | {"name": "何守天"}, couple[1]]
+    paper = {"kind": "证明", "issuer": "某派出所", "number": "1", "on": "2025-10-08"}
+    form = {"certificate_no": "J620102-2025-000001", "persons": couple, "corrected": right, "document": paper}
+    answers = [
+        scene.ask("POST", "/marriages/corrections", clerk, json=form, headers={"Idempotency-Key": "correct-01"})
+        for _ in (1, 2)
+    ]
+    assert {answer.status_code for answer in answers} == {202}
+    about = answers[0].json["correction_id"]
+    (command,) = scene.told()
+    assert (command.type, command.subject) == ("marriage.correct_record.v1", about)
+    assert open_personal(scene.node, CorrectRecordV1, command) == form
+    acted = scene.ask("POST", f"/marriages/corrections/{about}/acts", clerk, json={"act": "confirm", "approve": True})
+    assert (acted.status_code, scene.told()[-1].data["approve"]) == (202, True)
+    scene.hear(RecordCorrectedV1, about, {"state": "recorded", "office": "620102-mr"}, causation=command.id)
+    again = scene.ask("POST", "/marriages/corrections", clerk, json=form, headers={"Idempotency-Key": "correct-01"})
+    assert again.status_code == 201

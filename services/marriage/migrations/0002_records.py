@@ -60,3 +60,14 @@ def upgrade() -> None:
         sa.Column("case_facts", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("case_id"),
     )
+    op.create_table(
+        "corrections",
+        sa.Column("request_id", sa.String(length=36), nullable=False),
+        sa.Column("marriage_id", sa.String(length=36), nullable=False),
+        sa.Column("office", sa.String(length=40), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("recorded_by", sa.String(length=80), nullable=False),
+        sa.Column("confirmed_by", sa.String(length=80), nullable=False),
+        sa.Column("wish", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("request_id"),
+    )

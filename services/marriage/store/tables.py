@@ -217,3 +217,14 @@ reissues = Table(
     Column("decision", Sealed("marriage.reissues.decision"), nullable=True),
     Column("case_facts", JSON, nullable=False),
 )
+corrections = Table(  # of records of this node
+    "corrections",
+    metadata,
+    Column("request_id", String(36), primary_key=True),
+    Column("marriage_id", String(36), nullable=False),
+    Column("office", String(40), nullable=False),
+    Column("state", String(10), nullable=False),  # recorded, corrected, rejected
+    Column("recorded_by", String(80), nullable=False),
+    Column("confirmed_by", String(80), nullable=False),
+    Column("wish", Sealed("marriage.corrections.wish"), nullable=False),  # contracts.marriage_parts.Correction
+)

@@ -242,6 +242,12 @@ def _issued(work: Work, message: Message, data: Json) -> None:
     writing.keep_certificate(work, message.subject, data["certificate"])
 
 
+def _replaced(work: Work, message: Message, data: Json) -> None:
+    """已换发."""
+    for face in (data["replaced"], data["certificate"]):
+        writing.keep_certificate(work, message.subject, face)
+
+
 def _noticed(work: Work, message: Message, data: Json) -> None:
     """Something a person of this node should know of."""
     writing.add_notice(work, message.id, message.subject, message.type, data)
@@ -312,9 +318,11 @@ PROJECTIONS: Mapping[type[Contract], Project] = {
     marriage.EndingNotedV1: _ending_noted,
     marriage.RecordsFoundV1: _records_found,
     marriage.RestorationBlockedV1: _noticed,
+    marriage.RecordCorrectedV1: _noticed,
     certificate.CertificateIssuedV1: _issued,
     certificate.CertificateRevokedV1: _issued,
     certificate.CertificateReinstatedV1: _issued,
+    certificate.CertificateReplacedV1: _replaced,
     claims.ActRefusedV1: _refused,
     claims.LedgerTakenOverV1: _noticed,
     exchange.MessageMisdirectedV1: _noticed,

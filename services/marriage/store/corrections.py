@@ -1,0 +1,52 @@
+"""Corrections that clerks of this node have recorded, and what they make of a record."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select, update
+
+from services.marriage.store.tables import corrections, marriages
+from shared.outbox import Work
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A recorded correction: of which marriage, by whom, and what it says (contracts.marriage_parts.Correction)."""
+
+    request_id: str
+    marriage_id: str
+    office: str
+    state: str
+    recorded_by: str
+    confirmed_by: str
+    wish: Mapping[str, Any] = field(repr=False)
+
+
+NAMES = tuple(item.name for item in dataclasses.fields(Kept))
+
+
+def add_correction(work: Work, kept: Kept) -> bool:
+    """Keep a recorded correction; False when it is known already."""
+    return work.insert_once(corrections, {name: getattr(kept, name) for name in NAMES} | {"wish": dict(kept.wish)})
+
+
+def find_correction(work: Work, request_id: str) -> Kept | None:
+    """A recorded correction, locked until the transaction ends."""
+    mine = select(corrections).where(corrections.c.request_id == request_id).with_for_update()
+    row = work.execute(mine).first()
+    return Kept(**row._mapping) if row else None
+
+
+def save_correction(work: Work, kept: Kept) -> None:
+    """How far it is, and who has confirmed it."""
+    mine = update(corrections).where(corrections.c.request_id == kept.request_id)
+    work.write(mine.values(state=kept.state, confirmed_by=kept.confirmed_by))
+
+
+def save_persons(work: Work, marriage_id: str, persons: list[Json]) -> None:
+    """Both persons as they stand in a record from now on."""
+    work.write(update(marriages).where(marriages.c.marriage_id == marriage_id).values(parties=persons))

@@ -1,0 +1,126 @@
+"""更正: what a record of this node says wrongly is put right by two clerks; what stood there before stays in its history."""
+
+import dataclasses
+
+from contracts import certificate as certificate_contracts
+from contracts import marriage as said
+from contracts.envelope import Json
+from services.marriage.rules import records
+from services.marriage.rules.endings import Standing
+from services.marriage.rules.records import ARCHIVES
+from services.marriage.store import applications
+from services.marriage.store import corrections as store
+from services.marriage.store import records as held_store
+from services.marriage.store.corrections import Kept
+from services.marriage.store.records import Held
+from services.marriage.usecases import case, ending
+from services.marriage.usecases.beginning import with_number
+from services.marriage.usecases.recording import MATTER
+from shared import audit, clock
+from shared.directory import Office
+from shared.errors import Denied, NotFound, OutOfStep, Refused
+from shared.outbox import Work
+
+PLAIN = ("name", "id_type", "id_number")
+
+
+def correct_record(work: Work) -> None:
+    """登记更正: keep what the clerk has before them. Refused `nothing_to_correct`, `number_not_correctable`."""
+    actor, wish = work.data(said.CorrectRecordV1)["actor"], work.personal(said.CorrectRecordV1)
+    office = _expect_power(work, actor)
+    wish |= {name: [with_number(work, person) for person in wish[name]] for name in ("persons", "corrected")}
+    held = ending.find(work, wish)
+    _corrected(work, held, wish)
+    kept = Kept(case.id_of(work), held.marriage_id, office.code, "recorded", actor["id"], "", wish)
+    if not store.add_correction(work, kept):
+        raise OutOfStep("stale", "过时的消息")
+    _note_look(work, held, kept, actor["id"], "correct_record")
+    _tell(work, kept)
+
+
+def confirm_correction(work: Work) -> None:
+    """复核, by another clerk, and it is done. Denied `same_clerk`; OutOfStep `correction_confirmed`."""
+    asked, kept = work.data(said.ConfirmCorrectionV1), store.find_correction(work, case.id_of(work))
+    _expect_power(work, asked["actor"])
+    if kept is None:
+        raise NotFound("correction_unknown", "没有这项更正,请核对编号")
+    if kept.state != "recorded":
+        raise OutOfStep("correction_confirmed", "这项更正已经复核过,请刷新后查看")
+    if asked["actor"]["id"] == kept.recorded_by:
+        words = "登记和复核应当由两名工作人员分别办理,请另一名工作人员对照文书复核"
+        raise Denied("same_clerk", words, basis=ARCHIVES, field="actor")
+    held = held_store.find_held(work, kept.marriage_id)
+    assert held is not None  # noqa: S101 - records are never deleted
+    state = "corrected" if asked["approve"] else "rejected"
+    kept = dataclasses.replace(kept, state=state, confirmed_by=asked["actor"]["id"])
+    _note_look(work, held, kept, kept.confirmed_by, "confirm_correction")
+    if asked["approve"]:
+        _put_right(work, held, kept)
+    store.save_correction(work, kept)
+    _tell(work, kept)
+
+
+def _expect_power(work: Work, actor: Json) -> Office:
+    office = work.node.offices.get(actor["office"])
+    if not office.may("register", MATTER, work.today):
+        words = f"{office.name}不是婚姻登记机关,不能更正婚姻登记,请移交婚姻登记机关"
+        raise Denied("office_without_power", words, field="actor")
+    return office
+
+
+def _facts(persons: list[Json]) -> dict[str, str]:
+    """What a correction may change, before and after."""
+    return {f"{name}_{place}": person[name] for place, person in enumerate(persons, 1) for name in PLAIN}
+
+
+def _corrected(work: Work, held: Held, wish: Json) -> tuple[records.Record, list[Json]]:
+    """The record and its persons as they should stand, in the order in which they stand in it."""
+    by_number = {
+        (it["id_type"], it["id_number"]): new for it, new in zip(wish["persons"], wish["corrected"], strict=True)
+    }
+    new = [by_number[person["id_type"], person["id_number"]] for person in held.persons]
+    _expect_same_numbers(held, new)
+    before = dataclasses.replace(held.record, facts=_facts([dict(person) for person in held.persons]))
+    persons = [dict(person) | {name: it[name] for name in PLAIN} for person, it in zip(held.persons, new, strict=True)]
+    return records.correct(before, _facts(persons), work.today, ending.document_of(wish)), persons
+
+
+def _expect_same_numbers(held: Held, new: list[Json]) -> None:
+    """A number is what both persons are locked under, in the whole country."""
+    if any(old["id_number"] != it["id_number"] for old, it in zip(held.persons, new, strict=True)):
+        words = "证件号码是防止重复登记的依据,本系统暂不能更正证件号码,只能更正姓名。请报管理员登记,待支持后办理"
+        raise Refused("number_not_correctable", words, basis=ARCHIVES, field="corrected")
+
+
+def _put_right(work: Work, held: Held, kept: Kept) -> None:
+    record, persons = _corrected(work, held, dict(kept.wish))
+    valid = record.standing is Standing.VALID
+    held_store.save_record(work, held, record, live=valid)
+    store.save_persons(work, held.marriage_id, persons)
+    application = applications.find_application(work, held.marriage_id)
+    if valid and application is not None:
+        output = case.matter_of(application).output
+        holders = [{name: person[name] for name in PLAIN} for person in persons]
+        face = {"certificate_no": record.number, "persons": [{"name": person["name"]} for person in holders]}
+        face |= {"registered_on": record.registered_on.isoformat(), "corrected_on": work.today.isoformat()}
+        data = {"certificate_type": output["certificate_type"], "at": clock.iso(work.now)}
+        stated = {"holders": holders, "face": face}
+        work.tell(certificate_contracts.ReplaceCertificateV1, held.marriage_id, data, stated)
+
+
+def _note_look(work: Work, held: Held, kept: Kept, actor: str, act: str) -> None:
+    for person in held.persons:
+        audit.record(
+            work,
+            actor=actor,
+            office=kept.office,
+            purpose="correct_data",
+            act=act,
+            subject=kept.request_id,
+            person_index=case.person_index(work, person),
+            fields=("marriage",),
+        )
+
+
+def _tell(work: Work, kept: Kept) -> None:
+    work.tell(said.RecordCorrectedV1, kept.request_id, {"state": kept.state, "office": kept.office})

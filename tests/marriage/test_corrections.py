@@ -1,0 +1,105 @@
+"""更正: two clerks put a record right; what stood there before stays, and the certificate gets its next version."""
+
+from typing import Any
+
+import pytest
+
+from contracts import certificate, marriage
+from contracts.envelope import Json
+from services.certificate import store as certificates
+from services.marriage.store import tables
+from shared import clock
+from shared.audit import audit_rows
+from tests.builders import LANZHOU, SANYA, Country, clerk
+from tests.marriage.books import OLD, enter, line
+from tests.marriage.partings import FIRST, ending, named, record
+from tests.marriage.weddings import HE, OFFICES, OTHER_HE, SHE, calm, locked, married, refusals, wed
+
+PAPER = {"kind": "公安机关姓名变更证明", "issuer": "某派出所", "number": "某字第3号", "on": "2025-10-08"}
+RIGHT = HE | {"name": "温远帆"}
+
+
+def correct(country: Country, city: str = SANYA, he: Json = RIGHT, **changes: Any) -> str:
+    """A clerk records a correction; its id. All settled."""
+    request, office = clock.new_id(), changes.pop("office", OFFICES[city])
+    wish = {"certificate_no": FIRST, "persons": [named(SHE), named(HE)], "document": PAPER} | changes
+    wish |= {"corrected": [named(SHE), named(he)]}
+    country.say(city, marriage.CorrectRecordV1, request, {"actor": clerk("first", office)}, wish)
+    country.settle()
+    return request
+
+
+def confirm(country: Country, request: str, by: str = "second", city: str = SANYA, *, approve: bool = True) -> None:
+    """Another clerk confirms it; all settled."""
+    data = {"actor": clerk(by, OFFICES[city]), "approve": approve}
+    country.say(city, marriage.ConfirmCorrectionV1, request, data)
+    country.settle()
+
+
+def names(country: Country, city: str = SANYA) -> list[str]:
+    (row,) = married(country, city)
+    return [person["name"] for person in row.parties]
+
+
+def test_a_name_is_put_right_by_two_clerks_and_both_versions_stay(country: Country) -> None:
+    case_id = wed(country)
+    request = correct(country)
+    assert names(country) == [HE["name"], SHE["name"]]
+    confirm(country, request)
+    (row,) = married(country)
+    assert (names(country), row.certificate_no, len(locked(country))) == ([RIGHT["name"], SHE["name"]], FIRST, 2)
+    entry = row.archive["history"][-1]
+    assert (entry["what"], entry["before"]["name_1"]) == ("corrected", HE["name"])
+    assert row.archive["facts"]["name_1"] == RIGHT["name"]
+    versions = country[SANYA].rows("certificate", certificates.certificates)
+    by_version = {it.version: (it.status, it.face["persons"][0]["name"]) for it in versions}
+    assert by_version == {1: ("replaced", HE["name"]), 2: ("valid", RIGHT["name"])}
+    assert [it.data["state"] for it in country[SANYA].told(marriage.RecordCorrectedV1)] == ["recorded", "corrected"]
+    assert len(country[SANYA].told(certificate.CertificateReplacedV1, case_id)) == 1
+    assert calm(country)
+
+
+def test_a_corrected_marriage_ends_and_takes_its_newest_certificate_with_it(country: Country) -> None:
+    wed(country)
+    confirm(country, correct(country))
+    record(country, LANZHOU, ending(on="2025-10-09"))
+    versions = country[SANYA].rows("certificate", certificates.certificates)
+    assert sorted(it.status for it in versions) == ["replaced", "revoked"]
+    assert married(country)[0].state == "ended_by_death"
+
+
+def test_one_clerk_alone_or_a_rejection_changes_nothing(country: Country) -> None:
+    wed(country)
+    request = correct(country)
+    confirm(country, request, "first")
+    confirm(country, request, approve=False)
+    confirm(country, request)
+    assert refusals(country[SANYA], request) == ["same_clerk", "correction_confirmed"]
+    assert names(country) == [HE["name"], SHE["name"]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"he": HE}, "nothing_to_correct"),
+        ({"he": HE | {"id_number": OTHER_HE["id_number"]}}, "number_not_correctable"),
+        ({"certificate_no": "J460204-2025-000002"}, "marriage_unknown"),
+        ({"office": "460204001"}, "office_without_power"),
+        ({"persons": [named(SHE), named(OTHER_HE)]}, "marriage_unknown"),
+    ],
+)
+def test_what_cannot_be_corrected_is_refused_at_the_counter(country: Country, changes: Json, code: str) -> None:
+    wed(country)
+    request = correct(country, **changes)
+    assert refusals(country[SANYA], request) == [code]
+    assert country[SANYA].rows("marriage", tables.corrections) == []
+
+
+def test_a_record_of_an_old_book_is_put_right_too_and_every_clerk_is_on_record(country: Country) -> None:
+    enter(country, line())
+    request = correct(country, LANZHOU, certificate_no=OLD)
+    confirm(country, request, city=LANZHOU)
+    assert names(country, LANZHOU) == [RIGHT["name"], SHE["name"]]
+    looks = [(row.actor, row.act) for row in country[LANZHOU].rows("marriage", audit_rows) if row.subject == request]
+    assert sorted(looks) == sorted([("first", "correct_record"), ("second", "confirm_correction")] * 2)
+    assert calm(country)
