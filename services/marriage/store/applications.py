@@ -65,6 +65,9 @@ class Kept:
 PLAIN = ("case_id", "leg_no", "office", "division", "version", "held_until", "renewed", "wake_at", "retry_until")
 MOVING = tuple(item.name for item in dataclasses.fields(Registration))
 FIND = select(applications).where(applications.c.case_id == bindparam("of_case")).with_for_update()
+WITHDRAWN = select(withdrawals.c.leg_no).where(
+    withdrawals.c.case_id == bindparam("of_case"), withdrawals.c.leg_no == bindparam("of_leg")
+)
 CHANGE = update(applications).where(applications.c.case_id == bindparam("of_case"))
 
 
@@ -146,5 +149,4 @@ def keep_withdrawal(work: Work, case_id: str, leg_no: int) -> None:
 
 def was_withdrawn(work: Work, case_id: str, leg_no: int) -> bool:
     """Whether its withdrawal came before the application itself."""
-    mine = (withdrawals.c.case_id == case_id) & (withdrawals.c.leg_no == leg_no)
-    return work.execute(select(withdrawals.c.leg_no).where(mine)).first() is not None
+    return work.execute(WITHDRAWN, {"of_case": case_id, "of_leg": leg_no}).first() is not None

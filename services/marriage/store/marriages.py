@@ -18,7 +18,10 @@ ADD_REPORT = insert(reports).inline()
 LIVE_AMONG = select(spouses.c.person_index).where(
     spouses.c.live, spouses.c.person_index.in_(bindparam("persons", expanding=True))
 )
+FIND_MARRIAGE = select(marriages).where(marriages.c.marriage_id == bindparam("of_marriage"))
+FIND_REPORT = select(reports.c.state).where(reports.c.report_key == bindparam("of_key")).with_for_update()
 REPORTED = update(reports).where(reports.c.report_key == bindparam("of_key"))
+SENDING = REPORTED.values(attempts=reports.c.attempts + 1, state="unknown")
 
 
 def next_serial(work: Work, division: str, year: int, kind: str = "J") -> int:
@@ -44,7 +47,7 @@ def add_marriage(work: Work, row: Json, persons: Iterable[str]) -> None:
 
 def find_marriage(work: Work, marriage_id: str) -> Mapping[str, Any] | None:
     """A marriage on record."""
-    row = work.execute(select(marriages).where(marriages.c.marriage_id == marriage_id)).mappings().first()
+    row = work.execute(FIND_MARRIAGE, {"of_marriage": marriage_id}).mappings().first()
     return dict(row) if row else None
 
 
@@ -55,14 +58,12 @@ def list_married(work: Work, persons: Iterable[str]) -> set[str]:
 
 def find_report(work: Work, key: str) -> str | None:
     """How far a report has come, locked until the transaction ends."""
-    mine = select(reports.c.state).where(reports.c.report_key == key).with_for_update()
-    return work.execute(mine).scalar_one_or_none()
+    return work.execute(FIND_REPORT, {"of_key": key}).scalar_one_or_none()
 
 
 def note_sending(work: Work, key: str) -> None:
     """A report is about to be sent: from now on nobody knows whether it arrived."""
-    mine = update(reports).where(reports.c.report_key == key)
-    work.write(mine.values(state="unknown", attempts=reports.c.attempts + 1))
+    work.write(SENDING, {"of_key": key})
 
 
 def note_sent(work: Work, key: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, tuple_, update
+from sqlalchemy import Integer, bindparam, delete, insert, tuple_, update
 
 from contracts.envelope import Json
 from contracts.matters import parties_of
@@ -35,6 +35,14 @@ THIS_CASE = cases.c.case_id == bindparam("of_case")
 NAME_PEOPLE = update(cases).where(THIS_CASE, cases.c.personal.is_(None))
 PLACE_CASE = update(cases).where(THIS_CASE, cases.c.division_leg <= bindparam("upto"))
 CHANGE_CASE = update(cases).where(THIS_CASE)
+KNOWN_WORD = tuple_(tasks.c.leg_no, tasks.c.version)
+THIS_WORD = tuple_(bindparam("of_leg", type_=Integer), bindparam("of_version", type_=Integer))
+SAME_WORD_EARLIER = (KNOWN_WORD == THIS_WORD) & (tasks.c.opened_at <= bindparam("of_time"))
+THIS_TASK = update(tasks).where(tasks.c.case_id == bindparam("of_case"))
+STEP_TASK, OPEN_TASK = (
+    THIS_TASK.where(KNOWN_WORD < THIS_WORD),
+    THIS_TASK.where((KNOWN_WORD < THIS_WORD) | SAME_WORD_EARLIER),
+)
 FORGET_OFFICES = delete(task_offices).where(task_offices.c.case_id == bindparam("of_case"))
 
 
@@ -138,11 +146,9 @@ def keep_task(work: Work, case_id: str, at: tuple[int, int, str], task: Json, mo
     leg_no, version, time = at
     row = {"leg_no": leg_no, "version": version, "task": task, "opened_at": time} | (more or {})
     if not work.insert_once(tasks, {"case_id": case_id, "findings": None, "missing_facts": []} | row):
-        known = tuple_(tasks.c.leg_no, tasks.c.version)
-        older = known < tuple_(leg_no, version)
-        if more is not None:
-            older = older | ((known == tuple_(leg_no, version)) & (tasks.c.opened_at <= time))
-        if not work.change(update(tasks).where(tasks.c.case_id == case_id, older).values(row)):
+        mine = {"of_case": case_id, "of_leg": leg_no, "of_version": version}
+        older, now = (STEP_TASK, {}) if more is None else (OPEN_TASK, {"of_time": time})
+        if not work.change(older, mine | now | row):
             return
     work.write(FORGET_OFFICES, {"of_case": case_id})
     work.add_new(task_offices, [{"office": code, "case_id": case_id} for code in set(task.get("offices", ()))])
