@@ -189,7 +189,7 @@ def test_a_serial_that_is_used_up_registers_nobody_and_a_person_hears_of_it(
     case_id, bodies = told
     attempt = opened(doors, works, bodies, case_id)
     with works.begin() as work:
-        work.write(tables.serials.insert().values(division="460204", year=2025, last=999_999))
+        work.write(tables.serials.insert().values(kind="J", division="460204", year=2025, last=999_999))
     assert doors.handle(works, of(bodies, marriage.RegisterMarriageV1)) is Outcome.DONE
     locked = a_message(works.node, claims.ClaimsLockedV1, case_id, {"attempt": attempt, "asked_by": "marriage"})
     with pytest.raises(Rejected) as refused:
