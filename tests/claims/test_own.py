@@ -84,7 +84,7 @@ def test_what_is_locked_is_not_given_up(town: Town) -> None:
 
 
 def test_a_look_at_somebody_whom_nobody_guards_is_refused_and_on_no_record(town: Town) -> None:
-    answer = look(town, SANYA, {"id_type": "passport", "id_number": "E00000000"})
+    answer = look(town, SANYA, {"id_type": "citizen", "id_number": "990199197503120178"})
     assert answer.data["code"] == "authority_missing"
     assert town[SANYA].rows("claims", audit_rows) == []
 

@@ -65,6 +65,7 @@ class Town(Country):
         city = super()._city(node)
         city.works["desk"] = works = make_works(node, "desk", embedded_metadata)
         stations: Any = city.bus.stations
+        del stations["marriage"]  # the desk asks in its place
         stations["desk"] = Station(works, _desk(self.desks[node.code]))
         return city
 
