@@ -91,10 +91,10 @@ def act(work: Work, who: Principal, case_id: str, asked: Json, key: str) -> None
     if find_repeated(work, who, key, body_index) is not None:
         return
     case = viewing.get_case(work, who, case_id)
-    _expect_power(work, who, verb, case.matter)
     verb = OF_DIVORCE.get(verb, verb) if case.matter == DIVORCE else verb
     contract = COMMANDS[verb]
     _expect_of_matter(contract, case)
+    _expect_power(work, who, asked["act"], case.matter)
     said = _said(work, who, asked | {"act": verb}, case)
     _expect_shown(work, case_id, contract, asked["expected_version"])
     told = {"expected_version": asked["expected_version"], "actor": actor(who)}
