@@ -88,8 +88,10 @@ WEDDING: Steps = {
             "certificate.issue_certificate.v1",
             "claims.note_issued.v1",
             "marriage.report_registration.v1",
+            "marriage.marriage_registered.v1",
         ),
     ),
+    ("subsidy", "marriage.marriage_registered.v1", False): Step(writes=0, indexes=2),
     ("intake", "marriage.application_decided.v1", False): Step(
         writes=3, seals=1, tells=("intake.application_progressed.v1",)
     ),

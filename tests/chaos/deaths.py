@@ -8,18 +8,12 @@ from tests.chaos.stage import Stage
 from tests.chaos.wedlock import Record
 
 
-def is_there() -> bool:
-    """Whether this release hears of deaths."""
-    return hasattr(marriage, "NoteDeathV1")
-
-
 def ask(stage: Stage, record: Record, couple: Couple, request: str) -> None:
     """死亡通报, to the holder."""
     document = {"kind": "居民死亡医学证明书", "issuer": "某医院", "number": request[:8], "on": today()}
     personal = {"person": spouse(couple.he), "on": today(), "document": document}
     with stage.country.works(record.node, "web").begin() as work:
-        note_death = marriage.NoteDeathV1  # type: ignore[attr-defined]
-        work.tell(note_death, request, {"source": "deaths"}, personal)
+        work.tell(marriage.NoteDeathV1, request, {"source": "deaths"}, personal)
 
 
-OF_HIM = Way("his death", is_there, ask, ("she",))
+OF_HIM = Way("his death", ask, ("she",))

@@ -8,11 +8,6 @@ from tests.chaos.stage import CODES, Stage
 from tests.chaos.wedlock import Record
 
 
-def is_there() -> bool:
-    """Whether this release can record endings."""
-    return hasattr(marriage, "RecordEndingV1") and hasattr(marriage, "ConfirmEndingV1")
-
-
 def ask(stage: Stage, record: Record, couple: Couple, request: str) -> None:
     """Both words, in whatever order they come: what came too early is said again."""
     node = CODES[int(request[-2:], 16) % len(CODES)]
@@ -21,9 +16,9 @@ def ask(stage: Stage, record: Record, couple: Couple, request: str) -> None:
     judgment = {"kind": "民事判决书", "issuer": "某人民法院", "number": f"({request[:8]})民初1号", "on": today()}
     wish = {"certificate_no": record.number, "persons": [spouse(couple.he), spouse(couple.she)], "on": today()}
     with stage.country.works(node, "web").begin() as work:
-        record_it, confirm_it = marriage.RecordEndingV1, marriage.ConfirmEndingV1  # type: ignore[attr-defined]
-        work.tell(record_it, request, {"actor": clerks[0]}, wish | {"document": judgment, "ground": "divorce_by_court"})
-        work.tell(confirm_it, request, {"actor": clerks[1], "approve": True})
+        told = wish | {"document": judgment, "ground": "divorce_by_court"}
+        work.tell(marriage.RecordEndingV1, request, {"actor": clerks[0]}, told)
+        work.tell(marriage.ConfirmEndingV1, request, {"actor": clerks[1], "approve": True})
 
 
 def today() -> str:
@@ -36,4 +31,4 @@ def spouse(person: Spouse) -> dict[str, str]:
     return {"name": person.name, "id_type": "citizen", "id_number": person.number}
 
 
-BY_COURT = Way("a court's divorce", is_there, ask, ("he", "she"))
+BY_COURT = Way("a court's divorce", ask, ("he", "she"))

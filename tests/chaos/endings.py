@@ -1,6 +1,6 @@
 """Some of those who have married are parted, by a court or by death, and one of the two marries again elsewhere.
 
-Asked by messages of a city's desk, not over the API; a release that does not know such messages is not asked.
+Asked by messages of a city's desk, not over the API.
 """
 
 import dataclasses
@@ -30,7 +30,6 @@ class Way:
     """How a marriage ends. `ask` may be called again and again until it has."""
 
     name: str
-    is_there: Callable[[], bool]
     ask: Callable[[Stage, Record, Couple, str], None]  # that marriage of that couple, under that request
     lets: tuple[str, ...]  # who of the two can marry again
 
@@ -51,8 +50,6 @@ class Endings:
 
     def run(self) -> None:
         """Until enough have ended, or for long nobody has married whose marriage could."""
-        if not self.way.is_there():
-            return
         last = clock.monotonic() + PATIENCE_SECONDS
         while len(self.asked) < self.count and clock.monotonic() < last and not self._wait():
             for record in self._fresh():
