@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from services.claims.rules import attempt as attempts
+from services.claims.rules import recovery
 from services.claims.rules.attempt import Attempt, Said, Step, Word
 from services.claims.rules.guard import Authority
 from services.marriage.rules import registration
@@ -292,12 +293,13 @@ def is_useless(city: City, message: Message) -> bool:
 
 
 def _restate(world: World, city: City, message: Message) -> Commit:
-    """A restored authority asks: every claim this city ever had with it, locked or ended."""
+    """A restored authority asks: every claim this city ever had with it, locked or ended; half done is given up."""
     says: list[Message] = []
     rows: list[tuple[str, str, bool]] = []
     for row in city.rows:
         restated = world.rules.restate(row.attempt)
-        done = _said(city, row, restated.said)
+        gone = row.attempt.step in recovery.HALF_DONE and restated.said.attempt != row.attempt
+        done = _said(city, row, recovery.give_up(row.attempt) if gone else restated.said)
         city, says = done.after, [*says, *done.says]
         theirs = {token: person for token, person, authority in row.claims() if authority.node == message.source}
         rows += [(token, theirs[token], True) for token in restated.locked if token in theirs]

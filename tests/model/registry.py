@@ -33,7 +33,8 @@ class Book:
     ended: frozenset[str] = frozenset()
     copy: "Book | None" = None  # what a restore would bring back
     restored: bool = False
-    heard: frozenset[str] = frozenset()  # the holders that have restated
+    heard: frozenset[str] = frozenset()  # the holders that have restated …
+    restated: frozenset[str] = frozenset()  # … and what they said is locked
 
 
 def empty_book(world: World, node: str) -> Book:
@@ -45,14 +46,15 @@ def empty_book(world: World, node: str) -> Book:
 
 def hear(world: World, book: Book, message: Message) -> Iterator[Commit]:
     """What the handling of a message may leave behind."""
-    if message.word == "hand_over_ledger":
-        yield _take_over(book, message)
-    elif message.word == "ledger_taken_over":
-        yield Commit(replace(book, guard=guards.hand_over(_sure(book.guard), message.source, message.epoch)))
-    elif message.word == "claims_restated":
+    if message.word == "claims_restated":
         yield _hear_restated(world, book, message)
-    else:
-        for listed in world.setting.listings(book.first):
+        return
+    for listed in world.setting.listings(book.first):
+        if message.word == "hand_over_ledger":
+            yield _hear_ledger(book, message, listed)
+        elif message.word == "ledger_taken_over":
+            yield _note_taken_over(book, message, listed)
+        else:
             yield from _meet(world, book, message, listed)
 
 
@@ -124,32 +126,58 @@ def _is_active(book: Book) -> bool:
 
 
 def _operate(world: World, book: Book) -> Happenings:
-    if world.setting.successor and _is_active(book):
-        yield f"{book.node} freezes", _freeze(world, book)
+    if world.setting.successor and book.guard and book.guard.duty in (Duty.ACTIVE, Duty.FROZEN):
+        yield from _freeze(world, book)
     if world.setting.restores and not book.restored:
         if book.copy is None:
             yield f"{book.node} is copied", Commit(replace(book, copy=book))
         yield from _restore(world, book, book.copy or empty_book(world, book.node))
     if book.guard and book.guard.duty is Duty.RECOVERING and book.heard == set(world.setting.cities()):
         active = guards.recovered(book.guard, book.first, book.node)
-        yield f"{book.node} has recovered", Commit(replace(book, guard=active))
+        after = replace(book, guard=active, lives=_with_grace(book.lives), restated=frozenset())
+        yield f"{book.node} has recovered", Commit(after)
 
 
 # --- handing over ---------------------------------------------------------------------------------------------------
 
 
-def _freeze(world: World, book: Book) -> Commit:
-    frozen = guards.freeze(_sure(book.guard), world.setting.successor)
-    rows = (book.lives, book.ended)
-    piece = Message("hand_over_ledger", book.node, frozen.successor, frozen.prefix, epoch=frozen.epoch + 1, rest=rows)
-    return Commit(replace(book, guard=frozen), (piece,))
+def _freeze(world: World, book: Book) -> Happenings:
+    """The operator's command, by whichever directory is here; again: the same piece once more."""
+    for listed in world.setting.listings(book.first):
+        guard, successor = _sure(book.guard), world.setting.successor
+        guards.expect_successor(guard, listed, book.node, successor)
+        frozen = guards.freeze(guard, successor)
+        rows = (book.lives, book.ended)
+        piece = Message("hand_over_ledger", book.node, successor, frozen.prefix, epoch=frozen.epoch + 1, rest=rows)
+        yield f"{book.node} freezes", Commit(replace(book, guard=frozen), (piece,))
 
 
-def _take_over(book: Book, message: Message) -> Commit:
+def _hear_ledger(book: Book, message: Message, listed: Authority) -> Commit:
+    """The whole ledger; reservations get time, for nobody could confirm them meanwhile."""
+    word = Message("ledger_taken_over", book.node, message.source, message.about, epoch=message.epoch)
+    if book.guard is not None and book.guard.epoch >= message.epoch:
+        return Commit(book, (word,))
+    guards.expect_predecessor(listed, message.source, book.node, message.epoch)
     taken = guards.take_over(book.guard, message.about, message.epoch)
     lives, ended = message.rest
-    word = Message("ledger_taken_over", book.node, message.source, message.about, epoch=message.epoch)
-    return Commit(replace(book, guard=taken, lives=lives, ended=ended), (word,))
+    return Commit(replace(book, guard=taken, lives=_with_grace(lives), ended=ended), (word,))
+
+
+def _note_taken_over(book: Book, message: Message, listed: Authority) -> Commit:
+    """From now on others rule: holders of reservations are sent on, and the copy here is gone."""
+    guard = guards.taken_over(_sure(book.guard), listed, message.source, message.epoch)
+    held = [live for _, live in book.lives if live.state is State.HELD]
+    after = replace(book, guard=guard, lives=(), ended=frozenset())
+    return Commit(after, tuple(_redirect(book, live.holder, live.claim_id, guard) for live in held))
+
+
+def _redirect(book: Book, holder: str, token: str, guard: Guard) -> Message:
+    return Message("claim_redirected", book.node, holder, token, epoch=guard.epoch + 1, rest=(guard.successor,))
+
+
+def _with_grace(lives: Lives) -> Lives:
+    """Every reservation runs again for a while."""
+    return tuple((key, replace(live, until=LATER) if live.state is State.HELD else live) for key, live in lives)
 
 
 # --- after a restore ------------------------------------------------------------------------------------------------
@@ -157,7 +185,7 @@ def _take_over(book: Book, message: Message) -> Commit:
 
 def _restore(world: World, book: Book, copy: Book) -> Happenings:
     """Back to the copy, or to nothing: before anything is handled the node recovers, and asks every holder."""
-    recovering = world.rules.recover(copy.guard, book.first)
+    recovering = world.rules.recover(copy.guard, book.first, book.node)
     after = replace(copy, guard=recovering, copy=None, restored=True)
     asks = tuple(Message("restate_claims", book.node, city, book.node) for city in world.setting.cities())
     yield f"{book.node} loses its disk, is restored", Commit(after, asks)
@@ -166,15 +194,19 @@ def _restore(world: World, book: Book, copy: Book) -> Happenings:
 def _hear_restated(world: World, book: Book, message: Message) -> Commit:
     if book.guard is None or book.guard.duty is not Duty.RECOVERING or message.source in book.heard:
         raise OutOfStep("stale", "")
-    for token, person, locked in message.rest:
-        live = dict(book.lives).get(person)
-        if locked:
-            restated = Claim(token, message.source, State.LOCKED, LATER)
-            ruling = recovery.hear_locked(live, restated, ended=token in book.ended)
-        else:
-            ruling = ledger.release(live, token, message.source)
-        book = _with_ruling(book, person, ruling)
+    for row in message.rest:
+        book = _hear_row(book, message.source, *row)
     return Commit(replace(book, heard=book.heard | {message.source}))
+
+
+def _hear_row(book: Book, holder: str, token: str, person: str, locked: bool) -> Book:
+    live = dict(book.lives).get(person)
+    if not locked:
+        return _with_ruling(book, person, ledger.release(live, token, holder))
+    heard = live is not None and live.claim_id in book.restated
+    claim = Claim(token, holder, State.LOCKED, LATER)
+    ruling = recovery.hear_locked(live, claim, ended=token in book.ended, heard=heard)
+    return _with_ruling(replace(book, restated=book.restated | {token}), person, ruling)
 
 
 def _sure(guard: Guard | None) -> Guard:

@@ -64,9 +64,9 @@ def ruling_without_the_ledger(known: Guard | None, epoch: int, listed: Any, *, e
     return Meeting(Answer.RULE)
 
 
-def granting_at_once(known: Guard | None, listed: guard.Authority) -> Guard:
+def granting_at_once(known: Guard | None, listed: guard.Authority, us: str) -> Guard:
     """Restored, so back to work."""
-    return dataclasses.replace(guard.recover(known, listed), duty=Duty.ACTIVE)
+    return dataclasses.replace(guard.begin_recovery(known, listed, us), duty=Duty.ACTIVE)
 
 
 def swept_early(known: Guard | None) -> bool:

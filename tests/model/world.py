@@ -98,7 +98,7 @@ class Setting:
     def listings(self, first: guard.Authority) -> tuple[guard.Authority, ...]:
         """What a directory may say of a prefix at any moment, old or new: nobody hears of it in time."""
         if self.successor and first.node == self.guards[0][0]:
-            return (first, guard.Authority(first.prefix, self.successor, first.epoch + 1))
+            return (first, guard.Authority(first.prefix, self.successor, first.epoch + 1, before=first.node))
         return (first,)
 
 
@@ -111,7 +111,7 @@ class Rules:
     release: Callable[..., ledger.Ruling] = ledger.release
     meet: Callable[..., guard.Meeting] = guard.meet
     may_end_unasked: Callable[..., bool] = guard.may_end_unasked
-    recover: Callable[..., guard.Guard] = guard.recover
+    recover: Callable[..., guard.Guard] = guard.begin_recovery
     restate: Callable[..., recovery.Restatement] = recovery.restate
     note_held: Callable[..., registration.Move] = registration.note_held
     token: Callable[[str, str], str] = sound.token
