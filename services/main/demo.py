@@ -1,5 +1,6 @@
 """`make demo`: five cities in one process, a case that crosses two of them, and its timeline on the screen."""
 
+import datetime
 import signal
 import threading
 from pathlib import Path
@@ -11,10 +12,21 @@ from deploy.children import is_free
 from deploy.homes import CITIES
 from services.intake.rules.legs import STEP_NAMES
 from services.main.city import Country
-from services.main.journey import CLERKS, Counter, JourneyFailed, run
+from services.main.journey import (
+    CLERKS,
+    Counter,
+    JourneyFailed,
+    come,
+    couple,
+    run,
+    stands_in_the_way,
+    waits_for,
+    wed,
+)
 from services.web.usecases.tokens import NewToken, create_token
 from shared import clock
 
+FIRST_BORN, DAYS_BORN = datetime.date(1950, 1, 1), 14_000
 EMBEDDED = "这是内嵌模式:一个进程,不用任何服务器。真实的 RabbitMQ 和 PostgreSQL 用 `make up`。"
 
 
@@ -38,11 +50,29 @@ def show(folder: Path, once: bool) -> None:
         case = run(counters, click.echo)
         for line in timeline(case):
             click.echo(line)
+        _marry(counters)
         click.echo(f"  用时 {clock.monotonic() - began:.1f} 秒。{EMBEDDED}")
         if not once:
             _stay(ports)
     finally:
         country.stop()
+
+
+def _marry(counters: dict[str, Counter]) -> None:
+    """Two come to a counter in 三亚; he stands at one in 兰州, too, with another woman."""
+    click.echo("通办演示:结婚登记“全国通办”,三亚办理;双方号码的占用由兰州主管")
+    seconds = int(clock.now().timestamp())  # each demonstration has a couple of its own
+    he, she = couple(FIRST_BORN + datetime.timedelta(days=seconds % DAYS_BORN))
+    _, another = couple(FIRST_BORN - datetime.timedelta(days=1 + seconds % DAYS_BORN))
+    desk, elsewhere = counters["registrar"], counters["other_registrar"]
+    case_id = come(desk, [he, she], click.echo)
+    waits_for(desk, case_id, "examine")
+    click.echo("同一个人又到兰州,要和另一个人登记:")
+    task = stands_in_the_way(elsewhere, come(elsewhere, [he, another], click.echo))["task"]
+    click.echo(f"  {task['missing_facts'][0]['advice']}(在{task['ask_office']['name']})")
+    click.echo("三亚接着办:")
+    for line in timeline(wed(desk, case_id)):
+        click.echo(line)
 
 
 def _wanted_port(port: int, once: bool) -> int:
@@ -70,8 +100,12 @@ def timeline(case: dict[str, Any]) -> list[str]:
         for item in leg["clocks"]
     ]
     result = case["result"]
-    verdict = {"granted": "予以认定", "refused": "不予认定"}.get(result["result"], result["result"])
-    return [*lines, f"  结果 {verdict}", f"  {result['certificate_name']} 证照标识 {result['certificate_id']}"]
+    verdict = {"granted": "准予", "refused": "不予"}.get(result["result"], result["result"])
+    return [
+        *lines,
+        f"  结果 {verdict}{case['matter_name']}",
+        f"  {result['certificate_name']} 证照标识 {result['certificate_id']}",
+    ]
 
 
 def _stay(ports: dict[str, int]) -> None:

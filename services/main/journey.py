@@ -1,15 +1,15 @@
-"""The main job, done over the API as clerks do it: taken in in one city, decided in another, told in the first."""
+"""The main jobs, done over the API as clerks do them: a subsidy that crosses two cities, and a couple that marries."""
 
+import datetime
 import json
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-from shared import clock
+from shared import clock, identity
 
 PATIENCE_SECONDS = 60.0
 APPLICANT = {
@@ -37,7 +37,11 @@ CLERKS = {  # token name -> node, office
     "checker": (DECIDED_IN, "620102001"),
     "reviewer": (DECIDED_IN, "620102-dpf"),
     "decider": (DECIDED_IN, "620102"),
+    "registrar": (TAKEN_IN_AT[0], "460204-mr"),
+    "other_registrar": (DECIDED_IN, "620102-mr"),
 }
+HEARD = [{"number": place, "present": True, "declared": True, "willing": True} for place in (0, 1)]
+GUARDED_IN = "990104"  # whose first digits these are, has the claim on them guarded in 兰州
 
 
 class JourneyFailed(Exception):
@@ -81,14 +85,69 @@ def run(counters: Mapping[str, Counter], say: Callable[[str], None]) -> dict[str
     say(f"  收件回执 {receipt['case_no']}")
     for verb, name in (("check", "checker"), ("review", "reviewer"), ("decide", "decider")):
         desk = counters[name]
-        seen = _until(desk, case_id, partial(_waits_for, verb))
+        seen = waits_for(desk, case_id, verb)
         act = {"act": verb, "approve": True, "expected_version": seen["versions"]["task"]}
         desk.ask("POST", f"/cases/{case_id}/acts", act, key=clock.new_id())
-    return _until(counters["window"], case_id, lambda case: case["state"] == "closed")
+    return is_closed(counters["window"], case_id)
 
 
-def _waits_for(verb: str, case: dict[str, Any]) -> bool:
-    return (case.get("task") or {}).get("verb") == verb
+def couple(born_on: datetime.date) -> list[dict[str, Any]]:
+    """Two who want to marry, both of that day of the last century: another day, other people."""
+    people = (("applicant", "程望川", "620102", "011"), ("spouse", "陆听雨", "460204", "012"))
+    return [
+        {
+            "role": role,
+            "name": name,
+            "id_type": "citizen",
+            "id_number": identity.upgrade_15(f"{GUARDED_IN}{born_on:%y%m%d}{order}"),
+            "phone": "13900000000",
+            "hukou_division": hukou,
+        }
+        for role, name, hukou, order in people
+    ]
+
+
+def wedding(parties: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a registration office sends."""
+    papers = [{"code": code, "source": "applicant", "seen": "original"} for code in ("declaration", "photo")]
+    return {
+        "matter": "marriage-registration",
+        "parties": parties,
+        "materials": papers,
+        "consents": ["notice_shown"],
+    }
+
+
+def come(desk: Counter, parties: list[dict[str, Any]], say: Callable[[str], None]) -> str:
+    """A couple at a registration office; the case."""
+    receipt = desk.ask("POST", "/cases", wedding(parties), key=clock.new_id())["receipt"]
+    say(f"  收件回执 {receipt['case_no']}")
+    return str(receipt["case_id"])
+
+
+def wed(desk: Counter, case_id: str) -> dict[str, Any]:
+    """Hear both, and sign; the finished case. Raises JourneyFailed."""
+    acts = {"examine": {"approve": True, "heard": HEARD, "kinship": "none"}, "register": {"approve": True}}
+    for verb, said in acts.items():
+        seen = waits_for(desk, case_id, verb)
+        act = {"act": verb, "expected_version": seen["versions"]["task"], **said}
+        desk.ask("POST", f"/cases/{case_id}/acts", act, key=clock.new_id())
+    return is_closed(desk, case_id)
+
+
+def stands_in_the_way(desk: Counter, case_id: str) -> dict[str, Any]:
+    """A case that waits for something, once it is known what for. Raises JourneyFailed."""
+    return _until(desk, case_id, lambda case: bool((case.get("task") or {}).get("missing_facts")))
+
+
+def waits_for(desk: Counter, case_id: str, verb: str) -> dict[str, Any]:
+    """A case once that act is its next one, at that desk. Raises JourneyFailed."""
+    return _until(desk, case_id, lambda case: (case.get("task") or {}).get("verb") == verb)
+
+
+def is_closed(desk: Counter, case_id: str) -> dict[str, Any]:
+    """A case once it has ended, at that desk. Raises JourneyFailed."""
+    return _until(desk, case_id, lambda case: case["state"] == "closed")
 
 
 def _until(desk: Counter, case_id: str, ready: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
