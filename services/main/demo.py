@@ -19,8 +19,8 @@ from services.main.journey import (
     come,
     couple,
     run,
-    stands_in_the_way,
-    waits_for,
+    until_blocked,
+    until_task,
     wed,
 )
 from services.web.usecases.tokens import NewToken, create_token
@@ -66,9 +66,9 @@ def _marry(counters: dict[str, Counter]) -> None:
     _, another = couple(FIRST_BORN - datetime.timedelta(days=1 + seconds % DAYS_BORN))
     desk, elsewhere = counters["registrar"], counters["other_registrar"]
     case_id = come(desk, [he, she], click.echo)
-    waits_for(desk, case_id, "examine")
+    until_task(desk, case_id, "examine")
     click.echo("同一个人又到兰州,要和另一个人登记:")
-    task = stands_in_the_way(elsewhere, come(elsewhere, [he, another], click.echo))["task"]
+    task = until_blocked(elsewhere, come(elsewhere, [he, another], click.echo))["task"]
     click.echo(f"  {task['missing_facts'][0]['advice']}(在{task['ask_office']['name']})")
     click.echo("三亚接着办:")
     for line in timeline(wed(desk, case_id)):

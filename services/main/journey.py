@@ -85,10 +85,10 @@ def run(counters: Mapping[str, Counter], say: Callable[[str], None]) -> dict[str
     say(f"  收件回执 {receipt['case_no']}")
     for verb, name in (("check", "checker"), ("review", "reviewer"), ("decide", "decider")):
         desk = counters[name]
-        seen = waits_for(desk, case_id, verb)
+        seen = until_task(desk, case_id, verb)
         act = {"act": verb, "approve": True, "expected_version": seen["versions"]["task"]}
         desk.ask("POST", f"/cases/{case_id}/acts", act, key=clock.new_id())
-    return is_closed(counters["window"], case_id)
+    return until_closed(counters["window"], case_id)
 
 
 def couple(born_on: datetime.date) -> list[dict[str, Any]]:
@@ -127,25 +127,31 @@ def come(desk: Counter, parties: list[dict[str, Any]], say: Callable[[str], None
 
 def wed(desk: Counter, case_id: str) -> dict[str, Any]:
     """Hear both, and sign; the finished case. Raises JourneyFailed."""
-    acts = {"examine": {"approve": True, "heard": HEARD, "kinship": "none"}, "register": {"approve": True}}
+    sign(desk, case_id)
+    return until_closed(desk, case_id)
+
+
+def sign(desk: Counter, case_id: str) -> None:
+    """Hear both, and sign: they are registered once both are locked. Raises JourneyFailed."""
+    acts: dict[str, dict[str, Any]] = {"examine": {"approve": True, "heard": HEARD, "kinship": "none"}}
+    acts["register"] = {"approve": True}
     for verb, said in acts.items():
-        seen = waits_for(desk, case_id, verb)
+        seen = until_task(desk, case_id, verb)
         act = {"act": verb, "expected_version": seen["versions"]["task"], **said}
         desk.ask("POST", f"/cases/{case_id}/acts", act, key=clock.new_id())
-    return is_closed(desk, case_id)
 
 
-def stands_in_the_way(desk: Counter, case_id: str) -> dict[str, Any]:
+def until_blocked(desk: Counter, case_id: str) -> dict[str, Any]:
     """A case that waits for something, once it is known what for. Raises JourneyFailed."""
     return _until(desk, case_id, lambda case: bool((case.get("task") or {}).get("missing_facts")))
 
 
-def waits_for(desk: Counter, case_id: str, verb: str) -> dict[str, Any]:
+def until_task(desk: Counter, case_id: str, verb: str) -> dict[str, Any]:
     """A case once that act is its next one, at that desk. Raises JourneyFailed."""
     return _until(desk, case_id, lambda case: (case.get("task") or {}).get("verb") == verb)
 
 
-def is_closed(desk: Counter, case_id: str) -> dict[str, Any]:
+def until_closed(desk: Counter, case_id: str) -> dict[str, Any]:
     """A case once it has ended, at that desk. Raises JourneyFailed."""
     return _until(desk, case_id, lambda case: case["state"] == "closed")
 

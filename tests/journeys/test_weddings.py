@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select
 
 from services.claims.store.tables import claims
-from services.main.journey import come, couple, stands_in_the_way, waits_for, wed
+from services.main.journey import come, couple, until_blocked, until_task, wed
 from tests.journeys.places import Embedded, Real
 from tests.waiting import eventually
 
@@ -31,8 +31,8 @@ def test_whoever_marries_in_one_city_is_held_for_it_and_cannot_marry_in_another(
     he, she = couple(BORN)
     _, another = couple(ANOTHER_DAY)
     case_id = come(here, [he, she], silent)
-    waits_for(here, case_id, "examine")
-    late = stands_in_the_way(there, come(there, [he, another], silent))["task"]
+    until_task(here, case_id, "examine")
+    late = until_blocked(there, come(there, [he, another], silent))["task"]
     married = wed(here, case_id)
 
     assert [fact["code"] for fact in late["missing_facts"]] == ["held_elsewhere"]
