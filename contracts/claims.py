@@ -289,7 +289,7 @@ class AskAuthority(Contract):
     Personal = OneSubject
     prefix = fields.String(required=True, validate=validate.Length(min=2, max=12))
     epoch = fields.Integer(required=True)
-    office = fields.String(required=True)  # whose clerk asks
+    office = fields.String(required=True)  # whose clerk asks; empty of a citizen who asks for themselves
 
 
 class DropClaimV1(AskAuthority):
@@ -310,19 +310,23 @@ class ClaimsFoundV1(Contract):
     """占用情况: the answer to a look-up, to the node that asked."""
 
     type = "claims.claims_found.v1"
+    consumers = ("web",)
     crosses = "anyone"
     Personal = ClaimsFound
     authority = fields.String(required=True, validate=CODE6)
+    complete = fields.Boolean(load_default=True)  # not while the ledger is restored: more may be held than was found
 
 
 class ClaimDroppedV1(Contract):
-    """已放弃; `found`: there was one that could be dropped. A locked claim cannot."""
+    """已放弃; `found`: there was one that could be dropped. A locked claim cannot: `locked_by` is the office to ask."""
 
     type = "claims.claim_dropped.v1"
+    consumers = ("web",)
     crosses = "anyone"
     kind = fields.String(required=True)
     found = fields.Boolean(required=True)
     deferred = fields.String(load_default="")  # why nothing can be given up now, of DEFERRALS; ask again later
+    locked_by = fields.Nested(OfficeRef, load_default=None, allow_none=True)
 
 
 # --- from one authority to another, and back from the dead ---------------------------------------------------------------

@@ -24,12 +24,13 @@ class _Purpose(Schema):
     organisations = fields.List(fields.String(), load_default=list)
     department = fields.Boolean(load_default=False)
     certificate = fields.Boolean(load_default=False)
+    claims = fields.Boolean(load_default=False)
     basis = fields.String(required=True)
 
 
 @dataclass(frozen=True, slots=True)
 class RecordPurpose:
-    """Who may look for this purpose, what must be said, whether "no record" may be certified."""
+    """Who may look for this purpose, what must be said, whether "no record" may be certified, or own claims looked up."""
 
     code: str
     name: str
@@ -37,6 +38,7 @@ class RecordPurpose:
     organisations: tuple[str, ...]  # of the clerk's office
     department: bool
     certificate: bool
+    claims: bool
     basis: str
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from functools import partial
 
-from services.web.usecases import appointments_heard, projecting, webhooks
+from services.web.usecases import appointments_heard, claims_heard, projecting, webhooks
 from shared.bus import Doors
 from shared.outbox import Works
 
@@ -17,6 +17,8 @@ def doors(webhook_hosts: Collection[str] = ()) -> Doors:
         entrance.listen(contract)(partial(projecting.project, contract=contract))
     for contract in appointments_heard.PROJECTIONS:
         entrance.listen(contract)(partial(appointments_heard.project, contract=contract))
+    for contract in claims_heard.PROJECTIONS:
+        entrance.listen(contract)(partial(claims_heard.project, contract=contract))
 
     @entrance.every(SEND_EVERY_SECONDS)
     def send_webhooks(works: Works) -> None:

@@ -7,7 +7,21 @@ from contracts.envelope import Json
 from shared import clock
 from shared.audit import audit_rows, broken_rows
 from tests.builders import HandClock, Heard
-from tests.claims.town import HE, LANZHOU, LIN, SANYA, SUQIAN, XIANAN, Town, by_clerk, dead, later, live, reserve
+from tests.claims.town import (
+    HE,
+    LANZHOU,
+    LIN,
+    SANYA,
+    SUQIAN,
+    XIANAN,
+    Town,
+    by_clerk,
+    dead,
+    later,
+    live,
+    reserve,
+    set_guard,
+)
 
 
 def look(town: Town, city: str, subject: Json = HE) -> Heard:
@@ -53,7 +67,11 @@ def test_the_answer_is_sealed_and_finds_back_to_the_question(town: Town) -> None
     )
     town.settle()
     answer = town.desks[LANZHOU][-1]
-    assert (answer.type, answer.cause, answer.data) == (said.ClaimsFoundV1.type, question, {"authority": SUQIAN})
+    assert (answer.type, answer.cause, answer.data) == (
+        said.ClaimsFoundV1.type,
+        question,
+        {"authority": SUQIAN, "complete": True},
+    )
 
 
 def test_a_look_is_on_record_where_it_was_asked_and_where_it_was_answered(town: Town) -> None:
@@ -72,12 +90,14 @@ def test_what_is_held_is_given_up_at_any_counter_and_its_office_has_lost(town: T
     assert asked.heard() == ["held", "lost"]
     assert (asked.step(), live(town)) == ("over", [])
     assert not drop(town, LANZHOU)
+    assert town.desks[LANZHOU][-1].data["locked_by"] is None
     assert reserve(town, LANZHOU).heard() == ["held"]
 
 
 def test_what_is_locked_is_not_given_up(town: Town) -> None:
     reserve(town, SANYA).confirm()
     assert not drop(town, LANZHOU)
+    assert town.desks[LANZHOU][-1].data["locked_by"]["name"] == "460200婚姻登记处"
     assert live(town) == [(SUQIAN, SANYA, "locked"), (XIANAN, SANYA, "locked")]
     (row,) = town[SUQIAN].rows("claims", audit_rows)
     assert row.purpose == "drop_claims"
@@ -87,6 +107,13 @@ def test_a_look_at_somebody_whom_nobody_guards_is_refused_and_on_no_record(town:
     answer = look(town, SANYA, {"id_type": "citizen", "id_number": "990199197503120178"})
     assert answer.data["code"] == "authority_missing"
     assert town[SANYA].rows("claims", audit_rows) == []
+
+
+def test_while_its_ledger_is_restored_an_authority_says_that_there_may_be_more(town: Town) -> None:
+    reserve(town, SANYA).confirm()
+    set_guard(town, SUQIAN, "990102", duty="recovering")
+    answer = look(town, LANZHOU)
+    assert (answer.data["complete"], len(answer.personal["claims"])) == (False, 1)
 
 
 @pytest.mark.parametrize("contract", [said.LookUpClaimV1, said.DropClaimV1])

@@ -6,7 +6,7 @@ from contracts import claims as said
 from contracts.claim_kinds import claim_kinds
 from contracts.envelope import Contract, Json
 from services.claims.rules import ledger as rules
-from services.claims.rules.guard import may_end_unasked
+from services.claims.rules.guard import Duty, may_end_unasked
 from services.claims.store import ledger as store
 from services.claims.store.ledger import Entry
 from services.claims.usecases import authority, subjects
@@ -42,7 +42,10 @@ def _ask(work: Work, contract: type[Contract], asked: Json, subject: Json, more:
 
 
 def look_up_claim(work: Work) -> None:
-    """查询占用, at the authority: the live claims of every kind about a person. Denied `not_the_authority`."""
+    """查询占用, at the authority: the live claims of every kind about a person. Denied `not_the_authority`.
+
+    While the ledger is restored the answer says that there may be more.
+    """
     asked = work.data(said.LookUpClaimV1)
     subject = subjects.normalised(work.personal(said.LookUpClaimV1)["subject"])
     keys = [subjects.key_of(work, kind, subject).index for kind in claim_kinds()]
@@ -51,7 +54,8 @@ def look_up_claim(work: Work) -> None:
     expect_ledger(work, guard, asked["epoch"], listed)
     _record(work, source(work), asked["office"], asked["purpose"], subject)
     found = [_found(entry) for entry in store.list_of_person(work, keys) if not _is_over(work, entry)]
-    data = {"authority": work.node.code}
+    complete = guard is None or guard.duty is not Duty.RECOVERING
+    data = {"authority": work.node.code, "complete": complete}
     work.tell(said.ClaimsFoundV1, case_of(work), data, {"claims": found}, to=source(work))
 
 
@@ -81,22 +85,24 @@ def drop_claim(work: Work) -> None:
     expect_ledger(work, guard, asked["epoch"], listed)
     _record(work, source(work), asked["office"], DROP, subject)
     deferred = str(guard.duty) if guard is not None and not may_end_unasked(guard) else ""
-    dropped = not deferred and _drop(work, found, asked["epoch"])
-    data = {"kind": asked["kind"], "found": dropped, "deferred": deferred}
+    came = {"found": False} if deferred else _drop(work, found, asked["epoch"])
+    data = {"kind": asked["kind"], "deferred": deferred} | came
     work.tell(said.ClaimDroppedV1, case_of(work), data, to=source(work))
 
 
-def _drop(work: Work, found: list[Entry], epoch: int) -> bool:
-    """Whether there was one that could be dropped."""
+def _drop(work: Work, found: list[Entry], epoch: int) -> Json:
+    """Whether there was one that could be dropped; of a locked one, which office to ask."""
     entry = found[0] if found else None
     try:
         rules.drop(entry.live if entry else None, work.now)
-    except (NotFound, Refused):
-        return False
+    except NotFound:
+        return {"found": False}
+    except Refused:
+        return {"found": False, "locked_by": entry.office if entry else None}
     if entry is not None and entry.live is not None:
         store.end_claim(work, entry.live, "dropped")
         authority.tell_ended(work, entry, epoch)
-    return True
+    return {"found": True}
 
 
 def _record(work: Work, actor: str, office: str, purpose: str, subject: Json) -> None:

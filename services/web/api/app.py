@@ -14,6 +14,7 @@ from services.web.api.administration import administration
 from services.web.api.appointments import appointments
 from services.web.api.auth import guard
 from services.web.api.cases import cases
+from services.web.api.claims import claims
 from services.web.api.endings import marriages
 from services.web.api.files import materials
 from services.web.api.records import records
@@ -107,7 +108,7 @@ def _described() -> tuple[Flask, Any]:
         api.spec.components.security_scheme(name, scheme)
     content = {problems.MEDIA_TYPE: {"schema": Problem}}
     api.spec.components.response(PROBLEM, {"description": "RFC 9457", "content": content, "headers": {TRACE: TRACED}})
-    for group in (cases, marriages, records, materials, appointments, public, administration):
+    for group in (cases, marriages, records, claims, materials, appointments, public, administration):
         api.register_blueprint(group, url_prefix=PREFIX)
     return app, api
 

@@ -77,6 +77,12 @@ def kind_of(work: Work, command_id: str) -> str:
     return work.execute(select(commands.c.kind).where(commands.c.command_id == command_id)).scalar() or ""
 
 
+def has_asked(work: Work, command_id: str, kind: str, case_id: str) -> bool:
+    """Whether that command is ours, of that type and about that case or request."""
+    ours = (commands.c.command_id == command_id, commands.c.kind == kind, commands.c.case_id == case_id)
+    return work.execute(select(commands.c.command_id).where(*ours)).first() is not None
+
+
 def has_left(work: Work, command_id: str) -> bool:
     """Whether whoever asked for a command of ours has stopped waiting for its answer by now."""
     until: str | None = work.execute(

@@ -1,11 +1,11 @@
-"""Marriage records that were looked up: kept for a day, so that a repeated request need not ask again."""
+"""Marriage records and claims that were looked up: kept for a day, so that a repeated request need not ask again."""
 
 import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import Table, delete, select
 
 from contracts.envelope import Json
-from services.web.store.tables import found_records
+from services.web.store.tables import found_claims, found_records
 from shared import clock
 from shared.outbox import Work
 
@@ -14,7 +14,7 @@ KEPT = datetime.timedelta(days=1)
 
 def keep_found(work: Work, request_id: str, covers: list[Json], found: Json) -> None:
     """What a look-up has found; what is older than a day is forgotten."""
-    work.write(delete(found_records).where(found_records.c.kept_at < clock.iso(work.now - KEPT)))
+    _forget(work, found_records)
     row = {"request_id": request_id, "kept_at": clock.iso(work.now), "covers": covers, "found": found}
     work.insert_once(found_records, row)
 
@@ -23,3 +23,19 @@ def find_found(work: Work, request_id: str) -> Json | None:
     """The opened answer to a look-up; None while there is none, or any more."""
     row = work.execute(select(found_records).where(found_records.c.request_id == request_id)).first()
     return dict(row.found) | {"covers": row.covers} if row else None
+
+
+def keep_claims(work: Work, request_id: str, found: Json) -> None:
+    """The first answer to a question for claims; what is older than a day is forgotten."""
+    _forget(work, found_claims)
+    work.insert_once(found_claims, {"request_id": request_id, "kept_at": clock.iso(work.now), "found": found})
+
+
+def find_claims(work: Work, request_id: str) -> Json | None:
+    """The opened answer to a question for claims; None while there is none, or any more."""
+    row = work.execute(select(found_claims.c.found).where(found_claims.c.request_id == request_id)).first()
+    return dict(row.found) if row else None
+
+
+def _forget(work: Work, table: Table) -> None:
+    work.write(delete(table).where(table.c.kept_at < clock.iso(work.now - KEPT)))

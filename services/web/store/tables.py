@@ -167,6 +167,13 @@ found_records = Table(  # marriage records that somebody looked up: for whoever 
     Column("covers", JSON, nullable=False),  # contracts.marriage_parts.Coverage
     Column("found", Sealed("web.found_records.found"), nullable=False),  # contracts.marriage_parts.FoundRecords
 )
+found_claims = Table(  # what is held on a person, for whoever asked, and for a day
+    "found_claims",
+    metadata,
+    Column("request_id", String(36), primary_key=True),
+    Column("kept_at", String(27), nullable=False),
+    Column("found", Sealed("web.found_claims.found"), nullable=False),  # authority, complete, FoundClaim
+)
 certificates = Table(
     "certificates",
     metadata,
