@@ -297,8 +297,9 @@ class RestorationBlockedV1(Contract):
     """恢复受阻: one of the two is claimed elsewhere; two people must look at it."""
 
     type = "marriage.restoration_blocked.v1"
-    consumers = ("web",)
+    consumers = ("web", "intake")
     marriage = fields.String(required=True)
+    office = fields.String(load_default="")  # which has the record
     text = fields.String(required=True)
 
 

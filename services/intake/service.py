@@ -30,6 +30,7 @@ ACCEPTING = {
     intake.ApplicationRedirectedV1: hearing.forward_again,
     intake.ApplicationClosedV1: hearing.note_closed,
     intake.FileRequestedV1: materials.send_again,
+    marriage.RestorationBlockedV1: notices.note_restoration_blocked,
     exchange.MessageMisdirectedV1: hearing.note_misdirected,
 }
 COMPETENT = {

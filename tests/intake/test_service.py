@@ -3,12 +3,15 @@
 import datetime
 from pathlib import Path
 
-from contracts import certificate, exchange, intake, subsidy
+import pytest
+
+from contracts import certificate, exchange, intake, marriage, subsidy
 from contracts.envelope import decode
 from services.intake import service
 from services.intake.ports import SimulatedNotices
 from services.intake.store import tables
 from services.intake.usecases import notices
+from shared import clock
 from shared.outbox import parked
 from tests.builders import CONTRACTS, LANZHOU, SANYA, Country
 
@@ -59,6 +62,18 @@ def test_a_message_that_waits_too_long_is_a_work_item_once(country: Country) -> 
         notices.watch_parked(work, datetime.timedelta(seconds=-1))
     (item,) = country[SANYA].rows("intake", tables.work_items)
     assert (item.closed_by, bool(item.closed_at)) == ("system", True)  # what it waited for has come
+
+
+@pytest.mark.parametrize(("office", "whose"), [("460204-mr", "460204-mr"), ("460299-mr", "")])
+def test_a_blocked_restoration_is_a_work_item_once_of_an_office_that_is_there(
+    country: Country, office: str, whose: str
+) -> None:
+    request, blocked = clock.new_id(), {"marriage": clock.new_id(), "office": office, "text": "原婚姻未恢复"}
+    for _ in (1, 2):
+        country.say(SANYA, marriage.RestorationBlockedV1, request, blocked)
+    country.settle()
+    (item,) = country[SANYA].rows("intake", tables.work_items)
+    assert (item.case_id, item.kind, item.office) == (request, "restoration_blocked", whose)
 
 
 def test_the_timers_look_for_what_waits_too_long_and_find_nothing(country: Country) -> None:

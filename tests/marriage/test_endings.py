@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from contracts import certificate, marriage
+from contracts import certificate, intake, marriage
 from contracts.envelope import Json
 from services.certificate import store as certificates
 from services.marriage.store import tables
@@ -264,6 +264,26 @@ def test_a_marriage_whose_widow_has_married_again_does_not_come_back(
         assert why(country[WEIHAI], request) == ["remarried_after_wrong_report"]
         assert (kept.state, len(blocked)) == ("blocked", 1)
     assert locked(country) == [("locked", True, LANZHOU)] * 2
+    assert calm(country)
+
+
+def test_a_blocked_restoration_is_a_work_item_of_the_office_that_has_the_record_until_a_clerk_closes_it(
+    country: Country, couple_of_sanya: str, hand: HandClock
+) -> None:
+    record(country, WEIHAI, ending())
+    wed(country, LANZHOU, OTHER_HE, SHE)
+    day(country, hand, "2025-10-12")
+    request = back(country)
+    (opened,) = country[SANYA].told(intake.WorkItemOpenedV1, request)
+    assert (opened.data["kind"], opened.data["office"]) == ("restoration_blocked", OFFICES[SANYA])
+    close = {"item_id": opened.data["item_id"]}, {"reason": "已与两地登记机关核对,告知当事人向人民法院提起诉讼"}
+    for office in ("460203-mr", OFFICES[SANYA]):
+        data = close[0] | {"actor": clerk("clerk-3", office)}
+        country.say(SANYA, intake.CloseWorkItemV1, request, data, close[1])
+        country.settle()
+    (refused,) = country[SANYA].told(intake.ActRefusedV1, request)
+    (closed,) = country[SANYA].told(intake.WorkItemClosedV1, request)
+    assert (refused.data["code"], closed.data["closed_by"]) == ("office_not_concerned", "clerk-3")
     assert calm(country)
 
 

@@ -85,9 +85,10 @@ UNSENT = frozenset({Sending.WAITING, Sending.LATE})
 TELL_IN_PERSON = "tell_in_person"
 PARKED_TOO_LONG = "parked_too_long"
 SUPPLEMENT_LAPSED = "supplement_lapsed"
+RESTORATION_BLOCKED = "restoration_blocked"  # of a marriage, no case
 FILE_DAMAGED, FILE_INCOMPLETE, FILE_LOST = "file_damaged", "file_incomplete", "file_lost"
 # kinds of work items that hold no case up
-BESIDE_THE_CASE = frozenset({PARKED_TOO_LONG, FILE_DAMAGED, FILE_INCOMPLETE, FILE_LOST})
+BESIDE_THE_CASE = frozenset({PARKED_TOO_LONG, FILE_DAMAGED, FILE_INCOMPLETE, FILE_LOST, RESTORATION_BLOCKED})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import structlog
 
 from contracts import intake as said
+from contracts import marriage
 from contracts.envelope import Json
 from services.intake.ports import Notices, NumberRefused, Reply
 from services.intake.rules import legs as rules
@@ -127,6 +128,13 @@ def open_work_item(work: Work, case_id: str, kind: str, words: str, office: str 
     item = Item(clock.new_id(), case_id, kind, about, office, words[:LONGEST], clock.iso(work.now), "")
     if telling.open_item(work, item):
         work.tell(said.WorkItemOpenedV1, case_id, _told_of(item))
+
+
+def note_restoration_blocked(work: Work) -> None:
+    """恢复受阻: for the office that has the record, or for any where the table of offices does not know it any more."""
+    told = work.data(marriage.RestorationBlockedV1)
+    office = told["office"] if told["office"] in work.node.offices.by_code else ""
+    open_work_item(work, case.id_of(work), rules.RESTORATION_BLOCKED, told["text"], office, about=told["marriage"])
 
 
 def settle(work: Work, case_id: str) -> None:

@@ -100,7 +100,8 @@ def note_lost(work: Work, kept: Restoration, denials: Iterable[Json] = ()) -> No
         _keep_ended(work, kept, held, records.restore(held.record, _back(kept.wish, remarried=True)))
         return
     store.end_restoration(work, kept.request_id, "blocked")
-    work.tell(said.RestorationBlockedV1, kept.request_id, {"marriage": held.marriage_id, "text": BLOCKED})
+    data = {"marriage": held.marriage_id, "office": held.office, "text": BLOCKED}
+    work.tell(said.RestorationBlockedV1, kept.request_id, data)
     _refuse(work, kept, _why(held, kept, remarried=married))
 
 
