@@ -165,10 +165,12 @@ class MarriageRegisteredV1(Contract):
     registered_on = fields.String(required=True, validate=expect_day)
 
 
-class ReportRegistrationV1(Contract):
-    """上报: to the national marriage registry; marriage's word to itself, so that reporting is retried apart."""
+class ReportRecordV1(Contract):
+    """上报: a record has changed, and the national marriage registry is to have it; marriage's word to itself, so that
+    reporting is retried apart. The subject is the marriage.
+    """
 
-    type = "marriage.report_registration.v1"
+    type = "marriage.report_record.v1"
     consumers = ("marriage",)
 
 

@@ -45,8 +45,14 @@ class NationalMarriageRegistry(Protocol):
     def status_of(self, id_type: str, id_number: str) -> MaritalStatus:
         """Married or not, as far as it knows; RegistryUnavailable."""
 
-    def report(self, key: str, record: Mapping[str, Any]) -> Outcome:
-        """Take a registration under a key of ours; `unknown`: it may have been taken or not."""
+    def report(self, key: str, change: Mapping[str, Any], record: Mapping[str, Any]) -> Outcome:
+        """Take a change of a record, once, under a key of ours; `unknown`: it may have been taken or not.
+
+        `change`: version, what (registered, ended:ground, restored, corrected, reissued …), on, basis, document.
+        `record`: the archive copy (电子档案) as it stands when it is sent: certificate_no, office, division,
+        registered_on, state, parties, version; archive: origin, facts, history, certificates, ground and days.
+        Changes of one record come in the order of their versions.
+        """
 
     def find_report(self, key: str) -> bool:
         """Whether it has taken what was reported under that key; RegistryUnavailable."""
@@ -107,15 +113,14 @@ class SimulatedMarriageRegistry:
             return MaritalStatus("", married=False)
         return world.married.get(id_number) or MaritalStatus(id_number, married=False)
 
-    def report(self, key: str, record: Mapping[str, Any]) -> Outcome:
-        """Keep that there was a report, once, and nobody's name."""
+    def report(self, key: str, change: Mapping[str, Any], record: Mapping[str, Any]) -> Outcome:
+        """Keep that there was a report, once, and nobody's name; lookups do not answer from it."""
         try:
             if self._fresh().mode == "down":
                 return UNKNOWN
             if key not in self._kept():
-                line = {"key": key, "certificate_no": record["certificate_no"], "office": record["office"]}
                 with self._reports.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                    file.write(json.dumps(_kept_of(key, change, record), ensure_ascii=False) + "\n")
             return UNKNOWN if self._reached().mode == "wrong" else ACCEPTED
         except RegistryUnavailable:
             return UNKNOWN
@@ -160,6 +165,13 @@ class SimulatedMarriageRegistry:
             time.sleep(min(left, STEP_SECONDS))
         if seconds >= self._timeout:
             raise RegistryUnavailable(f"no answer within {self._timeout:g} s")
+
+
+def _kept_of(key: str, change: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
+    """What the simulator keeps in plain text: no person, and no ground."""
+    kind, _, _ = change["what"].partition(":")
+    copy = {name: record[name] for name in ("certificate_no", "office", "state", "version")}
+    return {"key": key, "what": kind, "copy": copy}
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

@@ -10,7 +10,7 @@ from services.marriage import ports
 from services.marriage.ports import NationalMarriageRegistry, RegistryUnavailable
 from services.marriage.rules.eligibility import Standing
 from services.marriage.store import applications as store
-from services.marriage.store import divorces, marriages
+from services.marriage.store import divorces, reports
 from services.marriage.usecases import (
     cooling,
     correcting,
@@ -82,7 +82,7 @@ def doors(registry: NationalMarriageRegistry) -> Doors:
         return ports.look(registry, persons)
 
     entrance.listen(marriage.RegisterMarriageV1, ask=ask)(hearing.register)
-    entrance.listen(marriage.ReportRegistrationV1, ask=lambda works, it: send(works, it.subject, registry))(
+    entrance.listen(marriage.ReportRecordV1, ask=lambda works, it: send(works, it.subject, registry))(
         reporting.note_report
     )
     entrance.listen(marriage.LookUpRecordsV1, ask=lambda works, it: ask_records(works, it, registry))(
@@ -113,8 +113,8 @@ def _set_timers(entrance: Doors, registry: NationalMarriageRegistry) -> None:
     @entrance.every(ASK_AGAIN_SECONDS)
     def report_again(works: Works) -> None:
         with works.begin() as work:
-            unsent = marriages.list_unsent(work, BATCH)
-        _each(unsent, lambda key: report(works, key, registry))
+            unsent = reports.list_unsent(work, BATCH)
+        _each(unsent, lambda marriage_id: report(works, marriage_id, registry))
 
 
 def wake_applications(works: Works) -> None:
@@ -153,24 +153,29 @@ def ask_again(works: Works, case_id: str, registry: NationalMarriageRegistry) ->
             registering.note_answers(work, case_id, attempt, answers)
 
 
-def report(works: Works, key: str, registry: NationalMarriageRegistry) -> None:
-    """Report a marriage whose first report did not certainly arrive."""
-    if send(works, key, registry):
-        _in_one(works, lambda work: reporting.note_sent(work, key))
+def report(works: Works, marriage_id: str, registry: NationalMarriageRegistry) -> None:
+    """Report, one after the other, what of a record has not certainly arrived, as long as the registry takes it."""
+    while version := send(works, marriage_id, registry):
+        with works.begin() as work:
+            reporting.note_sent(work, marriage_id, version)
 
 
-def send(works: Works, key: str, registry: NationalMarriageRegistry) -> bool:
-    """Whether the registry has a marriage now: what may have arrived is looked for first, never sent blindly again."""
+def send(works: Works, marriage_id: str, registry: NationalMarriageRegistry) -> int | None:
+    """Report the first change of a record that has not certainly arrived; its version if the registry has it now.
+
+    What may have arrived is looked for first, never sent blindly again; what comes after it waits until it is there.
+    """
     with works.begin() as work:
-        due = reporting.begin_report(work, key)
+        due = reporting.begin_report(work, marriage_id)
     if due is None:
-        return False
+        return None
     try:
-        arrived = due.asked_before and registry.find_report(key)
+        arrived = due.asked_before and registry.find_report(due.key)
     except RegistryUnavailable as error:
         log.warning("registry_unavailable", registry=ports.NAME, why=str(error))
-        return False
-    return arrived or registry.report(key, due.record) == ports.ACCEPTED
+        return None
+    taken = arrived or registry.report(due.key, due.change, due.record) == ports.ACCEPTED
+    return due.version if taken else None
 
 
 def _each(keys: Iterable[str], act: Callable[[str], None]) -> None:

@@ -87,7 +87,7 @@ WEDDING: Steps = {
             "marriage.application_decided.v1",
             "certificate.issue_certificate.v1",
             "claims.note_issued.v1",
-            "marriage.report_registration.v1",
+            "marriage.report_record.v1",
             "marriage.marriage_registered.v1",
         ),
     ),
@@ -99,7 +99,7 @@ WEDDING: Steps = {
         writes=3, seals=2, tells=("certificate.certificate_issued.v1",)
     ),
     ("claims", "claims.note_issued.v1", False): Step(writes=1, tells=("claims.note_claim_issued.v1",)),
-    ("marriage", "marriage.report_registration.v1", False): Step(writes=1, before=1),
+    ("marriage", "marriage.report_record.v1", False): Step(writes=1, before=1),
     ("web", "marriage.application_decided.v1", False): Step(writes=7, seals=1),
     ("intake", "certificate.certificate_issued.v1", False): Step(
         writes=3, seals=1, tells=("intake.application_closed.v1",)

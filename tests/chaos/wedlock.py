@@ -22,7 +22,7 @@ RECORDS = "SELECT marriage_id, state, certificate_no, division, year, serial FRO
 LIVE = "SELECT case_id, prefix, state, issued, key_index, kind, holder FROM claims.claims WHERE state <> 'ended'"
 UNDONE = {  # what the timers of claims and marriage still have to do
     "attempts without an answer": "SELECT count(*) FROM claims.attempts WHERE waits",
-    "marriages not reported": "SELECT count(*) FROM marriage.reports WHERE state <> 'sent'",
+    "changes of records not reported": "SELECT count(*) FROM marriage.reports WHERE state <> 'sent'",
 }
 
 

@@ -12,7 +12,14 @@ from services.marriage.rules.eligibility import Standing
 from tests.marriage.weddings import ANCIENT, HE, SHE
 
 SEED = Path(__file__).parents[2] / "deploy" / "seed" / "registries.yaml"
-RECORD = {"certificate_no": "J460204-2025-000001", "office": "460204-mr", "parties": [HE, SHE]}
+CHANGE = {"what": "ended:bigamy", "on": "2025-10-10", "basis": "", "document": "", "version": 2}
+RECORD = {
+    "certificate_no": "J460204-2025-000001",
+    "office": "460204-mr",
+    "state": "void",
+    "version": 2,
+    "parties": [HE, SHE],
+}
 
 
 @pytest.fixture
@@ -94,13 +101,14 @@ def test_a_mode_nobody_knows_is_a_faulty_file(path: Path) -> None:
 def test_a_report_is_kept_once_and_found_by_its_key_also_after_a_restart(
     registry: SimulatedMarriageRegistry, path: Path
 ) -> None:
-    assert [registry.report("key", RECORD), registry.report("key", RECORD)] == ["accepted", "accepted"]
+    assert [registry.report("key", CHANGE, RECORD), registry.report("key", CHANGE, RECORD)] == ["accepted", "accepted"]
     assert registry.find_report("key")
     assert made(path).find_report("key")
     assert not registry.find_report("another")
     (line,) = path.with_name("reports.jsonl").read_text("utf-8").splitlines()
     assert HE["id_number"] not in line
     assert SHE["name"] not in line
+    assert "bigamy" not in line
 
 
 @pytest.mark.parametrize(("mode", "seconds", "arrives"), [("down", 0, False), ("wrong", 0, True), ("slow", 1, True)])
@@ -108,11 +116,16 @@ def test_whether_a_report_without_an_answer_arrived_only_a_later_query_tells(
     registry: SimulatedMarriageRegistry, path: Path, mode: str, seconds: float, arrives: bool
 ) -> None:
     switch(path, mode, seconds)
-    assert registry.report("key", RECORD) == "unknown"
+    assert registry.report("key", CHANGE, RECORD) == "unknown"
     with pytest.raises(RegistryUnavailable):
         registry.find_report("key")
     switch(path, "up")
     assert registry.find_report("key") is arrives
+
+
+def test_what_was_reported_answers_no_question_about_a_person(registry: SimulatedMarriageRegistry) -> None:
+    registry.report("key", CHANGE | {"what": "registered", "version": 1}, RECORD | {"state": "valid"})
+    assert look(registry, [HE, SHE]) == (Standing.FREE, Standing.FREE)
 
 
 def test_an_answer_about_somebody_else_is_none() -> None:

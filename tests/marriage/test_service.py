@@ -55,7 +55,7 @@ class Told:
             raise Broken
         return MaritalStatus(id_number, married=False)
 
-    def report(self, key: str, record: Mapping[str, Any]) -> Outcome:
+    def report(self, key: str, change: Mapping[str, Any], record: Mapping[str, Any]) -> Outcome:
         self.asked.append("report")
         self.reports.append(key)
         if self.breaks("report"):
@@ -133,10 +133,10 @@ def test_a_report_that_was_cut_off_is_looked_for_before_it_is_sent_again(country
     case_id = examined(country)
     told.breaks = lambda who: who == "report"
     register(country, SANYA, case_id)
-    assert told.reports == [case_id]
+    assert told.reports == [f"{case_id}-1"]
     told.breaks = lambda _who: False
     run_timer(country, SANYA, "report_again")
-    assert told.reports == [case_id]
+    assert told.reports == [f"{case_id}-1"]
     assert told.asked[-1] == "find"
     (row,) = country[SANYA].rows("marriage", tables.reports)
     assert row.state == "sent"
@@ -151,4 +151,4 @@ def test_a_report_that_never_arrived_is_sent_again(country: Country, told: Told)
     told.reports.clear()
     told.breaks = lambda _who: False
     run_timer(country, SANYA, "report_again")
-    assert told.reports == [case_id]
+    assert told.reports == [f"{case_id}-1"]

@@ -66,7 +66,7 @@ def test_a_marriage_is_reported_to_the_national_registry_once(country: Country) 
     case_id = wed(country)
     run_timer(country, SANYA, "report_again")
     (report,) = country[SANYA].rows("marriage", tables.reports)
-    assert (report.report_key, report.state, report.attempts) == (case_id, "sent", 1)
+    assert (report.marriage_id, report.version, report.state, report.attempts) == (case_id, 1, "sent", 1)
 
 
 def test_a_case_is_told_no_more_than_needed(country: Country) -> None:

@@ -61,10 +61,11 @@ def upgrade() -> None:
     )
     op.create_table(
         "reports",
-        sa.Column("report_key", sa.String(length=36), nullable=False),
+        sa.Column("marriage_id", sa.String(length=36), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("report_key"),
+        sa.PrimaryKeyConstraint("marriage_id", "version"),
     )
     op.create_index("reports_state", "reports", ["state"], unique=False)
     op.create_table(

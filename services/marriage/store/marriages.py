@@ -1,27 +1,24 @@
-"""Marriages on record: their numbers, whose they are, and what was reported of them."""
+"""Marriages on record: their numbers, and whose they are."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import Executable
 
-from services.marriage.store.tables import marriages, reports, serials, spouses
+from services.marriage.store import reports
+from services.marriage.store.tables import marriages, serials, spouses
 from shared.outbox import Work
 
 Json = dict[str, Any]
+FIRST = 1  # version of a record
 ADD_MARRIAGE = insert(marriages).inline()
 ADD_SPOUSES = insert(spouses).inline()
-ADD_REPORT = insert(reports).inline()
 LIVE_AMONG = select(spouses.c.person_index).where(
     spouses.c.live, spouses.c.person_index.in_(bindparam("persons", expanding=True))
 )
-FIND_MARRIAGE = select(marriages).where(marriages.c.marriage_id == bindparam("of_marriage"))
-FIND_REPORT = select(reports.c.state).where(reports.c.report_key == bindparam("of_key")).with_for_update()
-REPORTED = update(reports).where(reports.c.report_key == bindparam("of_key"))
-SENDING = REPORTED.values(attempts=reports.c.attempts + 1, state="unknown")
 
 
 def next_serial(work: Work, division: str, year: int, kind: str = "J") -> int:
@@ -42,36 +39,9 @@ def add_marriage(work: Work, row: Json, persons: Iterable[str]) -> None:
     work.write(ADD_MARRIAGE, row)
     whose = sorted(persons)  # always in the same order, so that no two transactions wait for each other
     work.write(ADD_SPOUSES, [{"marriage_id": row["marriage_id"], "person_index": one, "live": True} for one in whose])
-    work.write(ADD_REPORT, {"report_key": row["marriage_id"], "state": "waiting", "attempts": 0})
-
-
-def find_marriage(work: Work, marriage_id: str) -> Mapping[str, Any] | None:
-    """A marriage on record."""
-    row = work.execute(FIND_MARRIAGE, {"of_marriage": marriage_id}).mappings().first()
-    return dict(row) if row else None
+    reports.add_report(work, row["marriage_id"], FIRST)
 
 
 def list_married(work: Work, persons: Iterable[str]) -> set[str]:
     """Which of these persons have a living marriage on record here."""
     return set(work.execute(LIVE_AMONG, {"persons": list(persons)}).scalars())
-
-
-def find_report(work: Work, key: str) -> str | None:
-    """How far a report has come, locked until the transaction ends."""
-    return work.execute(FIND_REPORT, {"of_key": key}).scalar_one_or_none()
-
-
-def note_sending(work: Work, key: str) -> None:
-    """A report is about to be sent: from now on nobody knows whether it arrived."""
-    work.write(SENDING, {"of_key": key})
-
-
-def note_sent(work: Work, key: str) -> None:
-    """The registry has taken the report."""
-    work.write(REPORTED, {"of_key": key, "state": "sent"})
-
-
-def list_unsent(work: Work, limit: int) -> list[str]:
-    """Reports that have not certainly arrived; any of them."""
-    due = select(reports.c.report_key).where(reports.c.state != "sent")
-    return list(work.execute(due.order_by(func.random()).limit(limit)).scalars())

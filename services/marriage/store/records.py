@@ -9,6 +9,7 @@ from sqlalchemy import Row, bindparam, select, update
 
 from services.marriage.rules.endings import Ground, Standing
 from services.marriage.rules.records import Entry, Origin, Record
+from services.marriage.store import reports
 from services.marriage.store.tables import endings, marriages, restorations, spouses, watchers
 from shared.outbox import Work
 
@@ -107,11 +108,12 @@ def find_held(work: Work, marriage_id: str) -> Held | None:
 
 
 def save_record(work: Work, held: Held, record: Record, *, live: bool) -> None:
-    """Write back a record; `live`: whether its persons are married by it from now on."""
+    """Write back a record by one version, to be reported; `live`: whether its persons are married by it from now on."""
     values: Json = {"state": str(record.standing), "attempt": held.attempt, "claims_case": held.claims_case}
     values |= {"archive": archive_of(record)}
     work.write(SAVE, {"of_marriage": held.marriage_id} | values)
     work.write(SET_LIVE, {"of_marriage": held.marriage_id, "live": live})
+    reports.add_report(work, held.marriage_id, record.version)
 
 
 # --- requests ------------------------------------------------------------------------------------------------------------

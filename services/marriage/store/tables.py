@@ -89,10 +89,11 @@ serials = Table(  # counted inside the registering transaction: no gaps, no repe
     Column("year", Integer, primary_key=True),
     Column("last", Integer, nullable=False),
 )
-reports = Table(  # to the national registry
+reports = Table(  # to the national registry: one of each version of a record that was written here
     "reports",
     metadata,
-    Column("report_key", String(36), primary_key=True),  # the marriage
+    Column("marriage_id", String(36), primary_key=True),
+    Column("version", Integer, primary_key=True),  # which the change made: of one record they are sent in this order
     Column("state", String(10), nullable=False),  # waiting, unknown (it was sent, and nobody knows), sent
     Column("attempts", Integer, nullable=False),
     Index("reports_state", "state"),

@@ -13,7 +13,7 @@ from services.marriage.store import corrections as store
 from services.marriage.store import records as held_store
 from services.marriage.store.corrections import Kept
 from services.marriage.store.records import Held
-from services.marriage.usecases import case, ending
+from services.marriage.usecases import case, ending, reporting
 from services.marriage.usecases.beginning import with_number
 from services.marriage.usecases.recording import MATTER
 from shared import audit, clock
@@ -95,7 +95,7 @@ def _expect_same_numbers(held: Held, new: list[Json]) -> None:
 def _put_right(work: Work, held: Held, kept: Kept) -> None:
     record, persons = _corrected(work, held, dict(kept.wish))
     valid = record.standing is Standing.VALID
-    held_store.save_record(work, held, record, live=valid)
+    reporting.save_record(work, held, record, live=valid)
     store.save_persons(work, held.marriage_id, persons)
     application = applications.find_application(work, held.marriage_id)
     if valid and application is not None:

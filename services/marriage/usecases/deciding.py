@@ -96,7 +96,7 @@ def register(work: Work, kept: Kept, move: Move) -> None:
     _issue(work, ended, signed["issuer_code"], face | {"statement": REGISTERED})
     issued = {"attempt": move.after.attempt, "asked_by": case.US, "reference": number}
     work.tell(claims_contracts.NoteIssuedV1, kept.case_id, issued)
-    work.tell(said.ReportRegistrationV1, kept.case_id, {})
+    work.tell(said.ReportRecordV1, kept.case_id, {})
     data = {"office": dict(kept.case_facts["accepting_office"]), "registered_on": work.today.isoformat()}
     work.tell(said.MarriageRegisteredV1, kept.case_id, data, dict(kept.personal) | {"certificate_no": number})
 

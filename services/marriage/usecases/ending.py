@@ -14,7 +14,7 @@ from services.marriage.rules.records import Ending, Record
 from services.marriage.store import applications
 from services.marriage.store import records as store
 from services.marriage.store.records import Held
-from services.marriage.usecases import case
+from services.marriage.usecases import case, reporting
 from services.marriage.usecases.beginning import with_number
 from shared import audit, clock
 from shared.errors import NotFound, OutOfStep, Refused, TongbanError
@@ -84,7 +84,7 @@ def note_reissue(work: Work) -> None:
         record = records.reissue(held.record, told["reissued_as"], datetime.date.fromisoformat(told["on"]))
     except Refused as error:
         raise OutOfStep(error.code, error.message) from error
-    store.save_record(work, held, record, live=True)
+    reporting.save_record(work, held, record, live=True)
 
 
 # --- 终止 ------------------------------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ def refuse(work: Work, error: TongbanError, ended_on: datetime.date | None = Non
 
 def end(work: Work, held: Held, record: Record, request: str) -> None:
     """The marriage has ended as `record` says; both are free again."""
-    store.save_record(work, held, record, live=False)
+    reporting.save_record(work, held, record, live=False)
     store.keep_ending(work, request, held.marriage_id, source(work))
     if held.attempt:
         mine = {"attempt": held.attempt, "asked_by": case.US, "why": "marriage_ended"}

@@ -15,7 +15,7 @@ from services.marriage.rules.endings import Ground
 from services.marriage.rules.records import ONLY_ONE, Reappearance
 from services.marriage.store import records as store
 from services.marriage.store.records import Held, Restoration
-from services.marriage.usecases import case, ending
+from services.marriage.usecases import case, ending, reporting
 from shared import clock, identity
 from shared.errors import OutOfStep, Refused, TongbanError
 from shared.outbox import Work
@@ -84,7 +84,7 @@ def note_locked(work: Work, kept: Restoration) -> None:
     held = _held(work, kept)
     record = records.restore(held.record, _back(kept.wish, remarried=False))
     held = dataclasses.replace(held, attempt=kept.attempt, claims_case=kept.request_id)
-    store.save_record(work, held, record, live=True)
+    reporting.save_record(work, held, record, live=True)
     issued = _mine(kept) | {"reference": record.number}
     work.tell(claims_contracts.NoteIssuedV1, kept.request_id, issued)
     ending.tell_certificate(work, held, certificate_contracts.ReinstateCertificateV1)
@@ -119,7 +119,7 @@ def _refuse(work: Work, kept: Restoration, error: TongbanError) -> None:
 
 
 def _keep_ended(work: Work, kept: Restoration, held: Held, record: records.Record) -> None:
-    store.save_record(work, held, record, live=False)
+    reporting.save_record(work, held, record, live=False)
     _tell_back(work, kept, held, "kept")
 
 
