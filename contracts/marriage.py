@@ -51,6 +51,13 @@ class ActRefusedV1(deciding.Refusal):
     consumers = ("web",)
 
 
+class Act(deciding.Act):
+    """What somebody at a registration office does with an application."""
+
+    consumers = ("marriage",)
+    answers = ActRefusedV1
+
+
 class Heard(Part):
     """What the registrar saw and heard of one of the two, asked apart from the other; `number`: its place, 0 or 1."""
 
@@ -67,32 +74,26 @@ class Examination(Reasons):
     kinship = fields.String(required=True, validate=validate.OneOf(KINSHIP))
 
 
-class ExamineApplicationV1(deciding.Act):
+class ExamineApplicationV1(Act):
     """审查: both are here, free and willing, or not."""
 
     type = "marriage.examine_application.v1"
-    consumers = ("marriage",)
-    answers = ActRefusedV1
     Personal = Examination
     approve = fields.Boolean(required=True)
 
 
-class RegisterMarriageV1(deciding.Act):
+class RegisterMarriageV1(Act):
     """登记: the registrar signs, or refuses on one of the four grounds."""
 
     type = "marriage.register_marriage.v1"
-    consumers = ("marriage",)
-    answers = ActRefusedV1
     Personal = Reasons
     approve = fields.Boolean(required=True)
 
 
-class ReserveAgainV1(deciding.Act):
+class ReserveAgainV1(Act):
     """再次预留: what stood in the way may be gone."""
 
     type = "marriage.reserve_again.v1"
-    consumers = ("marriage",)
-    answers = ActRefusedV1
 
 
 class Finding(Part):
@@ -177,32 +178,26 @@ class ReportRecordV1(Contract):
 # --- 离婚登记 ----------------------------------------------------------------------------------------------------------
 
 
-class ExamineDivorceV1(deciding.Act):
+class ExamineDivorceV1(Act):
     """审查受理: both apply, or it is not accepted."""
 
     type = "marriage.examine_divorce.v1"
-    consumers = ("marriage",)
-    answers = ActRefusedV1
     Personal = DivorcePapers
     approve = fields.Boolean(required=True)
 
 
-class RegisterDivorceV1(deciding.Act):
+class RegisterDivorceV1(Act):
     """登记: both have come again, after the cooling-off period."""
 
     type = "marriage.register_divorce.v1"
-    consumers = ("marriage",)
-    answers = ActRefusedV1
     Personal = DivorcePapers
     approve = fields.Boolean(required=True)
 
 
-class WithdrawDivorceV1(deciding.Act):
+class WithdrawDivorceV1(Act):
     """撤回, by one of the two alone."""
 
     type = "marriage.withdraw_divorce.v1"
-    consumers = ("marriage",)
-    answers = ActRefusedV1
     Personal = Withdrawing
 
 

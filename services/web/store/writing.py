@@ -1,9 +1,11 @@
 """How the read model takes in what it hears: every write may come twice, late and in any order."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Integer, bindparam, delete, insert, tuple_, update
+from sqlalchemy import Executable, bindparam, delete, insert, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from contracts.envelope import Json
 from contracts.matters import parties_of
@@ -32,17 +34,8 @@ SUBJECTS = ("applicant", "beneficiary")  # under whose numbers a case is found, 
 NEWER_WORD = ("leg_no", "version")  # a later leg knows better, and on a leg its later word
 
 THIS_CASE = cases.c.case_id == bindparam("of_case")
-NAME_PEOPLE = update(cases).where(THIS_CASE, cases.c.personal.is_(None))
 PLACE_CASE = update(cases).where(THIS_CASE, cases.c.division_leg <= bindparam("upto"))
 CHANGE_CASE = update(cases).where(THIS_CASE)
-KNOWN_WORD = tuple_(tasks.c.leg_no, tasks.c.version)
-THIS_WORD = tuple_(bindparam("of_leg", type_=Integer), bindparam("of_version", type_=Integer))
-SAME_WORD_EARLIER = (KNOWN_WORD == THIS_WORD) & (tasks.c.opened_at <= bindparam("of_time"))
-THIS_TASK = update(tasks).where(tasks.c.case_id == bindparam("of_case"))
-STEP_TASK, OPEN_TASK = (
-    THIS_TASK.where(KNOWN_WORD < THIS_WORD),
-    THIS_TASK.where((KNOWN_WORD < THIS_WORD) | SAME_WORD_EARLIER),
-)
 FORGET_OFFICES = delete(task_offices).where(task_offices.c.case_id == bindparam("of_case"))
 
 
@@ -64,10 +57,12 @@ def add_case(work: Work, case_id: str, facts: Mapping[str, Any], personal: Json,
 
 def open_case(work: Work, case_id: str, facts: Mapping[str, Any], personal: Json | None) -> None:
     """Keep a case that an event speaks of, unless it is kept already; its people as the first event names them."""
-    work.add_new(cases, [_case_row(work, case_id, facts, None, "")])
-    add_materials(work, case_id, facts["materials"])
-    if personal is not None and work.change(NAME_PEOPLE, {"of_case": case_id, "personal": personal}):
+    row = _case_row(work, case_id, facts, personal, "")
+    if personal is None:
+        work.add_new(cases, [row])
+    elif work.change(_open_or_name(work.connection.dialect.name), row):
         work.add_new(case_people, _people_rows(work, case_id, facts, personal["parties"]))
+    add_materials(work, case_id, facts["materials"])
 
 
 def _case_row(work: Work, case_id: str, facts: Mapping[str, Any], personal: Json | None, taken_in_by: str) -> Json:
@@ -144,14 +139,11 @@ def keep_task(work: Work, case_id: str, at: tuple[int, int, str], task: Json, mo
     `more`: findings and missing_facts of an opening; an opening at the same version knows better.
     """
     leg_no, version, time = at
-    row = {"leg_no": leg_no, "version": version, "task": task, "opened_at": time} | (more or {})
-    if not work.insert_once(tasks, {"case_id": case_id, "findings": None, "missing_facts": []} | row):
-        mine = {"of_case": case_id, "of_leg": leg_no, "of_version": version}
-        older, now = (STEP_TASK, {}) if more is None else (OPEN_TASK, {"of_time": time})
-        if not work.change(older, mine | now | row):
-            return
-    work.write(FORGET_OFFICES, {"of_case": case_id})
-    work.add_new(task_offices, [{"office": code, "case_id": case_id} for code in set(task.get("offices", ()))])
+    row = {"case_id": case_id, "leg_no": leg_no, "version": version, "task": task, "opened_at": time}
+    unknown = {"findings": None, "missing_facts": []}
+    if work.change(_newer_task(work.connection.dialect.name, opened=more is not None), row | (more or unknown)):
+        work.write(FORGET_OFFICES, {"of_case": case_id})
+        work.add_new(task_offices, [{"office": code, "case_id": case_id} for code in set(task.get("offices", ()))])
 
 
 def keep_result(work: Work, case_id: str, at: tuple[int, int], result: Json) -> None:
@@ -187,3 +179,28 @@ def add_notice(work: Work, message_id: str, about: str, kind: str, data: Json) -
 def set_standing(work: Work, case_id: str, state: str, due_on: str) -> None:
     """Write down where the case stands."""
     change_case(work, case_id, state=state, due_on=due_on, updated_at=clock.iso(work.now))
+
+
+# --- statements, made once -------------------------------------------------------------------------------------------
+
+
+@cache
+def _open_or_name(dialect: str) -> Executable:
+    """A new case with its people, or people for a case that has none yet."""
+    statement = postgresql.insert(cases) if dialect == "postgresql" else sqlite.insert(cases)
+    named = {"personal": statement.excluded.personal}
+    nameless = cases.c.personal.is_(None)
+    return statement.on_conflict_do_update(index_elements=[cases.c.case_id], set_=named, where=nameless)
+
+
+@cache
+def _newer_task(dialect: str, *, opened: bool) -> Executable:
+    """A case's task by a newer word; what an opening says of it beside, no step changes."""
+    statement = postgresql.insert(tasks) if dialect == "postgresql" else sqlite.insert(tasks)
+    said, word = statement.excluded, (tasks.c.leg_no, tasks.c.version)
+    older = tuple_(*word) < tuple_(said.leg_no, said.version)
+    same = (tuple_(*word) == tuple_(said.leg_no, said.version)) & (tasks.c.opened_at <= said.opened_at)
+    names = ("leg_no", "version", "task", "opened_at", *(("findings", "missing_facts") if opened else ()))
+    new = {name: said[name] for name in names}
+    late = older | same if opened else older
+    return statement.on_conflict_do_update(index_elements=[tasks.c.case_id], set_=new, where=late)
