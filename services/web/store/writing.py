@@ -140,7 +140,7 @@ def keep_task(work: Work, case_id: str, at: tuple[int, int, str], task: Json, mo
     """
     leg_no, version, time = at
     row = {"case_id": case_id, "leg_no": leg_no, "version": version, "task": task, "opened_at": time}
-    unknown = {"findings": None, "missing_facts": []}
+    unknown: Json = {"findings": None, "missing_facts": []}
     if work.change(_newer_task(work.connection.dialect.name, opened=more is not None), row | (more or unknown)):
         work.write(FORGET_OFFICES, {"of_case": case_id})
         work.add_new(task_offices, [{"office": code, "case_id": case_id} for code in set(task.get("offices", ()))])
