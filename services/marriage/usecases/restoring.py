@@ -16,7 +16,7 @@ from services.marriage.rules.records import ONLY_ONE, Reappearance
 from services.marriage.store import records as store
 from services.marriage.store.records import Held, Restoration
 from services.marriage.usecases import case, ending
-from shared import clock, identity
+from shared import clock
 from shared.errors import OutOfStep, Refused, TongbanError
 from shared.outbox import Work
 
@@ -69,9 +69,9 @@ def _reserve(work: Work, kept: Restoration, held: Held) -> None:
 
 
 def _subject(work: Work, person: Mapping[str, Any]) -> Json:
-    number = identity.citizen_number(person["id_number"], work.today)
+    _, sex, born_on = case.identified(person, work.today)
     plain = {name: person[name] for name in ("id_type", "id_number", "name")}
-    return plain | {"born_on": number.born_on.isoformat(), "sex": number.sex}
+    return plain | {"born_on": born_on.isoformat(), "sex": sex}
 
 
 def _mine(kept: Restoration) -> Json:
