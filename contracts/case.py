@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
-from contracts.envelope import CODE6, Part
+from contracts.envelope import CODE6, Part, expect_day
 
 ROLES = ("applicant", "beneficiary", "agent", "spouse", "guardian")
 CHANNELS = ("counter", "online", "channel")
@@ -53,6 +53,8 @@ class Party(Part):
     address = fields.String(load_default="")
     basis = fields.String(load_default="")  # why an agent or guardian may act
     expires_on = fields.String(load_default="")
+    sex = fields.String(load_default="", validate=validate.OneOf(("", "male", "female")))  # where no number says it
+    born_on = fields.String(load_default="", validate=expect_day)
 
 
 class Parties(Schema):

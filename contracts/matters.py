@@ -38,6 +38,7 @@ class _Material(_Strict):
     )
     registry = fields.String(load_default="")
     basis = fields.String(required=True)
+    documents = fields.List(fields.String(), load_default=list)  # asked for where a party's begins so: `passport:`
 
 
 class _Step(_Strict):
@@ -227,6 +228,16 @@ def find_party_fault(matter: Matter, parties: Iterable[Mapping[str, Any]]) -> Fo
     if len(set(together)) < len(together):
         return FormFault("same_person", "双方的证件号码相同,请核对后分别填写双方的证件号码", "parties")
     return None
+
+
+def asked_materials(matter: Matter, parties: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    """The materials that a matter asks these parties for, by the documents they have."""
+    shown = [f"{party['id_type']}:{party['id_number']}" for party in parties if party["role"] in matter.parties]
+    return tuple(
+        spec
+        for spec in matter.materials
+        if not spec["documents"] or any(one.startswith(tuple(spec["documents"])) for one in shown)
+    )
 
 
 def promised(materials: Iterable[Mapping[str, Any]]) -> frozenset[str]:

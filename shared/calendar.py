@@ -2,6 +2,7 @@
 
 import csv
 import datetime
+import enum
 import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,6 +11,14 @@ from pathlib import Path
 TABLE = Path(__file__).parent / "data" / "calendar.csv"
 ONE_DAY = datetime.timedelta(days=1)
 FRIDAY = 4
+
+
+class RestDays(enum.StrEnum):
+    """On which days a period at an office does not end. Whether a Saturday counts where it is open is unverified."""
+
+    WEEKENDS_AND_HOLIDAYS = "weekends_and_holidays"
+    HOLIDAYS = "holidays"  # open on weekends, closed on public holidays
+    NONE = "none"  # open every day
 
 
 @dataclass(frozen=True, slots=True)

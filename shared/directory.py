@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from shared.calendar import RestDays
 from shared.crypto.keys import NodeKeys, load_keys
 from shared.crypto.signing import sign_detached, verify_detached
 from shared.errors import Denied, NotFound, Refused
@@ -33,6 +34,7 @@ class Office:
     phone: str = ""
     valid_from: datetime.date = datetime.date.min
     valid_until: datetime.date = datetime.date.max
+    rest_days: RestDays = RestDays.WEEKENDS_AND_HOLIDAYS
 
     def may(self, verb: str, matter: str, on: datetime.date) -> bool:
         """Whether this office has the power to do `verb` in `matter` on that day."""
@@ -65,6 +67,7 @@ OFFICE_COLUMNS = (
     "valid_from",
     "valid_until",
 )
+OPTIONAL_COLUMNS = ("rest_days",)  # one of shared.calendar.RestDays; empty or left out: as the calendar has them
 
 
 def _office(row: Mapping[str, str]) -> Office:
@@ -80,6 +83,7 @@ def _office(row: Mapping[str, str]) -> Office:
         phone=row["phone"].strip(),
         valid_from=datetime.date.fromisoformat(row["valid_from"] or "1949-10-01"),
         valid_until=datetime.date.fromisoformat(row["valid_until"] or "9999-12-31"),
+        rest_days=RestDays((row.get("rest_days") or "").strip() or RestDays.WEEKENDS_AND_HOLIDAYS),
     )
 
 
@@ -101,7 +105,7 @@ class Offices:
 
 
 def read_offices(lines: Iterable[str]) -> Offices:
-    """Offices from CSV with the header OFFICE_COLUMNS. Refused `offices_invalid` lists every faulty line at once."""
+    """Offices from CSV with the header OFFICE_COLUMNS, and OPTIONAL_COLUMNS if it likes. Refused `offices_invalid` lists every faulty line at once."""
     offices: dict[str, Office] = {}
     lines_of: dict[str, int] = {}
     faults: list[tuple[int, str]] = []

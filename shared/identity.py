@@ -23,6 +23,10 @@ _NUMBER_15 = re.compile(r"[1-9]\d{14}", re.ASCII)
 _NUMBER_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _FIRST_YEAR = 1800
 
+_PASSPORT = re.compile(r"(?:[A-Z]{3}-)?[A-Z0-9]{4,30}", re.ASCII)  # who gave it out, by the letters printed in it
+_OTHER = re.compile(r"[A-Z0-9]{4,30}", re.ASCII)
+_HOME_PERMIT = re.compile(r"([HM]\d{8})\d{2}", re.ASCII)  # 回乡证 of old: the last two digits count the cards
+
 _USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _USCC = re.compile(rf"[{_USCC_ALPHABET}]{{2}}\d{{6}}[{_USCC_ALPHABET}]{{10}}", re.ASCII)
 _ORGANISATION_WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)
@@ -75,6 +79,22 @@ def citizen_number(text: str, today: datetime.date) -> CitizenNumber:
     if not _number_check_ok(number):
         raise _number_refused("number_wrong_check", "号码的校验码不对，可能有一位输错或两位颠倒，请对照证件重新输入")
     return CitizenNumber(number, number[:6], born_on, "male" if int(number[16]) % 2 else "female")
+
+
+def document_number(id_type: str, text: str, today: datetime.date) -> str:
+    """The number of any document in its one right form, so that nobody has two: `USA-512345678` of a passport.
+
+    The three letters before a passport's number are the issuing country's as printed in it; they may be left out where
+    a matter does not need them. Refused as `citizen_number`, or `number_malformed`.
+    """
+    if id_type == "citizen":
+        return citizen_number(text, today).number
+    number = _compact(text)
+    if not (_PASSPORT if id_type == "passport" else _OTHER).fullmatch(number):
+        words = "证件号码应为 4 至 30 位字母或数字(护照可在前面加签发国三位字母和短横),请对照证件重新输入"
+        raise Refused("number_malformed", words, field="id_number")
+    card = _HOME_PERMIT.fullmatch(number) if id_type == "hk-macau-permit" else None
+    return card[1] if card else number
 
 
 def upgrade_15(text: str) -> str:

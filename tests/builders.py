@@ -36,7 +36,7 @@ from services.intake.store import cases as intake_store
 from services.intake.store import tables as intake_tables
 from services.main import journey
 from services.marriage import service as marriage_service
-from services.marriage.ports import SimulatedMarriageRegistry
+from services.marriage.ports import SimulatedDeathRegister, SimulatedMarriageRegistry
 from services.marriage.store import tables as marriage_tables
 from services.subsidy import service as subsidy_service
 from services.subsidy import store as subsidy_store
@@ -206,7 +206,7 @@ class Country:
         doors = {
             "intake": intake_service.doors(SimulatedNotices(node.home / "notices.jsonl")),
             "subsidy": subsidy_service.doors(_Late(SimulatedRegistries, node.home / "registries.yaml")),
-            "marriage": marriage_service.doors(_late_marriage_registry(node)),
+            "marriage": marriage_service.doors(*_late_marriage_registries(node)),
             "certificate": certificate_service.doors(),
             "claims": claims_service.doors(),
             "web": _desk(heard),
@@ -331,8 +331,9 @@ class _Late:
         return getattr(made, name)
 
 
-def _late_marriage_registry(node: Node) -> Any:
-    return _Late(SimulatedMarriageRegistry, node.home / "registries.yaml", node.home / "reports.jsonl")
+def _late_marriage_registries(node: Node) -> tuple[Any, Any]:
+    world = node.home / "registries.yaml"
+    return _Late(SimulatedMarriageRegistry, world, node.home / "reports.jsonl"), _Late(SimulatedDeathRegister, world)
 
 
 def _new_works(node: Node, service: str) -> Works:

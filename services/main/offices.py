@@ -9,13 +9,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contracts.deciding import VERBS
 from contracts.matters import every_matter
 from shared import identity, regions
-from shared.directory import OFFICE_COLUMNS, Offices, read_offices
+from shared.calendar import RestDays
+from shared.directory import OFFICE_COLUMNS, OPTIONAL_COLUMNS, Offices, read_offices
 from shared.errors import Refused
 
 POWERS = ("take_in", *VERBS, "register_foreign")  # the last: named by the province (婚姻登记条例 第二条)
 TIERS = {"city": "市", "county": "县(区)", "township": "乡镇(街道)", "village": "村(居)"}
 TIERS_OF = {6: ("city", "county"), 9: ("township",), 12: ("village",)}  # by the digits of an office's code
 CODE = re.compile(r"(\d{12}|\d{9}|\d{6})(-[a-z0-9]+)*", re.ASCII)
+COLUMNS = OFFICE_COLUMNS + OPTIONAL_COLUMNS
 HEADER_LINE = 1
 
 Row = Mapping[str, str]
@@ -42,12 +44,12 @@ def checked(content: bytes, on: datetime.date) -> tuple[str, Offices]:
 
 
 def _trimmed(row: Row) -> Row:
-    return {name: row.get(name, "").strip() for name in OFFICE_COLUMNS}
+    return {name: row.get(name, "").strip() for name in COLUMNS}
 
 
 def _written(rows: Iterable[Row]) -> str:
     text = io.StringIO()
-    table = csv.DictWriter(text, OFFICE_COLUMNS, lineterminator="\n")
+    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     table.writeheader()
     table.writerows(rows)
     return text.getvalue()
@@ -69,6 +71,8 @@ def _of_row(row: Row, on: datetime.date) -> Iterator[str]:
     yield from _of_powers(row["powers"].split())
     if row["organisation_code"]:
         yield from _of_organisation(row["organisation_code"])
+    if row["rest_days"] and row["rest_days"] not in set(RestDays):
+        yield f"rest_days 休息日口径“{row['rest_days']}”应为 {'、'.join(RestDays)} 之一,或留空(按工作日历)"
     days = {name: _day(row[name]) for name in ("valid_from", "valid_until") if row[name]}
     yield from (f"{name} 日期“{row[name]}”应写成 2026-01-31 的形式" for name, day in days.items() if day is None)
     first, end = days.get("valid_from") or datetime.date.min, days.get("valid_until") or datetime.date.max

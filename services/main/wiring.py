@@ -13,7 +13,7 @@ from services.claims import service as claims
 from services.intake import service as intake
 from services.intake.ports import SimulatedNotices
 from services.marriage import service as marriage
-from services.marriage.ports import SimulatedMarriageRegistry
+from services.marriage.ports import SimulatedDeathRegister, SimulatedMarriageRegistry
 from services.subsidy import service as subsidy
 from services.subsidy.ports import SimulatedRegistries
 from services.web import service as web
@@ -44,7 +44,8 @@ def _subsidy(node: Node) -> Doors:
 
 
 def _marriage(node: Node) -> Doors:
-    return marriage.doors(SimulatedMarriageRegistry(node.home / "registries.yaml", node.home / "reports.jsonl"))
+    world = node.home / "registries.yaml"
+    return marriage.doors(SimulatedMarriageRegistry(world, node.home / "reports.jsonl"), SimulatedDeathRegister(world))
 
 
 SERVICES = {

@@ -1,4 +1,4 @@
-"""Marriage's doors: which message leads to which verb, and when the national registry is asked."""
+"""Marriage's doors: which message leads to which verb, and when the registries outside are asked."""
 
 from collections.abc import Callable, Iterable
 
@@ -7,13 +7,14 @@ import structlog
 from contracts import claims, intake, marriage
 from contracts.envelope import Message, read_data
 from services.marriage import ports
-from services.marriage.ports import NationalMarriageRegistry, RegistryUnavailable
+from services.marriage.ports import DeathEntry, DeathRegister, NationalMarriageRegistry, RegistryUnavailable
 from services.marriage.rules.eligibility import Standing
 from services.marriage.store import applications as store
 from services.marriage.store import divorces, reports
 from services.marriage.usecases import (
     cooling,
     correcting,
+    deaths,
     dissolving,
     divorcing,
     ending,
@@ -28,7 +29,7 @@ from services.marriage.usecases import (
 )
 from shared import clock
 from shared.bus import Doors
-from shared.errors import OutOfStep
+from shared.errors import OutOfStep, Refused
 from shared.logs import about, where
 from shared.outbox import Work, Works
 
@@ -36,6 +37,7 @@ WAKE_SECONDS = 30
 DAYS_SECONDS = 300
 ASK_AGAIN_SECONDS = 60
 BATCH = 50
+DEATHS_AT_ONCE = 500
 log = structlog.get_logger()
 
 VERBS = {
@@ -68,8 +70,8 @@ VERBS = {
 }
 
 
-def doors(registry: NationalMarriageRegistry) -> Doors:
-    """All ways into marriage; `registry` is the ministry's."""
+def doors(registry: NationalMarriageRegistry, register: DeathRegister) -> Doors:
+    """All ways into marriage; `registry` is the ministry's, `register` the one of deaths."""
     entrance = Doors("marriage")
     for contract, verb in VERBS.items():
         entrance.listen(contract)(verb)
@@ -89,6 +91,11 @@ def doors(registry: NationalMarriageRegistry) -> Doors:
         looking_up.look_up_records
     )
     _set_timers(entrance, registry)
+
+    @entrance.every(ASK_AGAIN_SECONDS)
+    def ask_deaths(works: Works) -> None:
+        follow_deaths(works, register)
+
     return entrance
 
 
@@ -141,6 +148,28 @@ def renew_leases(works: Works) -> None:
 def _in_one(works: Works, act: Callable[[Work], None]) -> None:
     with works.begin() as work:
         act(work)
+
+
+def follow_deaths(works: Works, register: DeathRegister) -> None:
+    """Note the next lines of the register of deaths, one after the other; what fails is tried again at the next round."""
+    with works.begin() as work:
+        before = deaths.position(work)
+    entries = ports.find_deaths(register, before, DEATHS_AT_ONCE)
+    withdrawn = deaths.withdrawn_at_once(entries)
+    for entry in entries:
+        try:
+            _note_entry(works, entry, before, withdrawn)
+        except OutOfStep:  # another process is at it
+            return
+        before = entry.position
+
+
+def _note_entry(works: Works, entry: DeathEntry, before: int, withdrawn: frozenset[str]) -> None:
+    try:
+        _in_one(works, lambda work: deaths.note_entry(work, entry, before, withdrawn))
+    except Refused as error:
+        why = error.code
+        _in_one(works, lambda work: deaths.note_refused(work, entry, before, why))
 
 
 def ask_again(works: Works, case_id: str, registry: NationalMarriageRegistry) -> None:

@@ -11,6 +11,7 @@ from contracts.matters import (
     FOLDER,
     FaultyMatter,
     Matter,
+    asked_materials,
     every_matter,
     find_answer_fault,
     find_channel_fault,
@@ -224,6 +225,27 @@ def test_who_applies_together_is_one_person_of_each_role_with_a_document_of_thei
     assert party_fault(MARRIAGE, *couple, party("spouse", "990102196908010597")) == "party_twice"
     assert party_fault(MARRIAGE, couple[0], party("spouse", ONE)) == "same_person"
     assert party_fault(MARRIAGE, couple[0], party("spouse", ONE) | {"id_type": "passport"}) == ""
+
+
+@pytest.mark.parametrize(
+    ("id_type", "number", "wanted"),
+    [
+        ("citizen", OTHER, []),
+        ("citizen", "810000189001011236", ["single-declaration"]),  # 居住证 of Hong Kong
+        ("citizen", "830000189001011236", ["single-declaration"]),
+        ("hk-macau-permit", "H12345678", ["single-declaration"]),
+        ("taiwan-permit", "12345678", ["single-declaration"]),
+        ("passport", "USA-512345678", ["single-proof"]),
+        ("foreign-permit", "911124189108030024", ["single-proof"]),
+    ],
+)
+def test_who_comes_from_outside_the_mainland_proves_to_be_single_and_nobody_else(
+    id_type: str, number: str, wanted: list[str]
+) -> None:
+    couple = party("applicant", ONE), party("spouse", number) | {"id_type": id_type}
+    asked = [spec["code"] for spec in asked_materials(MARRIAGE, couple)]
+    assert [code for code in asked if code.startswith("single-")] == wanted
+    assert "declaration" in asked
 
 
 def test_other_matters_need_an_applicant_and_whom_they_are_about() -> None:

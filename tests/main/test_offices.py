@@ -135,6 +135,18 @@ def test_a_table_comes_into_force_as_it_was_checked_with_blanks_trimmed_and_open
     assert checked(text.encode(), DAY)[0] == text
 
 
+@pytest.mark.parametrize("rest_days", ["", "holidays", "none", "weekends_and_holidays"])
+def test_how_an_office_rests_comes_into_force_with_the_table(rest_days: str) -> None:
+    text, offices = checked(f"{HEADER},rest_days\n{row()},{rest_days}\n".encode(), DAY)
+    assert offices.get("620102").rest_days == (rest_days or "weekends_and_holidays")
+    assert checked(text.encode(), DAY)[0] == text
+
+
+def test_a_way_to_rest_that_nobody_knows_is_named_with_those_there_are() -> None:
+    told = faults(f"{row()},sundays", header=f"{HEADER},rest_days")["第2行"]
+    assert told == "rest_days 休息日口径“sundays”应为 weekends_and_holidays、holidays、none 之一,或留空(按工作日历)"
+
+
 @pytest.fixture
 def node(tmp_path: Path) -> Node:
     return make_node(tmp_path, LANZHOU)

@@ -1,5 +1,6 @@
 """离婚登记 from the counter over the cooling-off period to the certificate, in a city that does not hold the marriage."""
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,35 @@ def test_days_over_a_holiday_end_on_the_first_working_day_after_it(
     sign(country, LANZHOU, case_id)
     assert state(country, case_id) == "registered"
     country.close()
+
+
+def rest(country: Country, how: str) -> None:
+    """The table of 兰州's offices says how its registration office rests."""
+    path = country[LANZHOU].node.home / "offices.csv"
+    rows = list(csv.DictReader(path.read_text("utf-8-sig").splitlines()))
+    for row in rows:
+        row["rest_days"] = how if row["code"] == OFFICES[LANZHOU] else ""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, rows[0])
+        table.writeheader()
+        table.writerows(rows)
+
+
+def test_at_an_office_open_on_weekends_the_days_end_on_its_own_and_no_later_table_moves_them(
+    country: Country, couple_of_sanya: str, hand: HandClock
+) -> None:
+    rest(country, "holidays")
+    case_id = accept(country)
+    (note,) = notes(country[LANZHOU], case_id)
+    assert all(date in note for date in ("2025-11-09", "2025-11-10", "2025-12-09"))  # the first is a Sunday
+    rest(country, "")
+    day(country, hand, "2025-11-10")
+    run_timer(country, LANZHOU, "turn_days")
+    assert state(country, case_id) == "awaiting_certificate"
+    day(country, hand, "2025-12-09")
+    sign(country, LANZHOU, case_id)
+    assert state(country, case_id) == "registered"
+    assert calm(country)
 
 
 def test_in_cooling_off_both_are_still_married(country: Country, couple_of_sanya: str) -> None:

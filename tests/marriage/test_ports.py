@@ -1,5 +1,7 @@
-"""The national marriage registry: what its silence means, and a simulator that can be slow, down and wrong."""
+"""The national marriage registry and the register of deaths: what their silence means, and simulators of them that can be
+slow, down and wrong."""
 
+import datetime
 import os
 from pathlib import Path
 from typing import Any
@@ -7,7 +9,17 @@ from typing import Any
 import pytest
 import yaml
 
-from services.marriage.ports import NAME, MaritalStatus, RegistryUnavailable, SimulatedMarriageRegistry, look
+from services.marriage.ports import (
+    DEATHS,
+    NAME,
+    DeathEntry,
+    MaritalStatus,
+    RegistryUnavailable,
+    SimulatedDeathRegister,
+    SimulatedMarriageRegistry,
+    find_deaths,
+    look,
+)
 from services.marriage.rules.eligibility import Standing
 from tests.marriage.weddings import ANCIENT, HE, SHE
 
@@ -44,9 +56,9 @@ def write(path: Path, text: str) -> None:
     os.utime(path, ns=(after, after))
 
 
-def switch(path: Path, mode: str, seconds: float = 0) -> None:
+def switch(path: Path, mode: str, seconds: float = 0, name: str = NAME) -> None:
     data = yaml.safe_load(path.read_text("utf-8"))
-    data["registries"][NAME] = {"mode": mode, "seconds": seconds}
+    data["registries"][name] = {"mode": mode, "seconds": seconds}
     write(path, yaml.safe_dump(data, allow_unicode=True))
 
 
@@ -134,3 +146,71 @@ def test_an_answer_about_somebody_else_is_none() -> None:
             return MaritalStatus(SHE["id_number"], married=False)
 
     assert look(Confused(), [HE, SHE]) == (None, Standing.FREE)  # type: ignore[arg-type]
+
+
+# --- deaths -----------------------------------------------------------------------------------------------------------
+
+PAPER = {
+    "kind": "居民死亡医学证明(推断)书",
+    "issuer": "某医院",
+    "number": "某字第1号",
+    "on": datetime.date(2025, 10, 10),
+}
+LINES = [
+    {"id": "d1", "number": HE["id_number"], "name": HE["name"], "on": datetime.date(2025, 10, 10), "document": PAPER},
+    {"id": "d2", "withdraws": "d1", "on": datetime.date(2025, 10, 12), "document": PAPER},
+]
+
+
+@pytest.fixture
+def register(path: Path) -> SimulatedDeathRegister:
+    data = yaml.safe_load(path.read_text("utf-8")) | {"deaths": LINES}
+    write(path, yaml.safe_dump(data, allow_unicode=True))
+    return SimulatedDeathRegister(path, timeout_seconds=0.05)
+
+
+def test_the_register_tells_what_was_entered_after_a_position_and_no_more_than_asked_for(
+    register: SimulatedDeathRegister,
+) -> None:
+    first, second = find_deaths(register, 0, 10)
+    assert (first.entry_id, first.person["id_number"], first.on) == ("d1", HE["id_number"], "2025-10-10")
+    assert (second.position, second.withdraws, dict(second.person)) == (2, "d1", {})
+    assert find_deaths(register, 0, 1) == [first]
+    assert find_deaths(register, 1, 10) == [second]
+    assert find_deaths(register, 2, 10) == []
+
+
+def test_who_died_does_not_show_in_logs(register: SimulatedDeathRegister) -> None:
+    shown = repr(find_deaths(register, 0, 1))
+    assert HE["id_number"] not in shown
+    assert HE["name"] not in shown
+
+
+def test_the_seed_knows_of_no_death(path: Path) -> None:
+    assert SimulatedDeathRegister(path).entries_after(0, 10) == []
+
+
+@pytest.mark.parametrize(("mode", "seconds"), [("down", 0), ("wrong", 0), ("slow", 0.05)])
+def test_a_register_without_a_usable_answer_tells_of_nobody(
+    register: SimulatedDeathRegister, path: Path, mode: str, seconds: float
+) -> None:
+    switch(path, mode, seconds, DEATHS)
+    assert find_deaths(register, 0, 10) == []
+
+
+@pytest.mark.parametrize("places", [(1, 1), (2, 1), (0,)])
+def test_lines_that_do_not_follow_the_position_asked_for_are_no_answer(places: tuple[int, ...]) -> None:
+    class Confused:
+        def entries_after(self, position: int, limit: int) -> list[DeathEntry]:
+            return [DeathEntry(place, str(place), "2025-10-10", {}) for place in places]
+
+    assert find_deaths(Confused(), 0, 10) == []
+
+
+@pytest.mark.parametrize("line", [{}, LINES[0] | {"on": "gestern"}, LINES[0] | {"document": {}}])
+def test_a_faulty_line_is_a_register_down(register: SimulatedDeathRegister, path: Path, line: Any) -> None:
+    data = yaml.safe_load(path.read_text("utf-8")) | {"deaths": [line]}
+    write(path, yaml.safe_dump(data, allow_unicode=True))
+    assert find_deaths(register, 0, 10) == []
+    with pytest.raises(ValueError, match=r"registries\.yaml"):
+        SimulatedDeathRegister(path)

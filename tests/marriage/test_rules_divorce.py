@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.marriage.rules import divorce as rules
-from services.marriage.rules.divorce import OPEN, OVER, Divorce, RestDays, State, Terms
+from services.marriage.rules.divorce import OPEN, OVER, Divorce, State, Terms
 from services.marriage.rules.papers import Agreement, CertificateShown, Side
 from shared import calendar
-from shared.calendar import ONE_DAY, Deadline
+from shared.calendar import ONE_DAY, Deadline, RestDays
 from shared.errors import Denied, OutOfStep, Refused
 from tests.marriage.couples import DAY, shown
 
@@ -71,6 +71,34 @@ def test_an_office_open_on_weekends_may_end_a_period_there_and_one_open_always_o
     received: str, rest_days: RestDays, cooled: str
 ) -> None:
     assert rules.terms(DAY(received), CALENDAR, rest_days).cooling.date == DAY(cooled)
+
+
+@pytest.mark.parametrize(
+    ("received", "strict", "holidays", "never"),
+    [
+        ("2026-01-15", "2026-02-14", "2026-02-14", "2026-02-14"),  # a Saturday on which all work
+        ("2026-01-18", "2026-02-24", "2026-02-24", "2026-02-17"),  # the first day of the year, its weekend included
+        ("2026-01-30", "2026-03-02", "2026-03-01", "2026-03-01"),  # a Sunday after a Saturday on which all work
+        ("2026-03-06", "2026-04-07", "2026-04-07", "2026-04-05"),  # the Sunday before a Monday off
+        ("2026-08-20", "2026-09-20", "2026-09-19", "2026-09-19"),  # a Saturday before a Sunday on which all work
+        ("2026-09-03", "2026-10-08", "2026-10-08", "2026-10-03"),  # the Saturday of the golden week
+        ("2026-09-10", "2026-10-10", "2026-10-10", "2026-10-10"),  # a Saturday on which all work
+        ("2026-11-26", "2026-12-28", "2026-12-26", "2026-12-26"),  # a Saturday like any other
+        ("2026-12-01", "2026-12-31", "2026-12-31", "2026-12-31"),  # the last day the calendar knows
+    ],
+)
+def test_in_2026_a_period_ends_as_the_office_rests(received: str, strict: str, holidays: str, never: str) -> None:
+    ends = [rules.terms(DAY(received), CALENDAR, rest).cooling for rest in (STRICT, HOLIDAYS, NEVER)]
+    assert ends == [Deadline(DAY(day), provisional=False) for day in (strict, holidays, never)]
+
+
+@pytest.mark.parametrize("rest", RestDays)
+def test_no_office_concludes_from_a_day_behind_the_calendar_however_it_rests(rest: RestDays) -> None:
+    assert not rules.terms(DAY("2026-11-01"), CALENDAR, rest).window.provisional  # ends on 2026-12-31
+    beyond = rules.terms(DAY("2026-11-02"), CALENDAR, rest)
+    assert (beyond.cooling.provisional, beyond.window.provisional) == (False, True)
+    now = cooling("2026-11-02", rest_days=rest)
+    assert rules.advanced(now, DAY("2027-02-01")).state is State.AWAITING_CERTIFICATE
 
 
 @given(STARTS, RESTS)

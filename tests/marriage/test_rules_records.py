@@ -182,6 +182,23 @@ def test_a_death_that_was_none_gives_the_marriage_back(ground: Ground) -> None:
     assert ended(Ground.DIVORCE_BY_COURT, record).standing is Standing.DISSOLVED
 
 
+def test_a_marriage_is_still_ended_by_a_death_until_it_comes_back_or_ends_again() -> None:
+    first = ended(Ground.DEATH)
+    assert records.still_ended_by(first, first.version)
+    corrected = records.correct(first, FACTS | {"man_name": "丙"}, TODAY, "更正1号")
+    assert records.still_ended_by(corrected, first.version)
+    restored = records.restore(corrected, back())
+    assert not records.still_ended_by(restored, first.version)
+    again = ended(Ground.DEATH, restored)
+    assert not records.still_ended_by(again, first.version)
+    assert records.still_ended_by(again, again.version)
+
+
+def test_what_is_void_is_ended_by_no_death() -> None:
+    first = ended(Ground.DEATH)
+    assert not records.still_ended_by(ended(Ground.BIGAMY, first), first.version)
+
+
 @pytest.mark.parametrize("more", [{"remarried": True}, {"declined": True}])
 def test_after_a_declaration_of_death_a_spouse_who_remarried_or_declines_stays_free(more: Any) -> None:
     record = records.restore(ended(Ground.DECLARED_DEAD), back(**more))

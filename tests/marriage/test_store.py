@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from contracts import certificate, claims, marriage
 from contracts.envelope import Json, decode
 from services.marriage import service
-from services.marriage.ports import SimulatedMarriageRegistry
+from services.marriage.ports import SimulatedDeathRegister, SimulatedMarriageRegistry
 from services.marriage.store import marriages as store
 from services.marriage.store import tables
 from shared import clock
@@ -37,7 +37,8 @@ def works(country: Country, postgres: Database) -> Iterator[Works]:
 @pytest.fixture
 def doors(country: Country) -> Doors:
     home = country[SANYA].node.home
-    return service.doors(SimulatedMarriageRegistry(home / "registries.yaml", home / "pg-reports.jsonl"))
+    world = home / "registries.yaml"
+    return service.doors(SimulatedMarriageRegistry(world, home / "pg-reports.jsonl"), SimulatedDeathRegister(world))
 
 
 def row(serial: int, division: str = "460204") -> Json:

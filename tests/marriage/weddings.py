@@ -161,11 +161,11 @@ def later(hand: HandClock, seconds: float) -> None:
     hand.at += datetime.timedelta(seconds=seconds)
 
 
-def switch(city: City, mode: str, seconds: float = 0) -> None:
+def switch(city: City, mode: str, seconds: float = 0, name: str = "national-marriage") -> None:
     """Do as an operator does: change the registry's file while the simulator runs."""
     path: Path = city.node.home / "registries.yaml"
     data = yaml.safe_load(path.read_text("utf-8"))
-    data["registries"]["national-marriage"] = {"mode": mode, "seconds": seconds}
+    data["registries"][name] = {"mode": mode, "seconds": seconds}
     path.write_text(yaml.safe_dump(data, allow_unicode=True), "utf-8")
     after = path.stat().st_mtime_ns + 1_000_000
     os.utime(path, ns=(after, after))
@@ -193,6 +193,15 @@ def add_spouse(country: Country, id_number: str, *, gone: bool = False) -> None:
         data["persons"].append({"number": id_number, "name": "某人", "marriage": marriage_row})
     path.write_text(yaml.safe_dump(data, allow_unicode=True), "utf-8")
     switch(country[SANYA], "up")
+
+
+def enter_deaths(city: City, *lines: Json) -> None:
+    """The register of deaths of a city grows by these lines, as services.marriage.ports reads them."""
+    path: Path = city.node.home / "registries.yaml"
+    data = yaml.safe_load(path.read_text("utf-8"))
+    data["deaths"] = [*data["deaths"], *lines]
+    path.write_text(yaml.safe_dump(data, allow_unicode=True), "utf-8")
+    switch(city, "up", name="deaths")
 
 
 def run_claims_timer(country: Country, city: str, name: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 from contracts.envelope import Json
 from deploy.homes import CITIES, SEED, directory_document, make_root
 from shared import clock
+from shared.calendar import RestDays
 from shared.crypto.keys import NodeKeys, new_keys, node_keys, public_keys
 from shared.directory import (
     OFFICE_COLUMNS,
@@ -235,6 +236,27 @@ def test_an_office_may_do_what_it_has_the_power_for() -> None:
     assert office.may("decide", "orphan-recognition", DAY)
     assert not office.may("decide", "disability-subsidies", DAY)
     assert not office.may("check", "orphan-recognition", DAY)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "rests"),
+    [
+        ("", "", RestDays.WEEKENDS_AND_HOLIDAYS),
+        (",rest_days", "", RestDays.WEEKENDS_AND_HOLIDAYS),
+        (",rest_days", ",", RestDays.WEEKENDS_AND_HOLIDAYS),
+        (",rest_days", ", holidays ", RestDays.HOLIDAYS),
+        (",rest_days", ",none", RestDays.NONE),
+    ],
+)
+def test_an_office_rests_as_the_calendar_unless_the_table_says_otherwise(
+    column: str, value: str, rests: RestDays
+) -> None:
+    assert read_offices([HEADER + column, row() + value]).get("620102").rest_days is rests
+
+
+def test_a_way_to_rest_that_nobody_knows_is_a_faulty_line() -> None:
+    with pytest.raises(Refused, match="sundays"):
+        read_offices([HEADER + ",rest_days", row() + ",sundays"])
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,35 @@ def refusal(call: Callable[..., object], *arguments: object) -> Refused:
     return caught.value
 
 
+@pytest.mark.parametrize(
+    ("id_type", "text", "number"),
+    [
+        ("passport", " usa-5123 45678", "USA-512345678"),
+        ("passport", "E12345678", "E12345678"),  # enough where the country does not matter
+        ("hk-macau-permit", "h1234567801", "H12345678"),  # of old: with the number of the card
+        ("hk-macau-permit", "M12345678", "M12345678"),
+        ("taiwan-permit", "１２３４５６７８", "12345678"),
+        ("foreign-permit", "911124189108030024", "911124189108030024"),
+        ("citizen", MAN, MAN),
+    ],
+)
+def test_a_document_has_one_number_however_it_is_written(id_type: str, text: str, number: str) -> None:
+    assert identity.document_number(id_type, text, TODAY) == number
+
+
+@pytest.mark.parametrize(
+    ("id_type", "text"),
+    [
+        ("passport", "US-512345678"),
+        ("passport", "USA-51"),
+        ("taiwan-permit", "TWN-12345678"),
+        ("passport", "护照123456"),
+    ],
+)
+def test_what_can_be_no_document_s_number_is_refused(id_type: str, text: str) -> None:
+    assert refusal(identity.document_number, id_type, text, TODAY).code == "number_malformed"
+
+
 @st.composite
 def numbers(draw: st.DrawFn) -> str:
     born_on = draw(st.dates(datetime.date(1900, 1, 1), TODAY))

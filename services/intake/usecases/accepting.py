@@ -2,12 +2,15 @@
 
 import dataclasses
 import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from contracts import intake as said
 from contracts.envelope import Json
 from contracts.matters import (
     FormFault,
     Matter,
+    asked_materials,
     find_answer_fault,
     find_channel_fault,
     find_matter,
@@ -38,7 +41,8 @@ def take_in_application(work: Work) -> None:
     matter = _matter_of(facts)
     office = _expect_power(work, matter, facts["accepting_office"]["code"])
     subject = _expect_parties(matter, personal["parties"], facts, work.today)
-    _expect_materials(work, matter, facts["materials"], asked["actor"])
+    wanted = asked_materials(matter, personal["parties"])
+    _expect_materials(work, wanted, facts["materials"], asked["actor"])
     _expect(find_answer_fault(matter, personal["answers"], promised(facts["materials"])))
     division = _competent_division(work, matter, office, subject, asked["place_division"])
     holder = work.node.directory.node_of(division)
@@ -46,7 +50,7 @@ def take_in_application(work: Work) -> None:
     leg = _open(work, matter, subject, holder)
     kept = store.keep_case(work, leg.case_id, facts, division, personal)
     done = case.note(work, leg, "take_in", case.office_ref(work, office), actor=asked["actor"]["id"])
-    missing = form.missing_materials(matter.materials, facts["materials"])
+    missing = form.missing_materials(wanted, facts["materials"])
     if missing:
         leg = case.change(work, leg, rules.ask_supplement(leg, clocks.supplement_until(work, kept)))
     _tell_taken_in(work, leg, kept, {"case": facts, "steps": [done], "missing": missing})
@@ -90,8 +94,8 @@ def _expect_parties(matter: Matter, parties: list[Json], facts: Json, on: dateti
     return dict(form.find_subject(parties, matter.subject_role))
 
 
-def _expect_materials(work: Work, matter: Matter, brought: list[Json], actor: Json) -> None:
-    form.expect_known_materials(matter.materials, brought)
+def _expect_materials(work: Work, wanted: Sequence[Mapping[str, Any]], brought: list[Json], actor: Json) -> None:
+    form.expect_known_materials(wanted, brought)
     form.expect_shown(brought, actor["kind"] == "clerk")
     materials.expect_uploaded(work, brought)
 
@@ -106,19 +110,11 @@ def _normalised(party: Json, on: datetime.date) -> int | None:
     party["name"] = identity.person_name(party["name"])
     party["phone"] = identity.phone(party["phone"]) if party["phone"] else ""
     if party["id_type"] != "citizen":
-        party["id_number"] = _other_number(party["id_number"])
+        party["id_number"] = identity.document_number(party["id_type"], party["id_number"], on)
         return None
     number = identity.citizen_number(party["id_number"], on)
     party["id_number"] = number.number
     return identity.age_on(number.born_on, on)
-
-
-def _other_number(text: str) -> str:
-    """A passport's or permit's number: without it one person could not be told from another."""
-    number = "".join(text.split()).upper()
-    if not (number.isascii() and number.isalnum() and 4 <= len(number) <= 30):
-        raise Refused("number_malformed", "证件号码应为 4 至 30 位字母或数字,请对照证件重新输入", field="parties")
-    return number
 
 
 def _competent_division(work: Work, matter: Matter, office: Office, subject: Json, place: str) -> str:
@@ -173,14 +169,15 @@ def supplement_application(work: Work) -> None:
         raise OutOfStep("state_changed", "此办件现在不需要补正,请刷新后再办")
     kept = store.get_case(work, leg.case_id)
     matter = case.matter_of(kept)
-    _expect_materials(work, matter, asked["materials"], asked["actor"])
+    wanted = asked_materials(matter, kept.personal["parties"])
+    _expect_materials(work, wanted, asked["materials"], asked["actor"])
     answers = work.personal(said.SupplementApplicationV1)["answers"]
     kept = _with_answers(work, kept, answers, [*store.list_materials(work, leg.case_id), *asked["materials"]])
     store.add_materials(work, leg.case_id, asked["materials"])
     done = case.note(work, leg, "supplement", kept.facts["accepting_office"], actor=asked["actor"]["id"])
     if not rules.is_held_here(leg):
         _pass_on(work, leg, done, asked["materials"], answers)
-    elif not form.missing_materials(matter.materials, store.list_materials(work, leg.case_id)):
+    elif not form.missing_materials(wanted, store.list_materials(work, leg.case_id)):
         forward(work, leg, leg, kept, work.today)
     else:
         raise Refused("material_missing", "材料仍不齐全,请对照一次性告知清单补齐后提交", field="materials")

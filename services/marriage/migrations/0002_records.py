@@ -1,4 +1,4 @@
-"""Lines of old books, which years of which offices they cover, and certificates given out anew."""
+"""Lines of old books, which years of which offices they cover, certificates given out anew, and the register of deaths."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -70,4 +70,18 @@ def upgrade() -> None:
         sa.Column("confirmed_by", sa.String(length=80), nullable=False),
         sa.Column("wish", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("request_id"),
+    )
+    op.create_table(
+        "feeds",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "deaths",
+        sa.Column("entry_id", sa.String(length=80), nullable=False),
+        sa.Column("marriage_id", sa.String(length=36), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("why", sa.String(length=40), nullable=False),
+        sa.PrimaryKeyConstraint("entry_id"),
     )

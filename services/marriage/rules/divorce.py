@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from services.marriage.rules import papers
 from services.marriage.rules.finding import Finding
-from shared.calendar import ONE_DAY, Calendar, Deadline
+from shared.calendar import ONE_DAY, Calendar, Deadline, RestDays
 from shared.errors import Denied, OutOfStep, Refused
 
 COOLING_OFF = "民法典 第一千零七十七条第一款"
@@ -35,14 +35,6 @@ class State(enum.StrEnum):
     NOT_ACCEPTED = "not_accepted"
     REFUSED = "refused"
     MARRIAGE_ENDED = "marriage_ended"  # by a death or a court, while the case was open
-
-
-class RestDays(enum.StrEnum):
-    """On which days a period of this office does not end. Whether a Saturday counts where it is open is unverified."""
-
-    WEEKENDS_AND_HOLIDAYS = "weekends_and_holidays"
-    HOLIDAYS = "holidays"  # open on weekends, closed on public holidays
-    NONE = "none"  # open every day
 
 
 OPEN = frozenset({State.APPLIED, State.ACCEPTED, State.COOLING, State.AWAITING_CERTIFICATE})
@@ -71,7 +63,10 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Divorce:
-    """A case, as far as its moves depend on it. Only its own office withdraws and registers it."""
+    """A case, as far as its moves depend on it. Only its own office withdraws and registers it.
+
+    `rest_days`: of the office on the day of application; what the receipt says is not moved by a later change.
+    """
 
     office: str
     applied_on: datetime.date

@@ -127,6 +127,7 @@ class Office:
     may_register: bool
     may_register_foreign: bool
     holds_hukou: bool
+    for_foreigners: tuple[str, ...] = ()  # the offices of this city that may, by name
 
 
 def assess(
@@ -246,6 +247,19 @@ def category_of(id_type: str, number: str) -> Category:
             return Category.ABROAD
 
 
+def expect_readable(id_type: str, number: str, sex: str, born_on: str) -> None:
+    """Refused unless a document whose number says nothing comes with what the rules must know.
+
+    `passport_without_country`: countries give out the same numbers. `document_says_too_little`: sex and birth.
+    """
+    if id_type == "passport" and "-" not in number:
+        words = "护照号码前应写明签发国的三位字母(印在护照上,如 USA-512345678),请撤回后重新提交"
+        raise Refused("passport_without_country", words, basis=PAIR, field="parties")
+    if not (sex and born_on):
+        words = "请按护照、通行证或永久居留身份证填写本人的性别和出生日期,请撤回后重新提交"
+        raise Refused("document_says_too_little", words, basis=PAIR, field="parties")
+
+
 def power_needed(one: Category, other: Category) -> Power:
     """The verb an office must have the power for: another one when either is no mainland resident."""
     return "register" if one is other is Category.MAINLAND else "register_foreign"
@@ -256,7 +270,8 @@ def expect_office(needed: Power, edition: Edition, office: Office) -> None:
     foreign = needed == "register_foreign"
     if not (office.may_register_foreign if foreign else office.may_register):
         where = "省级民政部门或者其确定的机关" if foreign else "婚姻登记机关"
-        words = f"本机构无权为双方办理婚姻登记,请到{where}办理"
+        near = f"(本市:{'、'.join(office.for_foreigners)})" if foreign and office.for_foreigners else ""
+        words = f"本机构无权为双方办理婚姻登记,请到{where}{near}办理"
         raise Denied("office_without_power", words, basis=edition.offices_basis)
     if not edition.any_office and not office.holds_hukou:
         words = "当时的规定要求到一方常住户口所在地的婚姻登记机关办理,请到该地办理"

@@ -165,6 +165,14 @@ def end(record: Record, ending: Ending, noted_on: datetime.date) -> Record:
     return _written(record, entry, standing=law.standing, ground=ending.ground, ended_on=ending.on)
 
 
+def still_ended_by(record: Record, version: int) -> bool:
+    """Whether the ending that made the record's `version` is the one in force: nothing ended or restored it since."""
+    later = (entry.what for entry in record.history[version:])
+    return record.standing is Standing.ENDED_BY_DEATH and not any(
+        what == "restored" or what.startswith("ended:") for what in later
+    )
+
+
 def expect_valid(record: Record) -> None:
     """Refused `marriage_not_valid`: what has ended can neither be divorced nor proved."""
     if record.standing is not Standing.VALID:

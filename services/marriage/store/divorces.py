@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, func, select, update
 
-from services.marriage.rules.divorce import Divorce, RestDays, State, Terms
+from services.marriage.rules.divorce import Divorce, State, Terms
 from services.marriage.rules.registration import Hold
 from services.marriage.store.tables import divorces, spouses
-from shared.calendar import ONE_DAY, Deadline
+from shared.calendar import ONE_DAY, Deadline, RestDays
 from shared.outbox import Work
 
 Json = dict[str, Any]

@@ -126,6 +126,20 @@ restorations = Table(  # marriages that are to come back, once both persons are 
     Column("wish", Sealed("marriage.restorations.wish"), nullable=False),  # on, document, declined
     Index("restorations_state", "state"),
 )
+feeds = Table(  # how far a register that is followed has been read
+    "feeds",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("position", Integer, nullable=False),
+)
+deaths = Table(  # lines of the register of deaths that touched a marriage held here: of nobody else is anything kept
+    "deaths",
+    metadata,
+    Column("entry_id", String(80), primary_key=True),
+    Column("marriage_id", String(36), nullable=False),  # "": it could not be noted, `why` says why
+    Column("version", Integer, nullable=False),  # of the record, which that death made
+    Column("why", String(40), nullable=False),
+)
 
 # --- what this node asks of others ------------------------------------------------------------------------------------
 

@@ -69,16 +69,14 @@ def _without_hold(now: Registration) -> Registration:
 
 
 def _normalised(work: Work, personal: Json) -> Json:
-    """The same parties, citizens' numbers in their one right form; what cannot be read stays as it is."""
+    """The same parties, their numbers in their one right form; what cannot be read stays as it is."""
     return personal | {"parties": [with_number(work, party) for party in personal["parties"]]}
 
 
 def with_number(work: Work, party: Json) -> Json:
-    """The same person, a citizen's number in its one right form; what cannot be read stays as it is."""
-    if party["id_type"] != "citizen":
-        return party
+    """The same person, the number in its one right form; what cannot be read stays as it is."""
     try:
-        return party | {"id_number": identity.citizen_number(party["id_number"], work.today).number}
+        return party | {"id_number": identity.document_number(party["id_type"], party["id_number"], work.today)}
     except TongbanError:
         return party
 
@@ -86,10 +84,11 @@ def with_number(work: Work, party: Json) -> Json:
 def _with_fault(work: Work, kept: Kept) -> Kept:
     """With why the rules cannot begin, or this office may not: a person sees it, and no case is lost by it."""
     try:
+        case.expect_both(kept)
+        eligibility.expect_office(_power_needed(kept), edition_on(work.today), _power(work, kept))
         eligibility.expect_couple(case.couple_of(kept, work.today))
         if met_on := deciding.conditions_met_on(kept):
             records.expect_met(met_on, work.today)
-        eligibility.expect_office(_power_needed(kept), edition_on(work.today), _power(work, kept))
     except TongbanError as error:
         fault = {"code": error.code, "text": error.message, "basis": error.basis}
         return dataclasses.replace(kept, known=dataclasses.replace(kept.known, fault=fault))
@@ -110,6 +109,9 @@ def _power(work: Work, kept: Kept) -> eligibility.Office:
         may_register=office.may("register", matter, work.today),
         may_register_foreign=office.may("register_foreign", matter, work.today),
         holds_hukou=any(office.covers(person["hukou_division"]) for person in case.persons_of(kept.personal)),
+        for_foreigners=tuple(
+            one.name for one in work.node.offices.by_code.values() if one.may("register_foreign", matter, work.today)
+        ),
     )
 
 

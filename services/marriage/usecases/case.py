@@ -77,28 +77,44 @@ def looked_up(work: Work, kept: Kept) -> Kept:
 
 def couple_of(kept: Kept, on: datetime.date) -> Couple:
     """The two as the rules see them. Refused where the papers do not say sex and birth."""
-    persons = persons_of(kept.personal)
-    if len(persons) != len(ROLES):
-        raise Refused("party_missing", "缺少结婚登记的一方,请撤回后按双方证件重新提交", field="parties")
-    one, other = (_party(kept, place, person, on) for place, person in enumerate(persons))
+    expect_both(kept)
+    one, other = (_party(kept, place, person, on) for place, person in enumerate(persons_of(kept.personal)))
     return Couple(one, other)
 
 
+def expect_both(kept: Kept) -> None:
+    """Refused `party_missing` unless both who marry are named."""
+    if len(persons_of(kept.personal)) != len(ROLES):
+        raise Refused("party_missing", "缺少结婚登记的一方,请撤回后按双方证件重新提交", field="parties")
+
+
 def _party(kept: Kept, place: int, person: Json, on: datetime.date) -> Party:
-    if person["id_type"] != "citizen":
-        words = "此类证件本系统暂不能办理结婚登记,请到省级民政部门或者其确定的机关办理"
-        raise Refused("document_not_ours", words, basis="婚姻登记条例(国务院令第804号) 第二条", field="parties")
-    number = identity.citizen_number(person["id_number"], on)
+    number, sex, born_on = identified(person, on)
     heard = next((row for row in kept.known.heard if row["number"] == place), None)
     answer = Answer(heard["willing"], apart=True, recorded=heard["declared"]) if heard else None
     return Party(
-        person=f"{person['id_type']}:{number.number}",
-        sex="male" if number.sex == "male" else "female",
-        born_on=number.born_on,
+        person=f"{person['id_type']}:{number}",
+        sex="male" if sex == "male" else "female",
+        born_on=born_on,
+        category=eligibility.category_of(person["id_type"], number),
         answer=answer,
         kinship=Kinship(kept.known.kinship) if kept.known.kinship else None,
         standings=_standings(kept.known.standings[place]),
     )
+
+
+def identified(person: Mapping[str, Any], on: datetime.date) -> tuple[str, str, datetime.date]:
+    """Number, sex and birth: a citizen's number says all, of other documents the party does.
+
+    Refused as shared.identity and `eligibility.expect_readable` do.
+    """
+    if person["id_type"] == "citizen":
+        number = identity.citizen_number(person["id_number"], on)
+        return number.number, number.sex, number.born_on
+    other = identity.document_number(person["id_type"], person["id_number"], on)
+    sex, born_on = str(person.get("sex", "")), str(person.get("born_on", ""))
+    eligibility.expect_readable(person["id_type"], other, sex, born_on)
+    return other, sex, datetime.date.fromisoformat(born_on)
 
 
 def _standings(kept: Mapping[str, str]) -> dict[Source, Standing]:

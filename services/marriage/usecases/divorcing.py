@@ -17,6 +17,7 @@ from services.marriage.store.divorces import Kept, Known
 from services.marriage.usecases import case, divorce_case
 from services.marriage.usecases.beginning import with_number
 from services.marriage.usecases.recording import holder_of
+from shared.calendar import RestDays
 from shared.errors import OutOfStep, Refused, TongbanError
 from shared.outbox import Work
 
@@ -50,10 +51,16 @@ def _new(work: Work, told: Json, personal: Json) -> Kept:
         division=told["division"],
         holder="",
         version=1,
-        divorce=Divorce(office, datetime.date.fromisoformat(told["case"]["applied_on"])),
+        divorce=Divorce(office, datetime.date.fromisoformat(told["case"]["applied_on"]), _rest_days(work, office)),
         case_facts=told["case"],
         personal=personal,
     )
+
+
+def _rest_days(work: Work, office: str) -> RestDays:
+    """Of the office by the table of this city; the calendar's, where it does not stand in it any more."""
+    known = work.node.offices.by_code.get(office)
+    return known.rest_days if known else RestDays.WEEKENDS_AND_HOLIDAYS
 
 
 def _with_holder(work: Work, kept: Kept) -> Kept:

@@ -42,7 +42,7 @@ def find(work: Work, couple: Json) -> Held:
 def look_up_marriage(work: Work) -> None:
     """查核: what stands on record of a marriage; who asked about a living one hears of its end."""
     asked, couple = work.data(said.LookUpMarriageV1), work.personal(said.LookUpMarriageV1)
-    _record_look(work, asked["office"]["code"], "look_up_marriage", couple["persons"])
+    record_look(work, case.id_of(work), asked["office"]["code"], "look_up_marriage", couple["persons"])
     try:
         held = find(work, couple)
     except NotFound:
@@ -59,7 +59,8 @@ def _found(record: Record) -> Json:
     return plain | {"registered_on": record.registered_on.isoformat()}
 
 
-def _record_look(work: Work, office: str, act: str, persons: Iterable[Json]) -> None:
+def record_look(work: Work, request: str, office: str, act: str, persons: Iterable[Json]) -> None:
+    """Put on record who looked at the marriages of these persons, for which request and act."""
     for person in persons:
         audit.record(
             work,
@@ -67,7 +68,7 @@ def _record_look(work: Work, office: str, act: str, persons: Iterable[Json]) -> 
             office=office,
             purpose="end_of_marriage",
             act=act,
-            subject=case.id_of(work),
+            subject=request,
             person_index=case.person_index(work, with_number(work, person)),
             fields=("marriage",),
         )
@@ -76,7 +77,7 @@ def _record_look(work: Work, office: str, act: str, persons: Iterable[Json]) -> 
 def note_reissue(work: Work) -> None:
     """记录补领. OutOfStep when it is noted, or the marriage has ended: whoever gave it out hears of that by itself."""
     asked, told = work.data(said.NoteReissueV1), work.personal(said.NoteReissueV1)
-    _record_look(work, asked["office"]["code"], "note_reissue", told["persons"])
+    record_look(work, case.id_of(work), asked["office"]["code"], "note_reissue", told["persons"])
     held = find(work, told)
     if told["reissued_as"] in held.record.certificates:
         raise OutOfStep("stale", "过时的消息")
@@ -101,7 +102,7 @@ def end_marriage(work: Work) -> None:
     if done:
         tell_ended(work, done, [(request, source(work))], request)
         return
-    _record_look(work, asked["office"]["code"], "end_marriage", wish["persons"])
+    record_look(work, request, asked["office"]["code"], "end_marriage", wish["persons"])
     held = None
     try:
         held = find(work, wish)
@@ -176,11 +177,22 @@ def tell_ended(work: Work, held: Held, to: Iterable[tuple[str, str]], request: s
 
 def note_death(work: Work) -> None:
     """死亡通报: the living marriage of that person, if it is held here, ends. OutOfStep when there is none."""
-    told, request = work.personal(said.NoteDeathV1), case.id_of(work)
+    told = work.personal(said.NoteDeathV1)
+    if end_by_death(work, case.id_of(work), work.data(said.NoteDeathV1)["source"], told) is None:
+        raise OutOfStep("no_living_marriage", "本地没有此人的有效婚姻登记,不需要注销")
+
+
+def end_by_death(work: Work, request: str, register: str, told: Json) -> Held | None:
+    """The marriage that ends because `register` says that somebody died (contracts.marriage_parts.Death); or None.
+
+    Refused as `records.end`.
+    """
     index = case.person_index(work, with_number(work, told["person"]))
     living = [held for held in store.list_of_persons(work, [index]) if held.record.standing is Standing.VALID]
     if not living:
-        raise OutOfStep("no_living_marriage", "本地没有此人的有效婚姻登记,不需要注销")
-    _record_look(work, work.data(said.NoteDeathV1)["source"], "note_death", [told["person"]])
+        return None
+    record_look(work, request, register, "note_death", [told["person"]])
     ending = Ending(Ground.DEATH, datetime.date.fromisoformat(told["on"]), document_of(told))
-    end(work, living[0], records.end(living[0].record, ending, work.today), request)
+    record = records.end(living[0].record, ending, work.today)
+    end(work, living[0], record, request)
+    return dataclasses.replace(living[0], record=record)

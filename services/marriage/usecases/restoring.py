@@ -16,7 +16,7 @@ from services.marriage.rules.records import ONLY_ONE, Reappearance
 from services.marriage.store import records as store
 from services.marriage.store.records import Held, Restoration
 from services.marriage.usecases import case, ending, reporting
-from shared import clock, identity
+from shared import clock
 from shared.errors import OutOfStep, Refused, TongbanError
 from shared.outbox import Work
 
@@ -31,10 +31,18 @@ def withdraw_ending(work: Work) -> None:
         raise OutOfStep("stale", "过时的消息")
     try:
         held = ending.find(work, wish)
-        record = records.restore(held.record, _back(wish, remarried=False))
+        record = records.restore(held.record, reappearance(wish, remarried=False))
     except TongbanError as error:
         ending.refuse(work, error)
-        return
+    else:
+        bring_back(work, request, held, wish, record)
+
+
+def bring_back(work: Work, request: str, held: Held, wish: Json, record: records.Record) -> None:
+    """Begin to restore: `record` is what the law makes of the marriage if neither of the two has remarried.
+
+    `wish`: on, document and declined, as of contracts.marriage_parts.Withdrawal.
+    """
     kept = Restoration(request, held.marriage_id, ending.source(work), clock.new_id(), "asked", _plain(wish))
     store.open_restoration(work, kept)
     if record.standing is held.record.standing:  # declared dead, and the spouse does not want it back
@@ -47,7 +55,8 @@ def _plain(wish: Json) -> Json:
     return {name: wish[name] for name in ("on", "document", "declined")}
 
 
-def _back(wish: Json, *, remarried: bool) -> Reappearance:
+def reappearance(wish: Json, *, remarried: bool) -> Reappearance:
+    """A wish as the law of records sees it."""
     on = datetime.date.fromisoformat(wish["on"])
     return Reappearance(on, ending.document_of(wish), remarried, declined=wish["declined"])
 
@@ -60,9 +69,9 @@ def _reserve(work: Work, kept: Restoration, held: Held) -> None:
 
 
 def _subject(work: Work, person: Mapping[str, Any]) -> Json:
-    number = identity.citizen_number(person["id_number"], work.today)
+    _, sex, born_on = case.identified(person, work.today)
     plain = {name: person[name] for name in ("id_type", "id_number", "name")}
-    return plain | {"born_on": number.born_on.isoformat(), "sex": number.sex}
+    return plain | {"born_on": born_on.isoformat(), "sex": sex}
 
 
 def _mine(kept: Restoration) -> Json:
@@ -82,7 +91,7 @@ def note_locked(work: Work, kept: Restoration) -> None:
     """已锁定: restored, in this very transaction."""
     _expect_open(kept)
     held = _held(work, kept)
-    record = records.restore(held.record, _back(kept.wish, remarried=False))
+    record = records.restore(held.record, reappearance(kept.wish, remarried=False))
     held = dataclasses.replace(held, attempt=kept.attempt, claims_case=kept.request_id)
     reporting.save_record(work, held, record, live=True)
     issued = _mine(kept) | {"reference": record.number}
@@ -97,7 +106,7 @@ def note_lost(work: Work, kept: Restoration, denials: Iterable[Json] = ()) -> No
     held = _held(work, kept)
     married = Standing.MARRIED in (standing_of_claim(row["why"], row["issued"]) for row in denials)
     if married and held.record.ground is Ground.DECLARED_DEAD:
-        _keep_ended(work, kept, held, records.restore(held.record, _back(kept.wish, remarried=True)))
+        _keep_ended(work, kept, held, records.restore(held.record, reappearance(kept.wish, remarried=True)))
         return
     store.end_restoration(work, kept.request_id, "blocked")
     data = {"marriage": held.marriage_id, "office": held.office, "text": BLOCKED}
@@ -107,7 +116,7 @@ def note_lost(work: Work, kept: Restoration, denials: Iterable[Json] = ()) -> No
 
 def _why(held: Held, kept: Restoration, *, remarried: bool) -> TongbanError:
     try:
-        records.restore(held.record, _back(kept.wish, remarried=remarried))
+        records.restore(held.record, reappearance(kept.wish, remarried=remarried))
     except TongbanError as error:
         return error
     return Refused("restoration_blocked", BLOCKED, basis=ONLY_ONE)

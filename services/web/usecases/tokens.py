@@ -65,12 +65,7 @@ def known_number(id_type: str, id_number: str, today: datetime.date) -> str:
     """A document number as it is kept: citizen numbers checked, others without blanks and in capitals."""
     if id_type not in ID_TYPES:
         raise Refused("id_type_unknown", "证件类型只能是:" + "、".join(ID_TYPES), field="id_type")
-    if id_type == "citizen":
-        return identity.citizen_number(id_number, today).number
-    number = "".join(id_number.split()).upper()
-    if not number.isalnum() or not number.isascii() or not 4 <= len(number) <= 30:
-        raise Refused("number_malformed", "证件号码应为 4 至 30 位字母或数字,请对照证件重新输入", field="id_number")
-    return number
+    return identity.document_number(id_type, id_number, today)
 
 
 def hash_of(token: str) -> str:
