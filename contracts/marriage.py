@@ -18,6 +18,7 @@ from contracts.marriage_parts import (
     Ended,
     Ending,
     EndingRefusal,
+    Examination,
     Found,
     FoundRecords,
     Recorded,
@@ -27,7 +28,6 @@ from contracts.marriage_parts import (
     Withdrawing,
 )
 
-KINSHIP = ("none", "lineal", "collateral")  # declared: 直系血亲, 三代以内的旁系血亲
 WAITS: Mapping[str, tuple[str, str]] = {  # what an open application waits for -> what it is, what to do
     "claims_asked": ("预留双方登记资格", "系统正在向主管登记处预留,通常几秒钟,请稍等"),
     "held_elsewhere": (
@@ -49,22 +49,6 @@ class ActRefusedV1(deciding.Refusal):
 
     type = "marriage.act_refused.v1"
     consumers = ("web",)
-
-
-class Heard(Part):
-    """What the registrar saw and heard of one of the two, asked apart from the other; `number`: its place, 0 or 1."""
-
-    number = fields.Integer(required=True, validate=validate.OneOf((0, 1)))
-    present = fields.Boolean(required=True)  # in person, with their own document (民法典 第一千零四十九条)
-    declared = fields.Boolean(required=True)  # signed the own declaration before the registrar
-    willing = fields.Boolean(required=True)  # fully (民法典 第一千零四十六条)
-
-
-class Examination(Reasons):
-    """The sealed part of 审查."""
-
-    heard = fields.List(fields.Nested(Heard), required=True, validate=validate.Length(equal=2))
-    kinship = fields.String(required=True, validate=validate.OneOf(KINSHIP))
 
 
 class ExamineApplicationV1(deciding.Act):
@@ -226,7 +210,7 @@ class Asked(Contract):
 
 
 class LookUpMarriageV1(Asked):
-    """查核婚姻: is there such a marriage; whoever asks hears of its end later on."""
+    """查核: is there such a marriage, whose end whoever asks hears of later on; or, by its own number, such a divorce."""
 
     type = "marriage.look_up_marriage.v1"
     Personal = Couple
@@ -251,6 +235,14 @@ class NoteReissueV1(Asked):
 
     type = "marriage.note_reissue.v1"
     Personal = Reissued
+
+
+class NoteSupersededV1(Contract):
+    """记录被取代: the divorce certificate that this case gave out was given out anew by another; from the holder alone."""
+
+    type = "marriage.note_superseded.v1"
+    consumers = ("marriage",)
+    crosses = "anyone"  # the receiver looks whether its sender is the holder it had asked
 
 
 class MarriageFoundV1(Contract):

@@ -61,6 +61,7 @@ VERBS = {
     marriage.ConfirmEndingV1: recording.confirm_ending,
     marriage.CorrectRecordV1: correcting.correct_record,
     marriage.ConfirmCorrectionV1: correcting.confirm_correction,
+    marriage.NoteSupersededV1: hearing.note_superseded,
     marriage.MarriageFoundV1: hearing.note_found,
     marriage.MarriageEndedV1: hearing.note_ended,
     marriage.EndingRefusedV1: hearing.note_refused,

@@ -27,7 +27,7 @@ def begin(work: Work) -> None:
     told = work.data(intake_contracts.ApplicationAcceptedV1)
     if told["case"]["matter"] == divorce_case.MATTER:
         divorcing.begin_divorce(work)
-    elif told["case"]["matter"] == reissuing.MATTER:
+    elif told["case"]["matter"] in reissuing.MATTERS:
         reissuing.begin_reissue(work)
     else:
         beginning.begin_application(work)
@@ -164,6 +164,14 @@ def note_found(work: Work) -> None:
         divorcing.note_found(work, divorce)
     elif reissue := reissues.find_reissue(work, case.id_of(work)):
         reissuing.note_found(work, reissue)
+    else:
+        raise OutOfStep("stale", "过时的消息")
+
+
+def note_superseded(work: Work) -> None:
+    """已被新证取代."""
+    if reissue := reissues.find_reissue(work, case.id_of(work)):
+        reissuing.note_superseded(work, reissue)
     else:
         raise OutOfStep("stale", "过时的消息")
 

@@ -35,7 +35,7 @@ def withdraw_ending(work: Work) -> None:
     except TongbanError as error:
         ending.refuse(work, error)
         return
-    kept = Restoration(request, held.marriage_id, ending.source(work), clock.new_id(), "asked", _plain(wish))
+    kept = Restoration(request, held.marriage_id, case.source(work), clock.new_id(), "asked", _plain(wish))
     store.open_restoration(work, kept)
     if record.standing is held.record.standing:  # declared dead, and the spouse does not want it back
         _keep_ended(work, kept, held, record)
