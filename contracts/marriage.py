@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from marshmallow import Schema, fields, validate
 
 from contracts import deciding
-from contracts.case import Actor, CaseFacts, OfficeRef, Parties, Reason, Reasons
+from contracts.case import Actor, CaseFacts, OfficeRef, Reason, Reasons
 from contracts.deciding import StepDone, Task, Word
 from contracts.envelope import Contract, Part, expect_day
 from contracts.marriage_parts import (
     Back,
+    Copied,
     Correction,
     Couple,
     Coverage,
@@ -22,6 +23,7 @@ from contracts.marriage_parts import (
     Found,
     FoundRecords,
     Recorded,
+    Registered,
     Reissued,
     Whose,
     Withdrawal,
@@ -133,12 +135,6 @@ class ApplicationDroppedV1(deciding.Dropped):
     note = fields.String(load_default="", validate=validate.Length(max=400))
 
 
-class Registered(Parties):
-    """The sealed part of a registration: both persons, and the number on their certificates."""
-
-    certificate_no = fields.String(required=True)
-
-
 class MarriageRegisteredV1(Contract):
     """已登记结婚: for whoever grants by household. The subject is the marriage: the case that registered it."""
 
@@ -154,6 +150,17 @@ class ReportRegistrationV1(Contract):
 
     type = "marriage.report_registration.v1"
     consumers = ("marriage",)
+
+
+class StatusCopiedV1(Contract):
+    """抄告: a change of the marital status of persons whose hukou is the receiver's; only where a clause in force lets it."""
+
+    type = "marriage.status_copied.v1"
+    consumers = ("subsidy",)
+    crosses = "anyone"  # it leads to a second look by a clerk, and to nothing else
+    Personal = Copied
+    change = fields.String(required=True)  # the case or request that made it
+    basis = fields.String(required=True)
 
 
 # --- 离婚登记 ----------------------------------------------------------------------------------------------------------

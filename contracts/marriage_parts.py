@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
-from contracts.case import Reasons
+from contracts.case import Parties, Reasons
 from contracts.envelope import Part, expect_day
 
 GROUNDS = (  # why a marriage ended; the law of each stands in marriage's rules
@@ -34,6 +34,12 @@ class Examination(Reasons):
 
     heard = fields.List(fields.Nested(Heard), required=True, validate=validate.Length(equal=2))
     kinship = fields.String(required=True, validate=validate.OneOf(KINSHIP))
+
+
+class Registered(Parties):
+    """The sealed part of a registration: both persons, and the number on their certificates."""
+
+    certificate_no = fields.String(required=True)
 
 
 class Spouse(Part):
@@ -104,6 +110,14 @@ class Found(Schema):
     registered_on = fields.String(load_default="", validate=expect_day)
     standing = fields.String(load_default="")  # of a divorce: divorced
     words = fields.String(load_default="")  # why it is not valid, for people
+
+
+class Copied(Schema):
+    """What has become of whom, and since when: of the persons whose hukou lies with the receiver, of nobody else."""
+
+    what = fields.String(required=True)
+    on = fields.String(required=True, validate=expect_day)
+    persons = fields.List(fields.Nested(Spouse), required=True, validate=validate.Length(min=1, max=2))
 
 
 class Ended(Couple):

@@ -14,7 +14,7 @@ from services.marriage.rules.records import Ending, Record
 from services.marriage.store import applications
 from services.marriage.store import records as store
 from services.marriage.store.records import Held
-from services.marriage.usecases import case, divorce_records
+from services.marriage.usecases import case, copying, divorce_records
 from services.marriage.usecases.beginning import with_number
 from shared import audit, clock
 from shared.errors import NotFound, OutOfStep, Refused, TongbanError
@@ -142,6 +142,8 @@ def end(work: Work, held: Held, record: Record, request: str) -> None:
     if work.node.code not in {node for _, node in everybody}:
         everybody[held.marriage_id, work.node.code] = None  # this city hears of it, too
     tell_ended(work, dataclasses.replace(held, record=record), everybody, request)
+    if record.ground is not Ground.DIVORCE_REGISTERED and record.ended_on:  # of a divorce its own city copies
+        copying.copy_status(work, "marriage_ended", request, held.persons, record.ended_on)
 
 
 def tell_certificate(work: Work, held: Held, contract: type[Contract]) -> None:

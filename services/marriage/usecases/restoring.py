@@ -15,7 +15,7 @@ from services.marriage.rules.endings import Ground
 from services.marriage.rules.records import ONLY_ONE, Reappearance
 from services.marriage.store import records as store
 from services.marriage.store.records import Held, Restoration
-from services.marriage.usecases import case, ending
+from services.marriage.usecases import case, copying, ending
 from shared import clock, identity
 from shared.errors import OutOfStep, Refused, TongbanError
 from shared.outbox import Work
@@ -128,6 +128,8 @@ def _tell_back(work: Work, kept: Restoration, held: Held, state: str) -> None:
     sealed = ending.couple_of(held) | {"restored": state == "restored"}
     for node in dict.fromkeys((kept.node, work.node.code)):
         work.tell(said.EndingWithdrawnV1, kept.request_id, data, sealed, to=node)
+    if state == "restored":
+        copying.copy_status(work, "marriage_restored", kept.request_id, held.persons, work.today)
 
 
 def _held(work: Work, kept: Restoration) -> Held:
