@@ -7,14 +7,30 @@ import pytest
 from contracts import certificate, marriage
 from contracts.envelope import Json
 from services.certificate import store as certificates
+from services.claims.usecases.deciding import Pair, link
 from services.marriage.store import tables
 from shared import clock
 from shared.audit import audit_rows
-from tests.builders import LANZHOU, SANYA, Country, clerk
+from tests.builders import LANZHOU, SANYA, WEIHAI, Country, clerk
 from tests.marriage.books import OLD, enter, line
 from tests.marriage.partings import FIRST, ending, named, record
-from tests.marriage.weddings import HE, OFFICES, OTHER_HE, SHE, calm, locked, married, refusals, wed
+from tests.marriage.partings import confirm as confirm_ending
+from tests.marriage.weddings import (
+    HE,
+    OFFICES,
+    OTHER_HE,
+    OTHER_SHE,
+    SHE,
+    calm,
+    locked,
+    married,
+    numbered,
+    person,
+    refusals,
+    wed,
+)
 
+NEW = person(HE["name"], numbered("990105", "19960412", 31))  # 威海 guards it
 PAPER = {"kind": "公安机关姓名变更证明", "issuer": "某派出所", "number": "某字第3号", "on": "2025-10-08"}
 RIGHT = HE | {"name": "温远帆"}
 
@@ -103,3 +119,49 @@ def test_a_record_of_an_old_book_is_put_right_too_and_every_clerk_is_on_record(c
     looks = [(row.actor, row.act) for row in country[LANZHOU].rows("marriage", audit_rows) if row.subject == request]
     assert sorted(looks) == sorted([("first", "correct_record"), ("second", "confirm_correction")] * 2)
     assert calm(country)
+
+
+def test_whose_new_number_is_linked_to_the_old_one_cannot_marry_under_it(country: Country) -> None:
+    wed(country)
+    request = correct(country, he=NEW)
+    (refused,) = country[SANYA].told(marriage.ActRefusedV1, request)
+    assert (refused.data["code"], "证件关联" in refused.data["message"]) == ("number_not_correctable", True)
+    empty = {"born_on": "", "sex": ""}
+    with country[WEIHAI].works["claims"].begin() as work:
+        pair = Pair("甲", "乙", "公安机关更正证件号码")
+        assert link(work, named(NEW) | empty, named(HE) | empty, pair) == []
+    wed(country, LANZHOU, NEW, OTHER_SHE)
+    assert married(country, LANZHOU) == []
+    assert len(locked(country)) == 2
+
+
+def test_the_number_in_a_record_that_has_ended_is_put_right(country: Country) -> None:
+    wed(country)
+    record(country, LANZHOU, ending(on="2025-10-09"))
+    request = correct(country, he=NEW)
+    confirm(country, request)
+    (row,) = married(country)
+    assert [it["id_number"] for it in row.parties] == [NEW["id_number"], SHE["id_number"]]
+    assert row.archive["history"][-1]["before"]["id_number_1"] == HE["id_number"]
+    back = correct(country, he=RIGHT, persons=[named(SHE), named(NEW)])
+    assert refusals(country[SANYA], back) == []
+    assert calm(country)
+
+
+def test_the_number_of_a_marriage_that_comes_back_meanwhile_stays(country: Country) -> None:
+    wed(country)
+    record(country, SANYA, ending(on="2025-10-09"))
+    request = correct(country, he=NEW)
+    restored = record(country, SANYA, ending(ground=""))
+    confirm_ending(country, SANYA, restored)
+    assert married(country)[0].state == "valid"
+    confirm(country, request)
+    assert refusals(country[SANYA], request) == ["number_not_correctable"]
+    assert [it["id_number"] for it in married(country)[0].parties] == [HE["id_number"], SHE["id_number"]]
+
+
+def test_no_number_that_is_none_or_the_other_person_s_is_written(country: Country) -> None:
+    wed(country)
+    record(country, LANZHOU, ending(on="2025-10-09"))
+    for number in (SHE["id_number"], HE["id_number"][:-1] + "0"):
+        assert len(refusals(country[SANYA], correct(country, he=HE | {"id_number": number}))) == 1

@@ -16,12 +16,17 @@ from services.marriage.store.records import Held
 from services.marriage.usecases import case, ending
 from services.marriage.usecases.beginning import with_number
 from services.marriage.usecases.recording import MATTER
-from shared import audit, clock
+from shared import audit, clock, identity
 from shared.directory import Office
 from shared.errors import Denied, NotFound, OutOfStep, Refused
 from shared.outbox import Work
 
 PLAIN = ("name", "id_type", "id_number")
+NUMBER_STAYS = (
+    "有效婚姻的证件号码是全国防止重复登记的依据,不能直接更正(姓名可以更正)。请核对公安机关的证明并随档留存,然后:"
+    "确为同一人换号、错号的,请管理员联系新号码的主管登记处,由两人办理证件关联,关联后以新号码也不能另行登记;"
+    "原号码属于另一个人的,不要关联,请按冒名登记移交核查"
+)
 
 
 def correct_record(work: Work) -> None:
@@ -79,17 +84,24 @@ def _corrected(work: Work, held: Held, wish: Json) -> tuple[records.Record, list
         (it["id_type"], it["id_number"]): new for it, new in zip(wish["persons"], wish["corrected"], strict=True)
     }
     new = [by_number[person["id_type"], person["id_number"]] for person in held.persons]
-    _expect_same_numbers(held, new)
+    _expect_numbers(work, held, new)
     before = dataclasses.replace(held.record, facts=_facts([dict(person) for person in held.persons]))
     persons = [dict(person) | {name: it[name] for name in PLAIN} for person, it in zip(held.persons, new, strict=True)]
     return records.correct(before, _facts(persons), work.today, ending.document_of(wish)), persons
 
 
-def _expect_same_numbers(held: Held, new: list[Json]) -> None:
-    """A number is what both persons are locked under, in the whole country."""
-    if any(old["id_number"] != it["id_number"] for old, it in zip(held.persons, new, strict=True)):
-        words = "证件号码是防止重复登记的依据,本系统暂不能更正证件号码,只能更正姓名。请报管理员登记,待支持后办理"
-        raise Refused("number_not_correctable", words, basis=ARCHIVES, field="corrected")
+def _expect_numbers(work: Work, held: Held, new: list[Json]) -> None:
+    """A number is what both are locked under, in the whole country: of a marriage that stands, or may soon again, it stays."""
+    changed = [it for old, it in zip(held.persons, new, strict=True) if old["id_number"] != it["id_number"]]
+    if not changed:
+        return
+    if held.record.standing is Standing.VALID or held_store.is_coming_back(work, held.marriage_id):
+        raise Refused("number_not_correctable", NUMBER_STAYS, basis=ARCHIVES, field="corrected")
+    for person in changed:
+        if person["id_type"] == "citizen":
+            identity.citizen_number(person["id_number"], work.today)
+    if len({case.person_index(work, person) for person in new}) < len(new):
+        raise Refused("same_person", "两个当事人是同一证件号码,请核对后重新填写", field="corrected")
 
 
 def _put_right(work: Work, held: Held, kept: Kept) -> None:
@@ -97,6 +109,8 @@ def _put_right(work: Work, held: Held, kept: Kept) -> None:
     valid = record.standing is Standing.VALID
     held_store.save_record(work, held, record, live=valid)
     store.save_persons(work, held.marriage_id, persons)
+    for old, it in zip(held.persons, persons, strict=True):
+        store.save_spouse(work, held.marriage_id, case.person_index(work, old), case.person_index(work, it))
     application = applications.find_application(work, held.marriage_id)
     if valid and application is not None:
         output = case.matter_of(application).output
