@@ -393,5 +393,6 @@ class RecordCorrectedV1(Contract):
 
     type = "marriage.record_corrected.v1"
     consumers = ("web",)
-    state = fields.String(required=True, validate=validate.OneOf(("recorded", "corrected", "rejected")))
+    state = fields.String(required=True, validate=validate.OneOf(("recorded", "asking", "corrected", "rejected")))
+    text = fields.String(load_default="")  # what is to be done, where a confirmed one was not carried out
     office = fields.String(required=True)

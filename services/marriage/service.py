@@ -49,6 +49,7 @@ VERBS = {
     claims.ClaimsLockedV1: hearing.note_locked,
     claims.ClaimsLostV1: hearing.note_lost,
     claims.ActRefusedV1: hearing.note_unasked,
+    claims.ClaimsFoundV1: hearing.note_linked,
     marriage.ExamineDivorceV1: divorcing.examine_divorce,
     marriage.WithdrawDivorceV1: divorcing.withdraw_divorce,
     marriage.RegisterDivorceV1: dissolving.register_divorce,

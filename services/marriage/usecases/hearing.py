@@ -3,12 +3,13 @@
 from contracts import claims as claims_contracts
 from contracts import intake as intake_contracts
 from contracts.envelope import Contract, Json
-from services.marriage.store import archives, divorces, records, reissues, requests
+from services.marriage.store import archives, corrections, divorces, records, reissues, requests
 from services.marriage.usecases import (
     archiving,
     beginning,
     case,
     cooling,
+    correcting,
     dissolving,
     divorce_case,
     divorcing,
@@ -151,8 +152,17 @@ def note_unasked(work: Work) -> None:
         restoring.note_lost(work, restoration)
     elif entry := archives.find_entry(work, case.id_of(work)):
         archiving.note_lost(work, entry, entry.attempt, ())
+    elif correction := corrections.find_correction(work, case.id_of(work)):
+        correcting.note_linked(work, correction, linked=False)
     else:
         holding.note_refused(work)
+
+
+def note_linked(work: Work) -> None:
+    """占用情况, where a correction asked whether a new number is linked to the one in the record; else a clerk did."""
+    if correction := corrections.find_correction(work, case.id_of(work)):
+        linked = work.personal(claims_contracts.ClaimsFoundV1)["linked"]
+        correcting.note_linked(work, correction, linked=linked)
 
 
 # --- holders ---------------------------------------------------------------------------------------------------------------

@@ -161,7 +161,7 @@ ENGLISH: Mapping[str, str] = {
     "number_future_birth": "The number says a birth in the future; compare it with the document and enter it again.",
     "number_impossible_date": "The number holds a date that does not exist; compare it with the document.",
     "number_malformed": "The document number is not well-formed; compare it with the document and enter it again.",
-    "number_not_correctable": "The number of a marriage that stands guards against a second one; have two operators link the documents.",
+    "number_not_correctable": "The number of a standing marriage guards against a second one: one person at a time, linked by two operators first.",
     "number_on_record": "That certificate number is on record here already; compare it with the book.",
     "number_wrong_check": "The check digit of the number is wrong; compare it with the document and enter it again.",
     "office_already_acted": "This office has done another step of the case; a different office must do this one.",
