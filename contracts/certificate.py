@@ -67,6 +67,12 @@ class ReplaceCertificateV1(OfCertificate):
     Personal = Stated
 
 
+class SupersedeCertificateV1(OfCertificate):
+    """被取代: another case has given it out anew; this one is replaced."""
+
+    type = "certificate.supersede_certificate.v1"
+
+
 class CertificateFace(Part):
     """A certificate as anyone may know it."""
 
@@ -92,6 +98,14 @@ class CertificateRevokedV1(Contract):
     """已注销."""
 
     type = "certificate.certificate_revoked.v1"
+    consumers = ("web",)
+    certificate = fields.Nested(CertificateFace, required=True)
+
+
+class CertificateSupersededV1(Contract):
+    """已被取代 by a certificate of another case, perhaps in another city."""
+
+    type = "certificate.certificate_superseded.v1"
     consumers = ("web",)
     certificate = fields.Nested(CertificateFace, required=True)
 

@@ -34,6 +34,12 @@ class OneSubject(Schema):
     subject = fields.Nested(ClaimSubject, required=True)
 
 
+class LookedUp(OneSubject):
+    """The sealed part of a look-up; `same_as`: is the subject linked to this document (关联), too."""
+
+    same_as = fields.Nested(ClaimSubject, load_default=None, allow_none=True)
+
+
 class FoundClaim(Part):
     """A live claim, as it may be told to the person it is on."""
 
@@ -49,6 +55,7 @@ class ClaimsFound(Schema):
     """Sealed: what somebody has going on is personal."""
 
     claims = fields.List(fields.Nested(FoundClaim), required=True)
+    linked = fields.Boolean(load_default=False)  # the subject is linked to the document that was named
 
 
 class LedgerRow(Part):

@@ -8,7 +8,7 @@ for an attempt and a key, never used again. Subjects of all messages are the cas
 from marshmallow import fields, validate
 
 from contracts.case import Actor, OfficeRef
-from contracts.claim_parts import UUID, ClaimsFound, LedgerRows, OneSubject, Subjects
+from contracts.claim_parts import UUID, ClaimsFound, LedgerRows, LookedUp, OneSubject, Subjects
 from contracts.envelope import CODE6, Contract, Part
 
 MARRIAGE_NO = "marriage"  # the id_type of a subject that is a marriage: its number is that of the first certificate
@@ -276,7 +276,7 @@ class LookUpClaimsV1(Contract):
     type = "claims.look_up_claims.v1"
     consumers = ("claims",)
     answers = ActRefusedV1
-    Personal = OneSubject
+    Personal = LookedUp
     purpose = fields.String(required=True, validate=validate.Length(max=40))
     actor = fields.Nested(Actor, required=True)
 
@@ -303,6 +303,7 @@ class LookUpClaimV1(AskAuthority):
     """查询占用."""
 
     type = "claims.look_up_claim.v1"
+    Personal = LookedUp
     purpose = fields.String(required=True, validate=validate.Length(max=40))
 
 
@@ -310,7 +311,7 @@ class ClaimsFoundV1(Contract):
     """占用情况: the answer to a look-up, to the node that asked."""
 
     type = "claims.claims_found.v1"
-    consumers = ("web",)
+    consumers = ("marriage", "web")
     crosses = "anyone"
     Personal = ClaimsFound
     authority = fields.String(required=True, validate=CODE6)

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from marshmallow import Schema, fields, validate
 
 from contracts import deciding
-from contracts.case import Actor, CaseFacts, OfficeRef, Parties, Reason, Reasons
+from contracts.case import Actor, CaseFacts, OfficeRef, Reason, Reasons
 from contracts.deciding import StepDone, Task, Word
 from contracts.envelope import Contract, Part, expect_day
 from contracts.marriage_parts import (
     Back,
+    Copied,
     Correction,
     Couple,
     Coverage,
@@ -18,16 +19,17 @@ from contracts.marriage_parts import (
     Ended,
     Ending,
     EndingRefusal,
+    Examination,
     Found,
     FoundRecords,
     Recorded,
+    Registered,
     Reissued,
     Whose,
     Withdrawal,
     Withdrawing,
 )
 
-KINSHIP = ("none", "lineal", "collateral")  # declared: 直系血亲, 三代以内的旁系血亲
 WAITS: Mapping[str, tuple[str, str]] = {  # what an open application waits for -> what it is, what to do
     "claims_asked": ("预留双方登记资格", "系统正在向主管登记处预留,通常几秒钟,请稍等"),
     "held_elsewhere": (
@@ -56,22 +58,6 @@ class Act(deciding.Act):
 
     consumers = ("marriage",)
     answers = ActRefusedV1
-
-
-class Heard(Part):
-    """What the registrar saw and heard of one of the two, asked apart from the other; `number`: its place, 0 or 1."""
-
-    number = fields.Integer(required=True, validate=validate.OneOf((0, 1)))
-    present = fields.Boolean(required=True)  # in person, with their own document (民法典 第一千零四十九条)
-    declared = fields.Boolean(required=True)  # signed the own declaration before the registrar
-    willing = fields.Boolean(required=True)  # fully (民法典 第一千零四十六条)
-
-
-class Examination(Reasons):
-    """The sealed part of 审查."""
-
-    heard = fields.List(fields.Nested(Heard), required=True, validate=validate.Length(equal=2))
-    kinship = fields.String(required=True, validate=validate.OneOf(KINSHIP))
 
 
 class ExamineApplicationV1(Act):
@@ -150,12 +136,6 @@ class ApplicationDroppedV1(deciding.Dropped):
     note = fields.String(load_default="", validate=validate.Length(max=400))
 
 
-class Registered(Parties):
-    """The sealed part of a registration: both persons, and the number on their certificates."""
-
-    certificate_no = fields.String(required=True)
-
-
 class MarriageRegisteredV1(Contract):
     """已登记结婚: for whoever grants by household. The subject is the marriage: the case that registered it."""
 
@@ -173,6 +153,17 @@ class ReportRecordV1(Contract):
 
     type = "marriage.report_record.v1"
     consumers = ("marriage",)
+
+
+class StatusCopiedV1(Contract):
+    """抄告: a change of the marital status of persons whose hukou is the receiver's; only where a clause in force lets it."""
+
+    type = "marriage.status_copied.v1"
+    consumers = ("subsidy",)
+    crosses = "anyone"  # it leads to a second look by a clerk, and to nothing else
+    Personal = Copied
+    change = fields.String(required=True)  # the case or request that made it
+    basis = fields.String(required=True)
 
 
 # --- 离婚登记 ----------------------------------------------------------------------------------------------------------
@@ -223,7 +214,7 @@ class Asked(Contract):
 
 
 class LookUpMarriageV1(Asked):
-    """查核婚姻: is there such a marriage; whoever asks hears of its end later on."""
+    """查核: is there such a marriage, whose end whoever asks hears of later on; or, by its own number, such a divorce."""
 
     type = "marriage.look_up_marriage.v1"
     Personal = Couple
@@ -248,6 +239,14 @@ class NoteReissueV1(Asked):
 
     type = "marriage.note_reissue.v1"
     Personal = Reissued
+
+
+class NoteSupersededV1(Contract):
+    """记录被取代: the divorce certificate that this case gave out was given out anew by another; from the holder alone."""
+
+    type = "marriage.note_superseded.v1"
+    consumers = ("marriage",)
+    crosses = "anyone"  # the receiver looks whether its sender is the holder it had asked
 
 
 class MarriageFoundV1(Contract):
@@ -392,5 +391,6 @@ class RecordCorrectedV1(Contract):
 
     type = "marriage.record_corrected.v1"
     consumers = ("web",)
-    state = fields.String(required=True, validate=validate.OneOf(("recorded", "corrected", "rejected")))
+    state = fields.String(required=True, validate=validate.OneOf(("recorded", "asking", "corrected", "rejected")))
+    text = fields.String(load_default="")  # what is to be done, where a confirmed one was not carried out
     office = fields.String(required=True)

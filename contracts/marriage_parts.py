@@ -1,8 +1,8 @@
-"""What messages about the end of a marriage are made of, all of it only ever sealed."""
+"""What messages about marriages are made of, all of it only ever sealed."""
 
 from marshmallow import Schema, fields, validate
 
-from contracts.case import Reasons
+from contracts.case import Parties, Reasons
 from contracts.envelope import Part, expect_day
 
 GROUNDS = (  # why a marriage ended; the law of each stands in marriage's rules
@@ -14,9 +14,32 @@ GROUNDS = (  # why a marriage ended; the law of each stands in marriage's rules
     *("coercion", "illness"),  # 撤销婚姻
     "impersonation",  # 撤销登记
 )
+KINSHIP = ("none", "lineal", "collateral")  # declared: 直系血亲, 三代以内的旁系血亲
 CERTIFICATES_SHOWN = ("shown", "one_lost", "archive_copy", "missing")
 TWO = validate.Length(equal=2)
 NUMBER = validate.Length(min=1, max=40)
+
+
+class Heard(Part):
+    """What the registrar saw and heard of one of the two, asked apart from the other; `number`: its place, 0 or 1."""
+
+    number = fields.Integer(required=True, validate=validate.OneOf((0, 1)))
+    present = fields.Boolean(required=True)  # in person, with their own document (民法典 第一千零四十九条)
+    declared = fields.Boolean(required=True)  # signed the own declaration before the registrar
+    willing = fields.Boolean(required=True)  # fully (民法典 第一千零四十六条)
+
+
+class Examination(Reasons):
+    """The sealed part of 审查."""
+
+    heard = fields.List(fields.Nested(Heard), required=True, validate=validate.Length(equal=2))
+    kinship = fields.String(required=True, validate=validate.OneOf(KINSHIP))
+
+
+class Registered(Parties):
+    """The sealed part of a registration: both persons, and the number on their certificates."""
+
+    certificate_no = fields.String(required=True)
 
 
 class Spouse(Part):
@@ -80,13 +103,21 @@ class Correction(Couple):
 
 
 class Found(Schema):
-    """What the holder has on record of a marriage; all else is empty where it has none."""
+    """What the holder has on record of a marriage or a divorce; all else is empty where it has none."""
 
     found = fields.Boolean(required=True)
     certificate_no = fields.String(load_default="")  # the first
     registered_on = fields.String(load_default="", validate=expect_day)
-    standing = fields.String(load_default="")
+    standing = fields.String(load_default="")  # of a divorce: divorced
     words = fields.String(load_default="")  # why it is not valid, for people
+
+
+class Copied(Schema):
+    """What has become of whom, and since when: of the persons whose hukou lies with the receiver, of nobody else."""
+
+    what = fields.String(required=True)
+    on = fields.String(required=True, validate=expect_day)
+    persons = fields.List(fields.Nested(Spouse), required=True, validate=validate.Length(min=1, max=2))
 
 
 class Ended(Couple):

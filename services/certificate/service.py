@@ -11,5 +11,6 @@ def doors() -> Doors:
     entrance.listen(certificate.IssueCertificateV1)(usecases.issue_certificate)
     entrance.listen(certificate.RevokeCertificateV1)(usecases.revoke_certificate)
     entrance.listen(certificate.ReinstateCertificateV1)(usecases.reinstate_certificate)
+    entrance.listen(certificate.SupersedeCertificateV1)(usecases.supersede_certificate)
     entrance.listen(certificate.ReplaceCertificateV1)(usecases.replace_certificate)
     return entrance

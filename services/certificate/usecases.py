@@ -1,4 +1,4 @@
-"""What may be asked of certificate: issue, revoke, reinstate."""
+"""What may be asked of certificate: issue, revoke, reinstate, supersede, replace."""
 
 import datetime
 from typing import Any
@@ -35,6 +35,11 @@ def revoke_certificate(work: Work) -> None:
 def reinstate_certificate(work: Work) -> None:
     """恢复. OutOfStep when a later word was heard."""
     _change_status(work, said.ReinstateCertificateV1, "valid", said.CertificateReinstatedV1)
+
+
+def supersede_certificate(work: Work) -> None:
+    """被取代 by a certificate of another case; the row stays. OutOfStep when a later word was heard."""
+    _change_status(work, said.SupersedeCertificateV1, "replaced", said.CertificateSupersededV1)
 
 
 def replace_certificate(work: Work) -> None:

@@ -35,6 +35,7 @@ VERBS = {
     marriage.DivorceRegisteredV1: households.note_divorce,
     marriage.MarriageEndedV1: households.note_end,
     marriage.EndingWithdrawnV1: households.note_back,
+    marriage.StatusCopiedV1: households.note_copy,
 }
 
 

@@ -92,3 +92,11 @@ def test_a_word_from_before_the_replacement_does_not_touch_the_new_version(works
     assert issue(works, word(works, REVOKE, case_id, EARLY)) is Outcome.STALE
     assert issue(works, replacing(works, case_id, LATE)) is Outcome.STALE
     assert sorted(row.status for row in rows(works)) == ["replaced", "valid"]
+
+
+def test_a_certificate_in_whose_place_another_case_s_stands_is_replaced_and_stays_on_record(works: Works) -> None:
+    case_id = clock.new_id()
+    issue(works, wish(works, case_id))
+    assert issue(works, word(works, certificate.SupersedeCertificateV1, case_id, EARLY)) is Outcome.DONE
+    assert status(works) == [("replaced", EARLY)]
+    assert [said["status"] for said in told(works)] == ["valid", "replaced"]

@@ -42,7 +42,7 @@ def drop(town: Town, city: str, subject: Json = HE) -> bool:
 
 
 def test_a_person_sees_at_any_counter_what_any_office_has_reserved(town: Town, hand: HandClock) -> None:
-    assert look(town, LANZHOU).personal == {"claims": []}
+    assert look(town, LANZHOU).personal == {"claims": [], "linked": False}
     reserve(town, SANYA).confirm()
     (found,) = look(town, LANZHOU).personal["claims"]
     names = (found["kind"], found["state"], found["office"]["name"], found["until"], found["issued"])

@@ -26,6 +26,10 @@ def change(country: Country, contract: type[Contract], he: Json = HE_SHOUTIAN, *
         names = ("name", "id_type", "id_number")
         personal = {"persons": [{name: one[name] for name in names} for one in parties], "certificate_no": NUMBER}
         personal |= sealed or {"ground": "death", "on": "2025-10-20"}
+    if contract is marriage.StatusCopiedV1:
+        data = {"change": clock.new_id(), "basis": "某条"}
+        names = ("name", "id_type", "id_number")
+        personal = {"on": "2025-10-20", "persons": [{name: he[name] for name in names}]} | sealed
     for _ in range(2):
         with country[LANZHOU].works["marriage"].begin() as work:
             work.tell(contract, subject, data, personal)
@@ -52,6 +56,7 @@ def granted(country: Country) -> str:
         (marriage.DivorceRegisteredV1, {}),
         (marriage.MarriageEndedV1, {}),
         (marriage.EndingWithdrawnV1, {"restored": True}),
+        (marriage.StatusCopiedV1, {"what": "marriage_registered"}),
     ],
 )
 def test_a_change_of_the_household_is_told_once_of_what_was_granted(

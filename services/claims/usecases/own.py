@@ -7,6 +7,7 @@ from contracts.claim_kinds import claim_kinds
 from contracts.envelope import Contract, Json
 from services.claims.rules import ledger as rules
 from services.claims.rules.guard import Duty, may_end_unasked
+from services.claims.store import aliases
 from services.claims.store import ledger as store
 from services.claims.store.ledger import Entry
 from services.claims.usecases import authority, subjects
@@ -21,9 +22,10 @@ DROP = "drop_claims"  # the purpose of a look that goes with it
 def look_up_claims(work: Work) -> None:
     """查询占用: ask whoever guards this person's keys. Refused `authority_missing`."""
     asked = work.data(said.LookUpClaimsV1)
-    subject = subjects.normalised(work.personal(said.LookUpClaimsV1)["subject"])
+    looked = work.personal(said.LookUpClaimsV1)
+    subject = subjects.normalised(looked["subject"])
     _record(work, asked["actor"]["id"], asked["actor"]["office"], asked["purpose"], subject)
-    _ask(work, said.LookUpClaimV1, asked, subject, {"purpose": asked["purpose"]})
+    _ask(work, said.LookUpClaimV1, asked, subject, {"purpose": asked["purpose"]}, {"same_as": looked["same_as"]})
 
 
 def drop_claims(work: Work) -> None:
@@ -35,10 +37,12 @@ def drop_claims(work: Work) -> None:
     _ask(work, said.DropClaimV1, asked, subject, {"kind": asked["kind"]})
 
 
-def _ask(work: Work, contract: type[Contract], asked: Json, subject: Json, more: Json) -> None:
+def _ask(
+    work: Work, contract: type[Contract], asked: Json, subject: Json, more: Json, sealed: Json | None = None
+) -> None:
     to = subjects.authority(work, subject)
     data = {"prefix": to.prefix, "epoch": to.epoch, "office": asked["actor"]["office"]} | more
-    work.tell(contract, case_of(work), data, {"subject": subject}, to=to.node)
+    work.tell(contract, case_of(work), data, {"subject": subject} | (sealed or {}), to=to.node)
 
 
 def look_up_claim(work: Work) -> None:
@@ -47,7 +51,8 @@ def look_up_claim(work: Work) -> None:
     While the ledger is restored the answer says that there may be more.
     """
     asked = work.data(said.LookUpClaimV1)
-    subject = subjects.normalised(work.personal(said.LookUpClaimV1)["subject"])
+    looked = work.personal(said.LookUpClaimV1)
+    subject = subjects.normalised(looked["subject"])
     keys = [subjects.key_of(work, kind, subject).index for kind in claim_kinds()]
     listed = subjects.listed(work, asked["prefix"])
     guard, _ = with_guard(work, asked["prefix"], listed, lambda: store.find_on_key(work, asked["prefix"], ""))
@@ -55,8 +60,20 @@ def look_up_claim(work: Work) -> None:
     _record(work, source(work), asked["office"], asked["purpose"], subject)
     found = [_found(entry) for entry in store.list_of_person(work, keys) if not _is_over(work, entry)]
     complete = guard is None or guard.duty is not Duty.RECOVERING
-    data = {"authority": work.node.code, "complete": complete}
-    work.tell(said.ClaimsFoundV1, case_of(work), data, {"claims": found}, to=source(work))
+    data, seen = (
+        {"authority": work.node.code, "complete": complete},
+        {"claims": found, "linked": _is_linked(work, looked)},
+    )
+    work.tell(said.ClaimsFoundV1, case_of(work), data, seen, to=source(work))
+
+
+def _is_linked(work: Work, looked: Json) -> bool:
+    """Whether claims on the subject are made on the document that was named: it is the same person's."""
+    if looked["same_as"] is None:
+        return False
+    canonical = aliases.find_canonical(work, subjects.person_index(work, subjects.normalised(looked["subject"])))
+    named = subjects.person_index(work, subjects.normalised(looked["same_as"]))
+    return canonical is not None and subjects.person_index(work, canonical) == named
 
 
 def _is_over(work: Work, entry: Entry) -> bool:

@@ -61,6 +61,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("case_id"),
     )
     op.create_table(
+        "divorce_certificates",
+        sa.Column("divorce_id", sa.String(length=36), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("number", sa.String(length=40), nullable=False),
+        sa.Column("case_id", sa.String(length=36), nullable=False),
+        sa.Column("node", sa.String(length=6), nullable=False),
+        sa.Column("issued_on", sa.Date(), nullable=False),
+        sa.PrimaryKeyConstraint("divorce_id", "place"),
+        sa.UniqueConstraint("divorce_id", "number"),
+    )
+    op.create_table(
         "corrections",
         sa.Column("request_id", sa.String(length=36), nullable=False),
         sa.Column("marriage_id", sa.String(length=36), nullable=False),

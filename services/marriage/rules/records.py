@@ -213,20 +213,14 @@ def correct(record: Record, facts: Mapping[str, str], on: datetime.date, documen
 
 
 def reissue(record: Record, certificate: str, on: datetime.date) -> Record:
-    """补领: a new certificate of the same registration, whose day and number stay. `certificate`: a BJ or BL number.
+    """补领结婚证: a new certificate of the same registration, whose day and number stay. `certificate`: a BJ number.
 
-    Refused `reissue_of_ended_marriage`, `no_divorce_certificate`, `wrong_kind`.
+    Refused `reissue_of_ended_marriage`, `wrong_kind`. Of a divorce see usecases.divorce_records: it is its own record.
     """
-    if numbers.parse(certificate).kind.endswith("L"):
-        _expect_kind(certificate, "BL")
-        if record.ground is not Ground.DIVORCE_REGISTERED:
-            words = "该婚姻不是登记离婚的,没有离婚证可以补领;法院判决或调解离婚的,请使用法院的生效文书"
-            raise Refused("no_divorce_certificate", words, basis=REISSUE)
-    else:
-        _expect_kind(certificate, "BJ")
-        if record.standing is not Standing.VALID:
-            words = f"该婚姻已经{LAWS[_ground(record)].name},不能补领结婚证;需要证明的,请查询并复印婚姻登记档案"
-            raise Refused("reissue_of_ended_marriage", words, basis=REISSUE)
+    _expect_kind(certificate, "BJ")
+    if record.standing is not Standing.VALID:
+        words = f"该婚姻已经{LAWS[_ground(record)].name},不能补领结婚证;需要证明的,请查询并复印婚姻登记档案"
+        raise Refused("reissue_of_ended_marriage", words, basis=REISSUE)
     entry = Entry("reissued", on, REISSUE, certificate)
     return _written(record, entry, certificates=(*record.certificates, certificate))
 

@@ -19,7 +19,7 @@ class Known:
     """What was heard of the two persons, in the order of the application.
 
     `standings`: per person, what each source says of a spouse (rules.eligibility); `heard` and `kinship`: what the
-    registrar heard at 审查 (contracts.marriage.Examination); `fault`: why the rules cannot even begin.
+    registrar heard at 审查 (contracts.marriage_parts.Examination); `fault`: why the rules cannot even begin.
     """
 
     standings: tuple[Mapping[str, str], ...] = ({}, {})

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from services.marriage.store.tables import corrections, marriages
+from services.marriage.store.tables import corrections, marriages, spouses
 from shared.outbox import Work
 
 Json = dict[str, Any]
@@ -50,3 +50,10 @@ def save_correction(work: Work, kept: Kept) -> None:
 def save_persons(work: Work, marriage_id: str, persons: list[Json]) -> None:
     """Both persons as they stand in a record from now on."""
     work.write(update(marriages).where(marriages.c.marriage_id == marriage_id).values(parties=persons))
+
+
+def save_spouse(work: Work, marriage_id: str, before: str, after: str) -> None:
+    """A person of a record is found by another number from now on."""
+    mine = update(spouses).where(spouses.c.marriage_id == marriage_id, spouses.c.person_index == before)
+    if before != after:
+        work.write(mine.values(person_index=after))

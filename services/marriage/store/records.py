@@ -153,6 +153,12 @@ def find_restoration(work: Work, request_id: str) -> Restoration | None:
     return Restoration(**row._mapping) if row else None
 
 
+def is_coming_back(work: Work, marriage_id: str) -> bool:
+    """Whether both persons are being claimed for it again; call it with the marriage locked."""
+    asked = (restorations.c.marriage_id == marriage_id) & (restorations.c.state == "asked")
+    return work.execute(select(restorations.c.request_id).where(asked)).first() is not None
+
+
 def end_restoration(work: Work, request_id: str, state: str) -> None:
     """What became of it."""
     work.write(update(restorations).where(restorations.c.request_id == request_id).values(state=state))

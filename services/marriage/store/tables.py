@@ -232,13 +232,24 @@ reissues = Table(
     Column("decision", Sealed("marriage.reissues.decision"), nullable=True),
     Column("case_facts", JSON, nullable=False),
 )
+divorce_certificates = Table(  # given out anew of a divorce on record here, by any office
+    "divorce_certificates",
+    metadata,
+    Column("divorce_id", String(36), primary_key=True),  # the case that registered it, or the entry of an old book
+    Column("place", Integer, primary_key=True),  # from 1, in the order in which they were heard of
+    Column("number", String(40), nullable=False),
+    Column("case_id", String(36), nullable=False),  # which gave it out
+    Column("node", String(6), nullable=False),
+    Column("issued_on", Date, nullable=False),
+    UniqueConstraint("divorce_id", "number"),
+)
 corrections = Table(  # of records of this node
     "corrections",
     metadata,
     Column("request_id", String(36), primary_key=True),
     Column("marriage_id", String(36), nullable=False),
     Column("office", String(40), nullable=False),
-    Column("state", String(10), nullable=False),  # recorded, corrected, rejected
+    Column("state", String(10), nullable=False),  # recorded, asking, corrected, rejected
     Column("recorded_by", String(80), nullable=False),
     Column("confirmed_by", String(80), nullable=False),
     Column("wish", Sealed("marriage.corrections.wish"), nullable=False),  # contracts.marriage_parts.Correction

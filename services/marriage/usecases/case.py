@@ -35,6 +35,11 @@ def id_of(work: Work) -> str:
     return work.cause.subject
 
 
+def source(work: Work) -> str:
+    """The node that sent the causing message; ours where an operator's command comes without one."""
+    return work.cause.source if work.cause else work.node.code
+
+
 def get(work: Work) -> Kept:
     """The application of that case. NotFound."""
     kept = store.find_application(work, id_of(work))

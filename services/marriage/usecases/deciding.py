@@ -16,7 +16,7 @@ from services.marriage.rules.registration import Move, State
 from services.marriage.store import marriages
 from services.marriage.store.applications import Kept
 from services.marriage.store.records import archive_of
-from services.marriage.usecases import case
+from services.marriage.usecases import case, copying
 from shared import clock, identity
 from shared.directory import Office
 from shared.errors import Refused
@@ -99,6 +99,7 @@ def register(work: Work, kept: Kept, move: Move) -> None:
     work.tell(said.ReportRecordV1, kept.case_id, {})
     data = {"office": dict(kept.case_facts["accepting_office"]), "registered_on": work.today.isoformat()}
     work.tell(said.MarriageRegisteredV1, kept.case_id, data, dict(kept.personal) | {"certificate_no": number})
+    copying.copy_status(work, "marriage_registered", kept.case_id, case.persons_of(kept.personal), work.today)
 
 
 def _record(work: Work, kept: Kept, signed: Json) -> str:

@@ -13,7 +13,7 @@ from services.marriage.rules.endings import DIVORCED, Ground
 from services.marriage.rules.finding import Finding
 from services.marriage.store import archives, marriages
 from services.marriage.store.divorces import Kept
-from services.marriage.usecases import case, deciding, divorce_case, divorcing
+from services.marriage.usecases import case, copying, deciding, divorce_case, divorcing
 from shared.directory import Office
 from shared.errors import OutOfStep, Refused
 from shared.outbox import Work
@@ -118,6 +118,7 @@ def _complete(work: Work, kept: Kept, on: datetime.date) -> None:
     _issue(work, now, signed["issuer_code"], on)
     data = {"office": dict(kept.case_facts["accepting_office"]), "registered_on": on.isoformat()}
     work.tell(said.DivorceRegisteredV1, kept.case_id, data, dict(kept.personal) | {"certificate_no": number})
+    copying.copy_status(work, "divorce_registered", kept.case_id, case.persons_of(kept.personal), on)
 
 
 def _issue(work: Work, kept: Kept, issuer: str, on: datetime.date) -> None:

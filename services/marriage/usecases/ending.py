@@ -14,16 +14,11 @@ from services.marriage.rules.records import Ending, Record
 from services.marriage.store import applications
 from services.marriage.store import records as store
 from services.marriage.store.records import Held
-from services.marriage.usecases import case, reporting
+from services.marriage.usecases import case, copying, divorce_records, reporting
 from services.marriage.usecases.beginning import with_number
 from shared import audit, clock
 from shared.errors import NotFound, OutOfStep, Refused, TongbanError
 from shared.outbox import Work
-
-
-def source(work: Work) -> str:
-    """The node that sent the causing message; ours where an operator's command comes without one."""
-    return work.cause.source if work.cause else work.node.code
 
 
 def find(work: Work, couple: Json) -> Held:
@@ -40,17 +35,17 @@ def find(work: Work, couple: Json) -> Held:
 
 
 def look_up_marriage(work: Work) -> None:
-    """查核: what stands on record of a marriage; who asked about a living one hears of its end."""
+    """查核: what stands on record of a marriage, or of a divorce by its own number; who asked about a living one hears of its end."""
     asked, couple = work.data(said.LookUpMarriageV1), work.personal(said.LookUpMarriageV1)
     record_look(work, case.id_of(work), asked["office"]["code"], "look_up_marriage", couple["persons"])
     try:
         held = find(work, couple)
     except NotFound:
-        found: Json = {"found": False}
+        found = divorce_records.look_up(work, couple)
     else:
-        store.keep_watcher(work, held.marriage_id, case.id_of(work), source(work))
+        store.keep_watcher(work, held.marriage_id, case.id_of(work), case.source(work))
         found = _found(held.record)
-    work.tell(said.MarriageFoundV1, case.id_of(work), {}, found, to=source(work))
+    work.tell(said.MarriageFoundV1, case.id_of(work), {}, found, to=case.source(work))
 
 
 def _found(record: Record) -> Json:
@@ -64,7 +59,7 @@ def record_look(work: Work, request: str, office: str, act: str, persons: Iterab
     for person in persons:
         audit.record(
             work,
-            actor=source(work),
+            actor=case.source(work),
             office=office,
             purpose="end_of_marriage",
             act=act,
@@ -75,9 +70,12 @@ def record_look(work: Work, request: str, office: str, act: str, persons: Iterab
 
 
 def note_reissue(work: Work) -> None:
-    """记录补领. OutOfStep when it is noted, or the marriage has ended: whoever gave it out hears of that by itself."""
+    """记录补领, of a marriage or a divorce. OutOfStep when it is noted, or the marriage has ended: whoever gave it out hears of that by itself."""
     asked, told = work.data(said.NoteReissueV1), work.personal(said.NoteReissueV1)
     record_look(work, case.id_of(work), asked["office"]["code"], "note_reissue", told["persons"])
+    if told["reissued_as"].startswith("BL"):
+        divorce_records.note_reissue(work, told)
+        return
     held = find(work, told)
     if told["reissued_as"] in held.record.certificates:
         raise OutOfStep("stale", "过时的消息")
@@ -100,7 +98,7 @@ def end_marriage(work: Work) -> None:
     work.lock(f"ending/{request}")
     done = store.find_held(work, store.find_ended(work, request))
     if done:
-        tell_ended(work, done, [(request, source(work))], request)
+        tell_ended(work, done, [(request, case.source(work))], request)
         return
     record_look(work, request, asked["office"]["code"], "end_marriage", wish["persons"])
     held = None
@@ -130,21 +128,23 @@ def refuse(work: Work, error: TongbanError, ended_on: datetime.date | None = Non
     """Tell whoever asked why nothing was ended or restored."""
     day = ended_on.isoformat() if ended_on else ""
     why = {"code": error.code, "message": error.message, "basis": error.basis, "ended_on": day}
-    work.tell(said.EndingRefusedV1, case.id_of(work), {}, why, to=source(work))
+    work.tell(said.EndingRefusedV1, case.id_of(work), {}, why, to=case.source(work))
 
 
 def end(work: Work, held: Held, record: Record, request: str) -> None:
     """The marriage has ended as `record` says; both are free again."""
     reporting.save_record(work, held, record, live=False)
-    store.keep_ending(work, request, held.marriage_id, source(work))
+    store.keep_ending(work, request, held.marriage_id, case.source(work))
     if held.attempt:
         mine = {"attempt": held.attempt, "asked_by": case.US, "why": "marriage_ended"}
         work.tell(claims_contracts.ReleaseClaimsV1, held.claims_case, mine)
     tell_certificate(work, held, certificate_contracts.RevokeCertificateV1)
-    everybody = dict.fromkeys([(request, source(work)), *store.list_watchers(work, held.marriage_id)])
+    everybody = dict.fromkeys([(request, case.source(work)), *store.list_watchers(work, held.marriage_id)])
     if work.node.code not in {node for _, node in everybody}:
         everybody[held.marriage_id, work.node.code] = None  # this city hears of it, too
     tell_ended(work, dataclasses.replace(held, record=record), everybody, request)
+    if record.ground is not Ground.DIVORCE_REGISTERED and record.ended_on:  # of a divorce its own city copies
+        copying.copy_status(work, "marriage_ended", request, held.persons, record.ended_on)
 
 
 def tell_certificate(work: Work, held: Held, contract: type[Contract]) -> None:

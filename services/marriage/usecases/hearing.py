@@ -3,12 +3,13 @@
 from contracts import claims as claims_contracts
 from contracts import intake as intake_contracts
 from contracts.envelope import Contract, Json
-from services.marriage.store import archives, divorces, records, reissues, requests
+from services.marriage.store import archives, corrections, divorces, records, reissues, requests
 from services.marriage.usecases import (
     archiving,
     beginning,
     case,
     cooling,
+    correcting,
     dissolving,
     divorce_case,
     divorcing,
@@ -27,7 +28,7 @@ def begin(work: Work) -> None:
     told = work.data(intake_contracts.ApplicationAcceptedV1)
     if told["case"]["matter"] == divorce_case.MATTER:
         divorcing.begin_divorce(work)
-    elif told["case"]["matter"] == reissuing.MATTER:
+    elif told["case"]["matter"] in reissuing.MATTERS:
         reissuing.begin_reissue(work)
     else:
         beginning.begin_application(work)
@@ -151,8 +152,17 @@ def note_unasked(work: Work) -> None:
         restoring.note_lost(work, restoration)
     elif entry := archives.find_entry(work, case.id_of(work)):
         archiving.note_lost(work, entry, entry.attempt, ())
+    elif correction := corrections.find_correction(work, case.id_of(work)):
+        correcting.note_linked(work, correction, linked=False)
     else:
         holding.note_refused(work)
+
+
+def note_linked(work: Work) -> None:
+    """占用情况, where a correction asked whether a new number is linked to the one in the record; else a clerk did."""
+    if correction := corrections.find_correction(work, case.id_of(work)):
+        linked = work.personal(claims_contracts.ClaimsFoundV1)["linked"]
+        correcting.note_linked(work, correction, linked=linked)
 
 
 # --- holders ---------------------------------------------------------------------------------------------------------------
@@ -164,6 +174,14 @@ def note_found(work: Work) -> None:
         divorcing.note_found(work, divorce)
     elif reissue := reissues.find_reissue(work, case.id_of(work)):
         reissuing.note_found(work, reissue)
+    else:
+        raise OutOfStep("stale", "过时的消息")
+
+
+def note_superseded(work: Work) -> None:
+    """已被新证取代."""
+    if reissue := reissues.find_reissue(work, case.id_of(work)):
+        reissuing.note_superseded(work, reissue)
     else:
         raise OutOfStep("stale", "过时的消息")
 

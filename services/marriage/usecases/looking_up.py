@@ -12,6 +12,7 @@ from services.marriage.rules import lookups
 from services.marriage.rules.endings import LAWS
 from services.marriage.rules.lookups import Purpose, Question
 from services.marriage.rules.records import Origin
+from services.marriage.rules.reissue import DIVORCED
 from services.marriage.store import archives, divorces, records
 from services.marriage.store.archives import Covered
 from services.marriage.store.records import Held
@@ -22,7 +23,6 @@ from shared.errors import TongbanError
 from shared.outbox import Work
 
 FIELDS = ("marriages", "divorces")
-DIVORCED = "divorced"
 
 
 def begin_look(work: Work) -> Json | None:

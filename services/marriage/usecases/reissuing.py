@@ -1,17 +1,17 @@
-"""补领结婚证, at the office that gives it out: the holder is asked, the number is ours, the day stays the first one."""
+"""补领结婚证、离婚证, at the office that gives it out: the holder is asked, the number is ours, the day stays the first one."""
 
 import dataclasses
 
 from contracts import certificate as certificate_contracts
 from contracts import intake as intake_contracts
 from contracts import marriage as said
-from contracts.envelope import Json
+from contracts.envelope import Contract, Json
 from contracts.matters import Matter, matter_version
 from services.marriage.rules import numbers
 from services.marriage.rules import reissue as rules
-from services.marriage.rules.endings import LAWS, Ground, Standing
+from services.marriage.rules.endings import LAWS, Ground
 from services.marriage.rules.records import REISSUE
-from services.marriage.rules.reissue import Answer, State
+from services.marriage.rules.reissue import SERIES, Answer, Series, State
 from services.marriage.store import applications, marriages
 from services.marriage.store import reissues as store
 from services.marriage.store.reissues import Kept
@@ -24,14 +24,13 @@ from shared.directory import Office
 from shared.errors import Denied, OutOfStep, Refused, TongbanError
 from shared.outbox import Work
 
-MATTER = "marriage-certificate-reissue"
+MATTERS = tuple(SERIES)
 RULES = "marriage/reissue-2025"
-GRANTED = "准予补发结婚证。"
 REFUSED = "经审查,不符合补领条件,不予补发。"
 
 
 def begin_reissue(work: Work) -> None:
-    """收到申请: ask the node that holds the marriage; the task opens at once and says what is awaited."""
+    """收到申请: ask the node that holds the record; the task opens at once and says what is awaited."""
     told = work.data(intake_contracts.ApplicationAcceptedV1)
     personal = work.personal(intake_contracts.ApplicationAcceptedV1)
     personal |= {"parties": [with_number(work, party) for party in personal["parties"]]}
@@ -76,12 +75,25 @@ def note_found(work: Work, kept: Kept) -> None:
 def note_ended(work: Work, kept: Kept) -> None:
     """婚姻已终止, meanwhile or later: what was given out states a marriage no more."""
     if kept.state is State.REISSUED:
-        data = {"certificate_type": _matter(kept).output["certificate_type"], "at": clock.iso(work.now)}
-        work.tell(certificate_contracts.RevokeCertificateV1, kept.case_id, data)
+        _tell_certificate(work, kept, certificate_contracts.RevokeCertificateV1)
     elif kept.state is State.ASKED:
         law = LAWS[Ground(work.personal(said.MarriageEndedV1)["ground"])]
         ended = {"standing": str(law.standing), "words": f"该婚姻已经{law.name}"}
         _open_task(work, dataclasses.replace(kept, found=dict(kept.found or {"found": True}) | ended))
+
+
+def note_superseded(work: Work, kept: Kept) -> None:
+    """已被新证取代: given out anew once more, says the holder. Denied `not_the_holder`; OutOfStep when none was given out."""
+    if case.source(work) != kept.holder:
+        raise Denied("not_the_holder", "只有保管登记档案的城市可以说明证件已被取代")
+    if kept.state is not State.REISSUED:
+        raise OutOfStep("stale", "过时的消息")
+    _tell_certificate(work, kept, certificate_contracts.SupersedeCertificateV1)
+
+
+def _tell_certificate(work: Work, kept: Kept, contract: type[Contract]) -> None:
+    data = {"certificate_type": _matter(kept).output["certificate_type"], "at": clock.iso(work.now)}
+    work.tell(contract, kept.case_id, data)
 
 
 def drop_reissue(work: Work, kept: Kept) -> None:
@@ -107,7 +119,7 @@ def register(work: Work, kept: Kept) -> None:
     office = _expect_turn(work, kept, asked)
     now = dataclasses.replace(kept, acts=(*kept.acts, act_of(work, "register", asked, opinion)))
     if asked["approve"]:
-        rules.expect_valid(_answer(kept))
+        rules.expect_on_record(_answer(kept), _series(kept))
         _issue(work, now, office)
     else:
         _refuse(work, now)
@@ -120,7 +132,7 @@ def _expect_turn(work: Work, kept: Kept, asked: Json) -> Office:
     office = work.node.offices.get(asked["actor"]["office"])
     if office.code != kept.office:
         raise Denied("office_not_accepting", "补领由收件的婚姻登记机关办理,请到收件机构办理", field="actor")
-    if not office.may("register", MATTER, work.today):
+    if not office.may("register", kept.case_facts["matter"], work.today):
         raise Denied("office_without_power", f"{office.name}无权办理此事项的这一环节", field="actor")
     return office
 
@@ -128,9 +140,10 @@ def _expect_turn(work: Work, kept: Kept, asked: Json) -> Office:
 def _issue(work: Work, kept: Kept, office: Office) -> None:
     """In one transaction: the number, the decision, the wish for the certificate, and the holder's note."""
     issuer, division, year = issuer_code(office), office.division[:6], work.today.year
-    number = numbers.make("BJ", division, year, marriages.next_serial(work, division, year, "BJ"))
+    series = _series(kept)
+    number = numbers.make(series.letters, division, year, marriages.next_serial(work, division, year, series.letters))
     now = dataclasses.replace(kept, certificate_no=number, state=State.REISSUED)
-    decided = {"result": "granted", "reasons": [], "statement": GRANTED, "certificate_no": number}
+    decided = {"result": "granted", "reasons": [], "statement": series.granted, "certificate_no": number}
     _decide(work, now, decided)
     note = _couple(kept) | {"reissued_as": number, "on": work.today.isoformat()}
     data = {"office": dict(kept.case_facts["accepting_office"])}
@@ -151,14 +164,14 @@ def _wish(work: Work, kept: Kept, issuer: str) -> None:
     holders = _couple(kept)["persons"]
     face = {"certificate_no": kept.certificate_no, "persons": [{"name": person["name"]} for person in holders]}
     face |= {"registered_on": found["registered_on"], "first_certificate_no": found["certificate_no"]}
-    personal = {"holders": holders, "face": face | {"statement": GRANTED}}
+    personal = {"holders": holders, "face": face | {"statement": _series(kept).granted}}
     work.tell(certificate_contracts.IssueCertificateV1, kept.case_id, data, personal)
 
 
 def _refuse(work: Work, kept: Kept) -> None:
-    against = rules.ground(_answer(kept))
+    against = rules.ground(_answer(kept), _series(kept))
     if against is None:
-        words = "没有不予补发的情形:登记地尚未答复的,请等候;当事人不愿意继续的,请办理撤回"
+        words = "没有不予补发的情形:原登记地尚未答复的,请等候;当事人不愿意继续的,请办理撤回"
         raise Refused("ground_not_lawful", words, basis=REISSUE, field="reasons")
     why = [{"code": against.code, "text": against.text, "basis": against.basis}]
     statement = f"{REFUSED}{against.text}(依据:{against.basis})"
@@ -191,18 +204,21 @@ def _matter(kept: Kept) -> Matter:
     return matter_version(kept.case_facts["matter"], kept.case_facts["matter_version"])
 
 
+def _series(kept: Kept) -> Series:
+    return SERIES[kept.case_facts["matter"]]
+
+
 def _answer(kept: Kept) -> Answer | None:
     if kept.found is None:
         return None
-    valid = kept.found.get("standing") == Standing.VALID
-    return Answer(kept.found["found"], valid, kept.found.get("words", ""))
+    return Answer(kept.found["found"], kept.found.get("standing", ""), kept.found.get("words", ""))
 
 
 def _open_task(work: Work, kept: Kept) -> None:
     """Keep the case, and say what is to be done next and what stands in the way."""
     store.save_reissue(work, kept)
-    office, against = work.node.offices.by_code.get(kept.office), rules.ground(_answer(kept))
-    able = office is not None and office.may("register", MATTER, work.today)
+    office, against = work.node.offices.by_code.get(kept.office), rules.ground(_answer(kept), _series(kept))
+    able = office is not None and office.may("register", kept.case_facts["matter"], work.today)
     data = _word(kept) | {
         "case": dict(kept.case_facts),
         "division": kept.division,

@@ -15,7 +15,7 @@ from services.marriage.rules.endings import Ground
 from services.marriage.rules.records import ONLY_ONE, Reappearance
 from services.marriage.store import records as store
 from services.marriage.store.records import Held, Restoration
-from services.marriage.usecases import case, ending, reporting
+from services.marriage.usecases import case, copying, ending, reporting
 from shared import clock
 from shared.errors import OutOfStep, Refused, TongbanError
 from shared.outbox import Work
@@ -43,7 +43,7 @@ def bring_back(work: Work, request: str, held: Held, wish: Json, record: records
 
     `wish`: on, document and declined, as of contracts.marriage_parts.Withdrawal.
     """
-    kept = Restoration(request, held.marriage_id, ending.source(work), clock.new_id(), "asked", _plain(wish))
+    kept = Restoration(request, held.marriage_id, case.source(work), clock.new_id(), "asked", _plain(wish))
     store.open_restoration(work, kept)
     if record.standing is held.record.standing:  # declared dead, and the spouse does not want it back
         _keep_ended(work, kept, held, record)
@@ -138,6 +138,8 @@ def _tell_back(work: Work, kept: Restoration, held: Held, state: str) -> None:
     sealed = ending.couple_of(held) | {"restored": state == "restored"}
     for node in dict.fromkeys((kept.node, work.node.code)):
         work.tell(said.EndingWithdrawnV1, kept.request_id, data, sealed, to=node)
+    if state == "restored":
+        copying.copy_status(work, "marriage_restored", kept.request_id, held.persons, work.today)
 
 
 def _held(work: Work, kept: Restoration) -> Held:

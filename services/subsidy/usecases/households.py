@@ -28,6 +28,11 @@ def note_end(work: Work) -> None:
     _note(work, work.data(heard.MarriageEndedV1)["request"], work.personal(heard.MarriageEndedV1)["persons"])
 
 
+def note_copy(work: Work) -> None:
+    """抄告, by another city; the same change may have been heard of otherwise."""
+    _note(work, work.data(heard.StatusCopiedV1)["change"], work.personal(heard.StatusCopiedV1)["persons"])
+
+
 def note_back(work: Work) -> None:
     """婚姻已恢复; one that stays ended changes nothing."""
     told = work.personal(heard.EndingWithdrawnV1)

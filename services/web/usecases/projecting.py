@@ -238,7 +238,7 @@ def _promise_checked(work: Work, message: Message, data: Json) -> None:
 
 
 def _issued(work: Work, message: Message, data: Json) -> None:
-    """已签发, 已注销, 已恢复."""
+    """已签发, 已注销, 已恢复, 已被取代."""
     writing.keep_certificate(work, message.subject, data["certificate"])
 
 
@@ -322,6 +322,7 @@ PROJECTIONS: Mapping[type[Contract], Project] = {
     certificate.CertificateIssuedV1: _issued,
     certificate.CertificateRevokedV1: _issued,
     certificate.CertificateReinstatedV1: _issued,
+    certificate.CertificateSupersededV1: _issued,
     certificate.CertificateReplacedV1: _replaced,
     claims.ActRefusedV1: _refused,
     claims.LedgerTakenOverV1: _noticed,
