@@ -104,12 +104,6 @@ def list_divorces(work: Work, person: str) -> list[Entry]:
 # --- on record -------------------------------------------------------------------------------------------------------
 
 
-def is_numbered(work: Work, number: str, office: str) -> bool:
-    """Whether that office has a marriage on record under that number."""
-    same = (marriages.c.certificate_no == number) & (marriages.c.office == office)
-    return work.execute(select(marriages.c.marriage_id).where(same)).first() is not None
-
-
 def is_serial_taken(work: Work, division: str, year: int, serial: int) -> bool:
     """Whether a marriage is on record under a number of today's form."""
     same = (marriages.c.division == division) & (marriages.c.year == year) & (marriages.c.serial == serial)
@@ -138,6 +132,12 @@ def add_persons(work: Work, entry_id: str, persons: Iterable[str], *, live: bool
     """Whose the record is; `live`: they are married by it."""
     rows = [{"marriage_id": entry_id, "person_index": one, "live": live} for one in sorted(set(persons))]
     work.write(insert(spouses).inline(), rows)
+
+
+def find_last(work: Work, kind: str, division: str, year: int) -> int:
+    """The last number of that kind, division and year that is known; 0 for none."""
+    mine = (serials.c.kind == kind) & (serials.c.division == division) & (serials.c.year == year)
+    return int(work.execute(select(serials.c.last).where(mine)).scalar() or 0)
 
 
 def count_from(work: Work, kind: str, division: str, year: int, serial: int) -> None:

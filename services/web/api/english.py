@@ -212,6 +212,7 @@ ENGLISH: Mapping[str, str] = {
     "seen_not_allowed": "Only a clerk at a counter may say that an original was seen; upload the paper instead.",
     "seq_taken": "This sequence number was used for another message; the sender must look into its log.",
     "serial_exhausted": "This office's numbers of the year are used up; stop issuing and ask the province.",
+    "serial_far_ahead": "The serial is more than 1,000 beyond the last one known this year; check it, or import the year in order.",
     "signature_malformed": "The signature is not well-formed; its sender must sign again.",
     "signature_missing": "The message is not signed; its sender must sign it.",
     "signature_unknown_key": "The signing key is not valid in the directory; update the directory or sign with a new key.",
