@@ -83,6 +83,7 @@ class Found(Schema):
     """What the holder has on record of a marriage; all else is empty where it has none."""
 
     found = fields.Boolean(required=True)
+    marriage = fields.String(load_default="")  # its id: no other in the country has it, whatever old books number
     certificate_no = fields.String(load_default="")  # the first
     registered_on = fields.String(load_default="", validate=expect_day)
     standing = fields.String(load_default="")

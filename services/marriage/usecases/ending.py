@@ -49,7 +49,7 @@ def look_up_marriage(work: Work) -> None:
         found: Json = {"found": False}
     else:
         store.keep_watcher(work, held.marriage_id, case.id_of(work), source(work))
-        found = _found(held.record)
+        found = _found(held.record) | {"marriage": held.marriage_id}
     work.tell(said.MarriageFoundV1, case.id_of(work), {}, found, to=source(work))
 
 
