@@ -2,6 +2,8 @@
 
 import dataclasses
 import datetime
+from collections.abc import Mapping
+from typing import Any
 
 from contracts import claims as claims_contracts
 from contracts import marriage as said
@@ -172,7 +174,7 @@ def reserve(work: Work, kept: Kept) -> Kept:
     return now
 
 
-def _claimed(found: Json) -> str:
+def _claimed(found: Mapping[str, Any]) -> str:
     """What names one marriage in the country: the number says who guards it, the id which of the same number it is."""
     return f"{found['certificate_no']}#{found['marriage']}"
 

@@ -39,15 +39,18 @@ def begin_look(work: Work) -> Json | None:
 
 
 def look_up_records(work: Work) -> None:
-    """查询. Refused and Denied as rules.lookups says: for no lawful purpose nothing is found."""
+    """查询. Refused and Denied as rules.lookups says: for no lawful purpose nothing is found, nor certified in error."""
     asked, person = work.data(said.LookUpRecordsV1), _whose(work)
     purpose = _expect_purpose(work, asked)
     _record(work, asked, person, "look_up_records", FIELDS)
     found = list(_found(work, case.person_index(work, person)))
     covers = _covers(work)
-    told = {"records": found, "national": _national(work, asked), "statement": ""}
+    national, statement = _national(work, asked), ""
     if asked["certificate"] and not found:
-        told["statement"] = _statement(purpose, covers, work.today)
+        if national:
+            lookups.expect_no_record(national["married"])
+        statement = _statement(purpose, covers, work.today)
+    told = {"records": found, "national": national, "statement": statement}
     work.tell(said.RecordsFoundV1, case.id_of(work), {"covers": covers}, told)
 
 

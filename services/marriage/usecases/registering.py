@@ -10,7 +10,7 @@ from services.marriage.rules.eligibility import SPOUSE, Standing
 from services.marriage.rules.registration import Hold, State
 from services.marriage.store import applications as store
 from services.marriage.store.applications import Kept
-from services.marriage.usecases import case, deciding
+from services.marriage.usecases import case, deciding, late
 from shared import audit
 from shared.directory import Office
 from shared.errors import OutOfStep, Refused, TongbanError
@@ -89,6 +89,7 @@ def _expect_reserved(kept: Kept) -> None:
 def _sign(work: Work, kept: Kept, act: Json, office: Office) -> Kept:
     for ground in case.opinion_of(kept, work.today, case.BEFORE_SIGNING).grounds:
         raise Refused(ground.code, ground.text, basis=ground.basis)
+    late.expect_met(work, kept)  # a marriage may have been found ended since the application
     signature = act | {"issuer_code": deciding.issuer_code(office), "division": office.division[:6]}
     signed = rules.register(kept.registration)
     move = rules.clear(signed.after, signed.after.attempt) if _is_free(work.answer) else signed
