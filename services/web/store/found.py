@@ -13,13 +13,18 @@ KEPT = datetime.timedelta(days=1)
 
 
 def keep_found(work: Work, request_id: str, covers: list[Json], found: Json) -> None:
-    """What a look-up has found; what is older than a day is forgotten."""
-    work.write(delete(found_records).where(found_records.c.kept_at < clock.iso(work.now - KEPT)))
+    """What a look-up has found."""
     row = {"request_id": request_id, "kept_at": clock.iso(work.now), "covers": covers, "found": found}
     work.insert_once(found_records, row)
 
 
 def find_found(work: Work, request_id: str) -> Json | None:
     """The opened answer to a look-up; None while there is none, or any more."""
-    row = work.execute(select(found_records).where(found_records.c.request_id == request_id)).first()
+    mine = (found_records.c.request_id == request_id) & (found_records.c.kept_at >= clock.iso(work.now - KEPT))
+    row = work.execute(select(found_records).where(mine)).first()
     return dict(row.found) | {"covers": row.covers} if row else None
+
+
+def forget_found(work: Work) -> None:
+    """What is older than a day is forgotten, whether or not anybody looks anything up again."""
+    work.write(delete(found_records).where(found_records.c.kept_at < clock.iso(work.now - KEPT)))
