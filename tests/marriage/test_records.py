@@ -5,13 +5,14 @@ import datetime
 from typing import Any
 
 import pytest
+from sqlalchemy.dialects import sqlite
 
 from contracts import marriage
 from contracts.envelope import Json
 from contracts.record_purposes import record_purposes
 from services.marriage.rules.late import expect_of_age
 from services.marriage.rules.lookups import Purpose, Question, expect_purpose
-from services.marriage.store.archives import Covered
+from services.marriage.store.archives import FIRST_OWN, Covered
 from services.marriage.usecases import archive_conflicts
 from shared import clock
 from shared.audit import audit_rows
@@ -121,6 +122,14 @@ def test_what_this_system_registers_itself_is_covered_since_its_first_day(countr
     wed(country, LANZHOU, OTHER_HE, OTHER_SHE)
     (span,) = answer(country).data["covers"]
     assert (span["from_on"], span["until_year"], span["complete"]) == ("2025-10-09", None, True)
+
+
+def test_since_when_an_office_registers_is_read_from_an_index_and_not_from_all_marriages(country: Country) -> None:
+    wed(country, LANZHOU, OTHER_HE, OTHER_SHE)
+    text = str(FIRST_OWN.params(of_office=MR).compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))
+    with country[LANZHOU].works["marriage"].begin() as work:
+        plan = work.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
+    assert [row[-1] for row in plan] == ["SEARCH marriages USING INDEX marriages_own (office=?)"]
 
 
 def test_the_national_registry_is_asked_only_where_that_is_wanted_and_may_be_silent(country: Country) -> None:

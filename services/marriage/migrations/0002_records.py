@@ -71,3 +71,12 @@ def upgrade() -> None:
         sa.Column("wish", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("request_id"),
     )
+    own = sa.text("registrar <> ''")
+    op.create_index(
+        "marriages_own",
+        "marriages",
+        ["office", "registered_on"],
+        unique=False,
+        sqlite_where=own,
+        postgresql_where=own,
+    )

@@ -142,12 +142,18 @@ def _national(work: Work, asked: Json) -> Json | None:
 def _covers(work: Work) -> list[Json]:
     """What old books cover, and since when each office has registered by this system: that is complete."""
     spans = [_span(work, span) for span in archives.list_coverage(work)]
-    own = archives.list_own_beginnings(work).items()
+    own = archives.list_own_beginnings(work, _registering(work)).items()
     return spans + [
         _span(work, Covered(office, first.year, first.year, complete=True))
         | {"from_on": first.isoformat(), "until_year": None}
         for office, first in sorted(own)
     ]
+
+
+def _registering(work: Work) -> list[str]:
+    """Offices that register anything, open or closed since."""
+    every = work.node.offices.by_code.values()
+    return [office.code for office in every if any(power.startswith("register:") for power in office.powers)]
 
 
 def _span(work: Work, span: Covered) -> Json:
