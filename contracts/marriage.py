@@ -52,12 +52,13 @@ class ActRefusedV1(deciding.Refusal):
 
 
 class Heard(Part):
-    """What the registrar saw and heard of one of the two, asked apart from the other; `number`: its place, 0 or 1."""
+    """What the registrar saw and heard of one of the two; `number`: its place, 0 or 1."""
 
     number = fields.Integer(required=True, validate=validate.OneOf((0, 1)))
     present = fields.Boolean(required=True)  # in person, with their own document (民法典 第一千零四十九条)
     declared = fields.Boolean(required=True)  # signed the own declaration before the registrar
     willing = fields.Boolean(required=True)  # fully (民法典 第一千零四十六条)
+    apart = fields.Boolean(required=True)  # asked while the other one was not there
 
 
 class Examination(Reasons):
@@ -77,13 +78,19 @@ class ExamineApplicationV1(deciding.Act):
     approve = fields.Boolean(required=True)
 
 
+class Signing(Reasons):
+    """The sealed part of 登记; `heard`: both were heard again, which counts instead of what they said before."""
+
+    heard = fields.List(fields.Nested(Heard), load_default=list, validate=validate.Length(max=2))
+
+
 class RegisterMarriageV1(deciding.Act):
     """登记: the registrar signs, or refuses on one of the four grounds."""
 
     type = "marriage.register_marriage.v1"
     consumers = ("marriage",)
     answers = ActRefusedV1
-    Personal = Reasons
+    Personal = Signing
     approve = fields.Boolean(required=True)
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, get_args
 
 from contracts import claims as claims_contracts
@@ -90,7 +90,7 @@ def _party(kept: Kept, place: int, person: Json, on: datetime.date) -> Party:
         raise Refused("document_not_ours", words, basis="婚姻登记条例(国务院令第804号) 第二条", field="parties")
     number = identity.citizen_number(person["id_number"], on)
     heard = next((row for row in kept.known.heard if row["number"] == place), None)
-    answer = Answer(heard["willing"], apart=True, recorded=heard["declared"]) if heard else None
+    answer = Answer(heard["willing"], heard["apart"], heard["declared"]) if heard else None
     return Party(
         person=f"{person['id_type']}:{number.number}",
         sex="male" if number.sex == "male" else "female",
@@ -99,6 +99,22 @@ def _party(kept: Kept, place: int, person: Json, on: datetime.date) -> Party:
         kinship=Kinship(kept.known.kinship) if kept.known.kinship else None,
         standings=_standings(kept.known.standings[place]),
     )
+
+
+def expect_both(heard: Sequence[Json]) -> None:
+    """Refused `person_not_heard`, `not_in_person` unless both are here and were heard."""
+    if {row["number"] for row in heard} != {0, 1}:
+        raise Refused("person_not_heard", "请分别记录双方各自的询问情况", basis=eligibility.IN_PERSON, field="heard")
+    if not all(row["present"] for row in heard):
+        words = "双方应当亲自到场;一方没有到场的不能审查,也不是不予登记的理由,请约双方同来"
+        raise Refused("not_in_person", words, basis=eligibility.IN_PERSON, field="heard")
+
+
+def with_heard(kept: Kept, heard: Sequence[Json]) -> Kept:
+    """With what both have said now; it counts instead of what they said before, which stays in the acts."""
+    declared = {row["number"]: "free" for row in heard if row["declared"]}
+    known = dataclasses.replace(kept.known, heard=tuple(heard)).with_standings("declaration", declared)
+    return dataclasses.replace(kept, known=known)
 
 
 def _standings(kept: Mapping[str, str]) -> dict[Source, Standing]:

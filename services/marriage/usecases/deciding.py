@@ -35,6 +35,7 @@ def act_of(work: Work, verb: str, asked: Json, opinion: Json) -> Json:
         "office": actor["office"],
         "approve": asked["approve"],
         "reasons": opinion["reasons"],
+        "heard": opinion.get("heard", []),
         "at": clock.iso(work.now),
     }
 

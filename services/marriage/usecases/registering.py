@@ -63,10 +63,13 @@ def _noted_look(work: Work, kept: Kept, actor: str, purpose: str) -> list[Json]:
 
 
 def register_marriage(work: Work) -> None:
-    """登记: sign, or refuse on one of the four grounds."""
+    """登记: sign, or refuse on one of the four grounds; both may be heard again before it, and their will counts."""
     asked, kept = work.data(said.RegisterMarriageV1), case.get(work)
-    office = case.expect_turn(work, kept, asked, "register")
-    act = deciding.act_of(work, "register", asked, work.personal(said.RegisterMarriageV1))
+    office, opinion = case.expect_turn(work, kept, asked, "register"), work.personal(said.RegisterMarriageV1)
+    if opinion["heard"]:
+        case.expect_both(opinion["heard"])
+        kept = case.with_heard(kept, opinion["heard"])
+    act = deciding.act_of(work, "register", asked, opinion)
     if not asked["approve"]:
         deciding.refuse(work, dataclasses.replace(kept, acts=(*kept.acts, act)), act)
         return
