@@ -18,16 +18,17 @@ from contracts.marriage_parts import (
     Ended,
     Ending,
     EndingRefusal,
+    Examination,
     Found,
     FoundRecords,
     Recorded,
     Reissued,
+    Signing,
     Whose,
     Withdrawal,
     Withdrawing,
 )
 
-KINSHIP = ("none", "lineal", "collateral")  # declared: 直系血亲, 三代以内的旁系血亲
 WAITS: Mapping[str, tuple[str, str]] = {  # what an open application waits for -> what it is, what to do
     "claims_asked": ("预留双方登记资格", "系统正在向主管登记处预留,通常几秒钟,请稍等"),
     "held_elsewhere": (
@@ -51,23 +52,6 @@ class ActRefusedV1(deciding.Refusal):
     consumers = ("web",)
 
 
-class Heard(Part):
-    """What the registrar saw and heard of one of the two; `number`: its place, 0 or 1."""
-
-    number = fields.Integer(required=True, validate=validate.OneOf((0, 1)))
-    present = fields.Boolean(required=True)  # in person, with their own document (民法典 第一千零四十九条)
-    declared = fields.Boolean(required=True)  # signed the own declaration before the registrar
-    willing = fields.Boolean(required=True)  # fully (民法典 第一千零四十六条)
-    apart = fields.Boolean(required=True)  # asked while the other one was not there
-
-
-class Examination(Reasons):
-    """The sealed part of 审查."""
-
-    heard = fields.List(fields.Nested(Heard), required=True, validate=validate.Length(equal=2))
-    kinship = fields.String(required=True, validate=validate.OneOf(KINSHIP))
-
-
 class ExamineApplicationV1(deciding.Act):
     """审查: both are here, free and willing, or not."""
 
@@ -76,12 +60,6 @@ class ExamineApplicationV1(deciding.Act):
     answers = ActRefusedV1
     Personal = Examination
     approve = fields.Boolean(required=True)
-
-
-class Signing(Reasons):
-    """The sealed part of 登记; `heard`: both were heard again, which counts instead of what they said before."""
-
-    heard = fields.List(fields.Nested(Heard), load_default=list, validate=validate.Length(max=2))
 
 
 class RegisterMarriageV1(deciding.Act):

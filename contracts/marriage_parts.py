@@ -15,6 +15,7 @@ GROUNDS = (  # why a marriage ended; the law of each stands in marriage's rules
     "impersonation",  # 撤销登记
 )
 CERTIFICATES_SHOWN = ("shown", "one_lost", "archive_copy", "missing")
+KINSHIP = ("none", "lineal", "collateral")  # declared: 直系血亲, 三代以内的旁系血亲
 TWO = validate.Length(equal=2)
 NUMBER = validate.Length(min=1, max=40)
 
@@ -151,6 +152,32 @@ class Withdrawing(Schema):
     """Which of the two withdraws: 0 the applicant, 1 the spouse."""
 
     number = fields.Integer(required=True, validate=validate.OneOf((0, 1)))
+
+
+# --- 审查, 登记 ------------------------------------------------------------------------------------------------------------
+
+
+class Heard(Part):
+    """What the registrar saw and heard of one of the two; `number`: its place, 0 or 1."""
+
+    number = fields.Integer(required=True, validate=validate.OneOf((0, 1)))
+    present = fields.Boolean(required=True)  # in person, with their own document (民法典 第一千零四十九条)
+    declared = fields.Boolean(required=True)  # signed the own declaration before the registrar
+    willing = fields.Boolean(required=True)  # fully (民法典 第一千零四十六条)
+    apart = fields.Boolean(required=True)  # asked while the other one was not there
+
+
+class Examination(Reasons):
+    """The sealed part of 审查."""
+
+    heard = fields.List(fields.Nested(Heard), required=True, validate=validate.Length(equal=2))
+    kinship = fields.String(required=True, validate=validate.OneOf(KINSHIP))
+
+
+class Signing(Reasons):
+    """The sealed part of 登记; `heard`: both were heard again, which counts instead of what they said before."""
+
+    heard = fields.List(fields.Nested(Heard), load_default=list, validate=validate.Length(max=2))
 
 
 # --- records looked up ----------------------------------------------------------------------------------------------------

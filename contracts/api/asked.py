@@ -3,8 +3,7 @@
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from contracts.case import SOURCES, Party
-from contracts.marriage import KINSHIP
-from contracts.marriage_parts import CERTIFICATES_SHOWN, GROUNDS
+from contracts.marriage_parts import CERTIFICATES_SHOWN, GROUNDS, KINSHIP
 from contracts.subsidy import AREAS, LOW_INCOMES
 
 ACTS = (
