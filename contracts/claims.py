@@ -11,7 +11,7 @@ from contracts.case import Actor, OfficeRef
 from contracts.claim_parts import UUID, ClaimsFound, LedgerRows, LookedUp, OneSubject, Subjects
 from contracts.envelope import CODE6, Contract, Part
 
-MARRIAGE_NO = "marriage"  # the id_type of a subject that is a marriage: its number is that of the first certificate
+MARRIAGE_NO = "marriage"  # the id_type of a subject that is a marriage: its first certificate's number, "#", its id
 # why a claim is denied: for ever, this token is dead
 HELD_ELSEWHERE = "held_elsewhere"  # another office has reserved it: 暂不能办结, no ground of refusal
 LOCKED_ELSEWHERE = "locked_elsewhere"  # another office has it for good

@@ -25,6 +25,7 @@ from contracts.marriage_parts import (
     Recorded,
     Registered,
     Reissued,
+    Signing,
     Whose,
     Withdrawal,
     Withdrawing,
@@ -72,7 +73,7 @@ class RegisterMarriageV1(Act):
     """登记: the registrar signs, or refuses on one of the four grounds."""
 
     type = "marriage.register_marriage.v1"
-    Personal = Reasons
+    Personal = Signing
     approve = fields.Boolean(required=True)
 
 

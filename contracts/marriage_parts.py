@@ -20,22 +20,6 @@ TWO = validate.Length(equal=2)
 NUMBER = validate.Length(min=1, max=40)
 
 
-class Heard(Part):
-    """What the registrar saw and heard of one of the two, asked apart from the other; `number`: its place, 0 or 1."""
-
-    number = fields.Integer(required=True, validate=validate.OneOf((0, 1)))
-    present = fields.Boolean(required=True)  # in person, with their own document (民法典 第一千零四十九条)
-    declared = fields.Boolean(required=True)  # signed the own declaration before the registrar
-    willing = fields.Boolean(required=True)  # fully (民法典 第一千零四十六条)
-
-
-class Examination(Reasons):
-    """The sealed part of 审查."""
-
-    heard = fields.List(fields.Nested(Heard), required=True, validate=validate.Length(equal=2))
-    kinship = fields.String(required=True, validate=validate.OneOf(KINSHIP))
-
-
 class Registered(Parties):
     """The sealed part of a registration: both persons, and the number on their certificates."""
 
@@ -106,6 +90,7 @@ class Found(Schema):
     """What the holder has on record of a marriage or a divorce; all else is empty where it has none."""
 
     found = fields.Boolean(required=True)
+    marriage = fields.String(load_default="")  # its id: no other in the country has it, whatever old books number
     certificate_no = fields.String(load_default="")  # the first
     registered_on = fields.String(load_default="", validate=expect_day)
     standing = fields.String(load_default="")  # of a divorce: divorced
@@ -181,6 +166,32 @@ class Withdrawing(Schema):
     """Which of the two withdraws: 0 the applicant, 1 the spouse."""
 
     number = fields.Integer(required=True, validate=validate.OneOf((0, 1)))
+
+
+# --- 审查, 登记 ------------------------------------------------------------------------------------------------------------
+
+
+class Heard(Part):
+    """What the registrar saw and heard of one of the two; `number`: its place, 0 or 1."""
+
+    number = fields.Integer(required=True, validate=validate.OneOf((0, 1)))
+    present = fields.Boolean(required=True)  # in person, with their own document (民法典 第一千零四十九条)
+    declared = fields.Boolean(required=True)  # signed the own declaration before the registrar
+    willing = fields.Boolean(required=True)  # fully (民法典 第一千零四十六条)
+    apart = fields.Boolean(required=True)  # asked while the other one was not there
+
+
+class Examination(Reasons):
+    """The sealed part of 审查."""
+
+    heard = fields.List(fields.Nested(Heard), required=True, validate=validate.Length(equal=2))
+    kinship = fields.String(required=True, validate=validate.OneOf(KINSHIP))
+
+
+class Signing(Reasons):
+    """The sealed part of 登记; `heard`: both were heard again, which counts instead of what they said before."""
+
+    heard = fields.List(fields.Nested(Heard), load_default=list, validate=validate.Length(max=2))
 
 
 # --- records looked up ----------------------------------------------------------------------------------------------------

@@ -123,12 +123,13 @@ class NewShown(Asked):
 
 
 class NewHeard(Asked):
-    """What the registrar saw and heard of one of the two (examine); `number`: 0 the applicant, 1 the spouse."""
+    """What the registrar saw and heard of one of the two (examine; register, when heard again); `number`: 0 the applicant."""
 
     number = fields.Integer(required=True, strict=True, validate=validate.OneOf((0, 1)))
     present = fields.Boolean(required=True)
     declared = fields.Boolean(required=True)
     willing = fields.Boolean(required=True)
+    apart = fields.Boolean(required=True)
 
 
 def _of_both(heard: list[dict[str, object]]) -> None:
@@ -174,7 +175,7 @@ class Act(Asked):
     materials = fields.List(fields.Nested(NewMaterial), load_default=list, validate=validate.Length(max=50))
     answers = _answers()
     shown = fields.Nested(NewShown, load_default=None, allow_none=True)
-    heard = fields.List(fields.Nested(NewHeard), load_default=list, validate=_of_both)  # examine
+    heard = fields.List(fields.Nested(NewHeard), load_default=list, validate=_of_both)  # examine; register: heard again
     kinship = fields.String(load_default="", validate=validate.OneOf(("", *KINSHIP)))  # examine
     papers = fields.Nested(NewPapers, load_default=None, allow_none=True)  # examine, register, of a divorce
     number = fields.Integer(load_default=None, allow_none=True, validate=validate.OneOf((0, 1)))  # withdraw_divorce

@@ -40,7 +40,7 @@ CLERKS = {  # token name -> node, office
     "registrar": (TAKEN_IN_AT[0], "460204-mr"),
     "other_registrar": (DECIDED_IN, "620102-mr"),
 }
-HEARD = [{"number": place, "present": True, "declared": True, "willing": True} for place in (0, 1)]
+HEARD = [{"number": place, "present": True, "declared": True, "willing": True, "apart": True} for place in (0, 1)]
 GUARDED_IN = "990104"  # whose first digits these are, has the claim on them guarded in 兰州
 
 

@@ -1,12 +1,14 @@
-"""Web's doors: every event that says something of a case, and the timer that tells webhooks."""
+"""Web's doors: every event that says something of a case, and the timers that tell webhooks and forget look-ups."""
 
 from collections.abc import Collection
 from functools import partial
 
+from services.web.store import found
 from services.web.usecases import appointments_heard, claims_heard, projecting, webhooks
 from shared.bus import Doors
 from shared.outbox import Works
 
+DAILY = 86_400
 SEND_EVERY_SECONDS = 15  # longer than one round of sending: its lease must not run out meanwhile
 
 
@@ -23,5 +25,10 @@ def doors(webhook_hosts: Collection[str] = ()) -> Doors:
     @entrance.every(SEND_EVERY_SECONDS)
     def send_webhooks(works: Works) -> None:
         webhooks.send_due(works, partial(webhooks.post_once, webhook_hosts))
+
+    @entrance.every(DAILY)
+    def forget_found(works: Works) -> None:
+        with works.begin() as work:
+            found.forget_found(work)
 
     return entrance

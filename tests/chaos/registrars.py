@@ -16,7 +16,7 @@ from tests.chaos.counters import Desk, GaveUp
 from tests.chaos.couples import Couple
 from tests.chaos.ledger import Ledger
 
-HEARD = [{"number": place, "present": True, "declared": True, "willing": True} for place in (0, 1)]
+HEARD = [{"number": place, "present": True, "declared": True, "willing": True, "apart": True} for place in (0, 1)]
 HAS_SPOUSE = {"code": "has_spouse", "text": "一方已有配偶", "basis": "民法典 第一千零四十二条"}
 BLOCKED = "persons_not_reserved"
 SIGNED = ("", "late", "signed_already")  # what a registrar hears who has signed

@@ -24,6 +24,7 @@ ELSEWHERE = Authority("99", "620100", 3)
         ("citizen", "990103197708150246", "99"),
         ("passport", "990102", "foreign"),
         ("marriage", "J990102-2025-000001", "990102"),
+        ("marriage", "J990102-2025-000001#0199c6f2-4c00-7a31-8f1e-2b6d90c4f100", "990102"),
     ],
 )
 def test_the_longest_prefix_of_the_digits_first_given_names_the_authority(

@@ -10,6 +10,7 @@ from services.marriage.rules.archives import Choice
 from services.marriage.store import tables
 from services.marriage.store.archives import Covered, list_coverage
 from services.marriage.usecases import archive_conflicts
+from shared.audit import audit_rows
 from shared.errors import Denied, OutOfStep, Refused
 from tests.builders import LANZHOU, SANYA, WEIHAI, Country
 from tests.marriage.books import OLD, conflicts, enter, line, reported, settle, states, table, tongban
@@ -108,6 +109,60 @@ def test_numbers_given_after_an_old_one_of_this_year_come_behind_it(country: Cou
         "J620102-2025-000041",
         "J620102-2025-000042",
     ]
+
+
+@pytest.mark.parametrize(
+    ("number", "on"),
+    [
+        ("J620102-2025-999999", "2019-02-03"),  # the year of another registration
+        ("J620102-2026-000500", "2025-02-03"),  # a year that has not come
+        ("J460204-2025-000041", "2025-02-03"),  # another city's division
+        ("BJ620102-2025-000041", "2019-02-03"),  # of a certificate given out anew
+        ("J620102-2025-001001", "2025-02-03"),  # more than 1,000 behind the last one that is known
+    ],
+)
+def test_one_mistyped_line_neither_gaps_nor_exhausts_the_numbers_of_an_office(
+    country: Country, number: str, on: str
+) -> None:
+    outcome = enter(country, line(OTHER_HE, OTHER_SHE, certificate_no=number, registered_on=on))
+    assert reported(outcome) == [(2, "certificate_no", "拒绝")]
+    assert country[LANZHOU].rows("marriage", tables.serials) == []
+    wed(country, LANZHOU)
+    assert [row.certificate_no for row in married(country, LANZHOU)] == ["J620102-2025-000001"]
+
+
+def test_a_serial_far_ahead_is_told_what_to_do_and_comes_in_behind_those_before_it(country: Country) -> None:
+    far = line(OTHER_HE, OTHER_SHE, certificate_no="J620102-2025-001500", registered_on="2025-07-03")
+    (fault,) = enter(country, far).report
+    assert "按证字号从小到大" in fault[3]
+    before = line(certificate_no="J620102-2025-000700", registered_on="2025-03-03")
+    assert enter(country, before, far).report == []
+
+
+def test_a_number_of_a_year_gone_by_that_disagrees_is_kept_as_words_and_counts_nothing(country: Country) -> None:
+    outcome = enter(
+        country,
+        line(certificate_no="J460204-2019-000041"),
+        line(OTHER_HE, OTHER_SHE, certificate_no="J620102-2018-000041"),
+    )
+    assert reported(outcome) == [(2, "certificate_no", "提醒"), (3, "certificate_no", "提醒")]
+    rows = [(row.division, row.year, row.serial) for row in married(country, LANZHOU)]
+    assert rows == [("620102", None, None)] * 2
+    assert country[LANZHOU].rows("marriage", tables.serials) == []
+
+
+def test_a_number_of_an_old_book_is_never_given_again_while_its_line_waits_for_people(country: Country) -> None:
+    wed(country, SANYA, HE, OTHER_SHE)
+    enter(country, line(certificate_no="J620102-2025-000001", registered_on="2025-02-03"))
+    assert len(conflicts(country[LANZHOU])) == 1
+    wed(country, LANZHOU, OTHER_HE, SHE)
+    assert [row.certificate_no for row in married(country, LANZHOU)] == ["J620102-2025-000002"]
+
+
+def test_numbers_of_divorces_given_after_an_old_one_of_this_year_come_behind_it(country: Country) -> None:
+    enter(country, line(kind="divorce", certificate_no="L620102-2025-000007", registered_on="2025-02-03"))
+    (counted,) = country[LANZHOU].rows("marriage", tables.serials)
+    assert tuple(counted) == ("L", "620102", 2025, 7)
 
 
 def test_a_divorce_of_an_old_book_is_on_record_and_locks_nobody(country: Country) -> None:
@@ -252,6 +307,22 @@ def test_one_person_alone_settles_nothing(country: Country) -> None:
         archive_conflicts.confirm(work, entry, "乙")
         with pytest.raises(OutOfStep, match="no_conflict"):
             archive_conflicts.propose(work, entry, Choice.AGAIN, "甲")
+
+
+def test_entering_proposing_and_confirming_are_on_record_with_who_did_them_to_whom(country: Country) -> None:
+    enter(country, line())
+    enter(country, line(kind="divorce", certificate_no="兰离字第1号", registered_on="2021-02-03"))
+    settle(country, "ended")
+    (row,) = married(country)
+    assert row.state == "dissolved"
+    rows = [one for one in country[LANZHOU].rows("marriage", audit_rows) if one.purpose == "back_entry"]
+    acts = [(one.act, one.actor, one.office) for one in sorted(rows, key=lambda one: one.at)]
+    assert sorted(set(acts)) == [
+        ("confirm_archive_ended", "乙", OFFICES[LANZHOU]),
+        ("enter_archive_line", "录入员", OFFICES[LANZHOU]),
+        ("propose_archive_ended", "甲", OFFICES[LANZHOU]),
+    ]
+    assert (len(acts), len({one.person_index for one in rows})) == (8, 2)
 
 
 # --- which years -----------------------------------------------------------------------------------------------------

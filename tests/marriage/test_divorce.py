@@ -9,6 +9,7 @@ from contracts import certificate, intake, marriage
 from contracts.envelope import decode
 from services.marriage.store import tables
 from tests.builders import LANZHOU, SANYA, WEIHAI, Country, HandClock, stop_clock
+from tests.marriage import books
 from tests.marriage.partings import (
     CLOSES,
     FIRST_DAY,
@@ -30,6 +31,8 @@ from tests.marriage.partings import (
     tell,
     withdraw,
 )
+from tests.marriage.test_reissue import act as reissued
+from tests.marriage.test_reissue import ask as reissue
 from tests.marriage.weddings import (
     OFFICES,
     OTHER_HE,
@@ -229,6 +232,29 @@ def test_a_second_application_anywhere_names_the_first_office(
     assert (task["missing_facts"], task["ask_office"]["code"]) == (["locked_elsewhere"], OFFICES[LANZHOU])
     act(country, city, marriage.ExamineDivorceV1, second)
     assert refusals(country[city], second) == ["marriage_not_reserved"]
+    assert calm(country)
+
+
+def test_a_second_application_names_the_first_office_whichever_certificate_is_shown(
+    country: Country, couple_of_sanya: str
+) -> None:
+    reissued(country, reissue(country))
+    first = ask(country, WEIHAI, certificate_no="BJ620102-2025-000001", registering_division="460204")
+    act(country, WEIHAI, marriage.ExamineDivorceV1, first)
+    assert state(country, first, WEIHAI) == "cooling"
+    task = last_task(country[LANZHOU], ask(country, LANZHOU))
+    assert (task["missing_facts"], task["ask_office"]["code"]) == (["locked_elsewhere"], OFFICES[WEIHAI])
+
+
+def test_two_marriages_that_old_books_number_alike_are_divorced_at_the_same_time(country: Country) -> None:
+    books.enter(country, books.line())
+    books.enter(country, books.line(OTHER_HE, OTHER_SHE, office=OFFICES[WEIHAI]), city=WEIHAI)
+    old = {"certificate_no": books.OLD}
+    one = accept(country, LANZHOU, registering_division="620102", **old)
+    other = accept(country, WEIHAI, he=OTHER_HE, she=OTHER_SHE, registering_division="371002", **old)
+    assert (state(country, one), state(country, other, WEIHAI)) == ("cooling", "cooling")
+    again = last_task(country[SANYA], ask(country, SANYA, registering_division="620102", **old))
+    assert (again["missing_facts"], again["ask_office"]["code"]) == (["locked_elsewhere"], OFFICES[LANZHOU])
     assert calm(country)
 
 

@@ -1,20 +1,25 @@
 """Records looked up: by departments for a purpose, by a person, and of which years and places the answer is one."""
 
+import dataclasses
+import datetime
 from typing import Any
 
 import pytest
+from sqlalchemy.dialects import sqlite
 
 from contracts import marriage
 from contracts.envelope import Json
 from contracts.record_purposes import record_purposes
+from services.marriage.rules.late import expect_of_age
 from services.marriage.rules.lookups import Purpose, Question, expect_purpose
-from services.marriage.store.archives import Covered
+from services.marriage.store.archives import FIRST_OWN, Covered
 from services.marriage.usecases import archive_conflicts
 from shared import clock
 from shared.audit import audit_rows
 from shared.errors import Denied, Refused
-from tests.builders import LANZHOU, Country, HandClock, Heard, clerk
+from tests.builders import LANZHOU, SANYA, Country, HandClock, Heard, clerk
 from tests.marriage.books import OLD, enter, line
+from tests.marriage.couples import couple
 from tests.marriage.partings import accept, day, sign
 from tests.marriage.weddings import (
     HE,
@@ -22,6 +27,7 @@ from tests.marriage.weddings import (
     OTHER_HE,
     OTHER_SHE,
     SHE,
+    add_spouse,
     apply,
     calm,
     examine,
@@ -33,6 +39,7 @@ from tests.marriage.weddings import (
     run_timer,
     switch,
     wed,
+    withdraw,
 )
 
 MR = OFFICES[LANZHOU]
@@ -117,6 +124,14 @@ def test_what_this_system_registers_itself_is_covered_since_its_first_day(countr
     assert (span["from_on"], span["until_year"], span["complete"]) == ("2025-10-09", None, True)
 
 
+def test_since_when_an_office_registers_is_read_from_an_index_and_not_from_all_marriages(country: Country) -> None:
+    wed(country, LANZHOU, OTHER_HE, OTHER_SHE)
+    text = str(FIRST_OWN.params(of_office=MR).compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))
+    with country[LANZHOU].works["marriage"].begin() as work:
+        plan = work.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
+    assert [row[-1] for row in plan] == ["SEARCH marriages USING INDEX marriages_own (office=?)"]
+
+
 def test_the_national_registry_is_asked_only_where_that_is_wanted_and_may_be_silent(country: Country) -> None:
     assert answer(country, nationwide=False).personal["national"] is None
     national = answer(country, nationwide=True).personal["national"]
@@ -171,6 +186,22 @@ def test_no_record_is_certified_for_taiwan_and_notaries_only_of_complete_years_a
     assert answer(country, OTHER_HE, purpose="taiwan_affairs", certificate=True).personal["statement"] == ""
 
 
+def test_no_record_is_never_certified_of_whom_the_national_registry_has_one_or_has_not_answered(
+    country: Country,
+) -> None:
+    with country[SANYA].works["marriage"].begin() as work:
+        archive_conflicts.declare_years(work, Covered(OFFICES[SANYA], 2017, 2019, True), "核对员")
+    asked: Json = {"purpose": "taiwan_affairs", "certificate": True, "nationwide": True}
+    assert "未发现" in answer(country, city=SANYA, **asked).personal["statement"]
+    add_spouse(country, HE["id_number"])
+    request = ask(country, city=SANYA, **asked)
+    (refusal,) = country[SANYA].told(marriage.ActRefusedV1, request)
+    assert (refusal.data["code"], refusal.data["basis"][:6]) == ("national_record_found", "婚姻登记条例")
+    switch(country[SANYA], "down")
+    assert refusals(country[SANYA], ask(country, city=SANYA, **asked)) == ["national_registry_silent"]
+    assert country[SANYA].told(marriage.RecordsFoundV1, request) == []
+
+
 def test_every_look_is_on_record_with_who_for_whom_why_and_what(country: Country) -> None:
     request = ask(country, purpose="other_department", department="某法院", nationwide=True)
     rows = country[LANZHOU].rows("marriage", audit_rows)
@@ -223,7 +254,15 @@ def test_a_late_registration_has_the_day_of_today_and_keeps_since_when_the_condi
     assert calm(country)
 
 
-@pytest.mark.parametrize(("day", "code"), [("2026-01-01", "conditions_met_later"), ("前年", "date_malformed")])
+@pytest.mark.parametrize(
+    ("day", "code"),
+    [
+        ("2026-01-01", "conditions_met_later"),
+        ("前年", "date_malformed"),
+        ("2001-01-01", "conditions_met_under_age"),  # he was four
+        ("2018-09-22", "conditions_met_under_age"),  # she was twenty on the day after
+    ],
+)
 def test_a_late_registration_without_a_day_that_may_be_is_shown_to_a_person_and_reserves_nobody(
     country: Country, day: str, code: str
 ) -> None:
@@ -231,3 +270,47 @@ def test_a_late_registration_without_a_day_that_may_be_is_shown_to_a_person_and_
     case_id = apply(country, LANZHOU, **late)
     country.settle()
     assert (findings(country[LANZHOU], case_id), locked(country)) == ({code: None}, [])
+
+
+def test_a_late_registration_has_no_effect_before_an_earlier_marriage_of_either_had_ended(country: Country) -> None:
+    ended = {"state": "divorce_by_court", "ended_on": "2021-03-04", "ended_by": "某法院(2021)民初1号"}
+    enter(country, line(HE, OTHER_SHE, registered_on="2019-05-20", **ended))
+    late: Json = {"matter": "marriage-late-registration", "answers": {"conditions_met_on": "2021-03-03"}}
+    case_id = apply(country, LANZHOU, **late)
+    country.settle()
+    assert (findings(country[LANZHOU], case_id), locked(country)) == ({"conditions_met_while_married": None}, [])
+    withdraw(country, LANZHOU, case_id)
+    country.settle()
+    again = apply(country, LANZHOU, **late | {"answers": {"conditions_met_on": "2021-03-04"}})
+    country.settle()
+    examine(country, LANZHOU, again)
+    register(country, LANZHOU, again)
+    assert [row.archive.get("conditions_met_on") for row in married(country)] == ["", "2021-03-04"]
+
+
+def test_an_ending_that_is_found_before_the_signature_forbids_an_effect_before_it(country: Country) -> None:
+    late = {"matter": "marriage-late-registration", "answers": {"conditions_met_on": "2021-03-03"}}
+    case_id = apply(country, LANZHOU, **late)
+    country.settle()
+    examine(country, LANZHOU, case_id)
+    enter(country, line(HE, OTHER_SHE, kind="divorce", certificate_no="兰离字第1号", registered_on="2022-05-20"))
+    register(country, LANZHOU, case_id)
+    assert (refusals(country[LANZHOU], case_id), married(country)) == (["conditions_met_while_married"], [])
+
+
+@pytest.mark.parametrize(
+    ("born_on", "first_day"),
+    [
+        ("1950-05-20", "1970-05-20"),  # twenty, by the law of 1950
+        ("1960-06-01", "1980-06-01"),  # the same, half a year before the next one
+        ("1961-06-01", "1983-06-01"),  # twenty-two, by that of 1980
+        ("1960-02-29", "1980-02-29"),
+        ("1996-02-29", "2018-03-01"),  # in a common year
+    ],
+)
+def test_the_age_for_the_effect_is_that_of_the_law_of_its_day(born_on: str, first_day: str) -> None:
+    he = dataclasses.replace(couple().one, sex="male", born_on=datetime.date.fromisoformat(born_on))
+    day = datetime.date.fromisoformat(first_day)
+    expect_of_age([he], day)
+    with pytest.raises(Refused, match="conditions_met_under_age"):
+        expect_of_age([he], day - datetime.timedelta(days=1))

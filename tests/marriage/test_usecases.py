@@ -34,6 +34,7 @@ from tests.marriage.weddings import (
     register,
     run_timer,
     settle_anyhow,
+    switch,
     wed,
     withdraw,
 )
@@ -115,6 +116,7 @@ def test_the_task_opens_without_an_answer_of_claims_after_a_while(country: Count
         ({"heard": [HEARD[0], HEARD[0]]}, "person_not_heard"),
         ({"heard": [HEARD[0], HEARD[1] | {"declared": False}]}, "will_not_recorded"),
         ({"heard": [HEARD[0], HEARD[1] | {"willing": False}]}, "unwilling"),
+        ({"heard": [HEARD[0], HEARD[1] | {"apart": False}]}, "will_not_asked_apart"),
         ({"kinship": "collateral"}, "kinship"),
         ({"approve": False}, "ground_not_lawful"),
         (
@@ -179,6 +181,38 @@ def test_a_refusal_on_a_ground_that_was_heard_frees_both(country: Country, heard
     assert locked(country) == []
     assert married(country) == []
     assert calm(country)
+
+
+def test_a_will_that_is_lost_at_the_signing_is_heard_again_and_refuses(country: Country) -> None:
+    case_id = apply(country)
+    country.settle()
+    examine(country, SANYA, case_id)
+    lost = [HEARD[0], HEARD[1] | {"willing": False}]
+    reason = {"code": "unwilling", "text": "女方当场表示不愿意", "basis": "民法典 第一千零四十六条"}
+    register(country, SANYA, case_id, approve=False, reasons=[reason])
+    register(country, SANYA, case_id, approve=False, heard=[HEARD[0], HEARD[0]])
+    register(country, SANYA, case_id, heard=lost)
+    assert refusals(country[SANYA], case_id) == ["ground_not_lawful", "person_not_heard", "unwilling"]
+    register(country, SANYA, case_id, approve=False, heard=lost, reasons=[reason])
+    (decided,) = country[SANYA].told(marriage.ApplicationDecidedV1, case_id)
+    assert (decided.data["result"], decided.personal["reasons"]) == ("refused", [reason])
+    said = [[row["willing"] for row in act["heard"]] for act in kept(country, SANYA, case_id).acts]
+    assert said == [[True, True], [True, False]]
+    assert (locked(country), married(country), calm(country)) == ([], [], True)
+
+
+def test_who_has_signed_and_waits_for_the_registry_may_still_say_no(country: Country) -> None:
+    switch(country[SANYA], "down")
+    case_id = apply(country)
+    country.settle()
+    examine(country, SANYA, case_id)
+    register(country, SANYA, case_id)
+    register(country, SANYA, case_id, approve=False, heard=[HEARD[0] | {"willing": False}, HEARD[1]])
+    (decided,) = country[SANYA].told(marriage.ApplicationDecidedV1, case_id)
+    assert [reason["code"] for reason in decided.personal["reasons"]] == ["unwilling"]
+    switch(country[SANYA], "up")
+    run_timer(country, SANYA, "ask_registry_again")
+    assert (locked(country), married(country), calm(country)) == ([], [], True)
 
 
 def test_who_is_under_age_is_refused_and_may_not_be_signed_for(country: Country) -> None:

@@ -27,7 +27,7 @@ PAPERS = [
     for code in ("declaration", "photo")
 ]
 TWICE = 0.3
-HEARD = [{"number": place, "present": True, "declared": True, "willing": True} for place in (0, 1)]
+HEARD = [{"number": place, "present": True, "declared": True, "willing": True, "apart": True} for place in (0, 1)]
 
 
 def numbered(division: str, born: str, order: int) -> str:

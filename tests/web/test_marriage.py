@@ -17,7 +17,7 @@ REGISTRAR = Principal("t", "clerk", "registrar-1", office=MR)
 SPOUSE = PERSON | {"role": "spouse", "name": "顾青禾", "id_number": OTHER_NUMBER}
 PAPERS = [{"code": code, "source": "applicant", "seen": "original"} for code in ("declaration", "photo")]
 CASE = "01999999-0000-7000-8000-00000000abcd"
-HEARD = [{"number": number, "present": True, "declared": True, "willing": True} for number in (0, 1)]
+HEARD = [{"number": number, "present": True, "declared": True, "willing": True, "apart": True} for number in (0, 1)]
 REASON = {"code": "kinship", "text": "属于三代以内旁系血亲", "basis": "民法典 第一千零四十八条"}
 FINDING = {"ground": "kinship", "eligible": None, "reasons": [REASON]}
 NUMBER = "J620102-2025-000001"
@@ -114,7 +114,13 @@ def shown(work, version=1):
             act_of("register", approve=False, reasons=[REASON]),
             marriage.RegisterMarriageV1,
             {"approve": False},
-            {"reasons": [REASON]},
+            {"heard": [], "reasons": [REASON]},
+        ),
+        (
+            act_of("register", approve=False, heard=HEARD),
+            marriage.RegisterMarriageV1,
+            {"approve": False},
+            {"heard": HEARD, "reasons": []},
         ),
         (act_of("reserve_again"), marriage.ReserveAgainV1, {}, None),
     ],

@@ -1,9 +1,13 @@
 """Marriage records over HTTP: who may ask, where the number goes, what comes back and when."""
 
+import datetime
+
 import pytest
 
 from contracts.marriage import ActRefusedV1, CorrectRecordV1, LookUpRecordsV1, RecordCorrectedV1, RecordsFoundV1
+from services.web.store.found import KEPT
 from services.web.store.tables import found_records
+from shared import clock
 from shared.crypto.personal import open_personal
 from tests.web.scene import OTHER_NUMBER, PERSON, SECRETS, Scene
 
@@ -99,13 +103,19 @@ def test_what_was_found_is_kept_for_a_day_sealed(scene, clerk):
         text = work.connection.exec_driver_sql("SELECT found FROM found_records").scalar_one()
         assert row.found["records"] == [RECORD]
         assert RECORD["certificate_no"] not in text
-        work.execute(found_records.update().values(kept_at="2020-01-01T00:00:00.000000Z"))
-    search(scene, clerk, headers=WHY | {"Idempotency-Key": "search-003"})
-    command = scene.told()[-1]
-    found = {"records": [], "national": None, "statement": ""}
-    scene.hear(RecordsFoundV1, command.subject, {"covers": []}, found, causation=command.id)
+
+
+def test_what_was_found_is_shown_for_a_day_only_and_forgotten_though_nobody_looks_again(scene, clerk):
+    search(scene, clerk)
+    answered(scene)
+    assert search(scene, clerk).json["found"]
     with scene.works.begin() as work:
-        assert [row.request_id for row in work.execute(found_records.select())] == [command.subject]
+        work.execute(found_records.update().values(kept_at=clock.iso(work.now - KEPT - datetime.timedelta(seconds=1))))
+    assert search(scene, clerk).json["found"] is None
+    timer = next(timer for timer in scene.doors.timers if timer.name == "web.forget_found")
+    assert scene.doors.run_timer(scene.works, timer, "replica-1")
+    with scene.works.begin() as work:
+        assert work.execute(found_records.select()).all() == []
 
 
 # --- 更正 ------------------------------------------------------------------------------------------------------------

@@ -67,9 +67,9 @@ class Meeting:
 def authority_of(id_type: str, id_number: str, table: Iterable[Mapping[str, Any]]) -> Authority:
     """Who guards uniqueness for a document: by the six digits first given, the longest prefix first.
 
-    A marriage's six digits are those of its first certificate's number; what has none is guarded by FOREIGN, and only
-    that: a row that is added later begins empty. Where no row fits, Refused `authority_missing`: nobody may be
-    registered before somebody guards it. It says nothing about competence or hukou.
+    A marriage's six digits are those of its first certificate's number, with which its subject begins; what has none is
+    guarded by FOREIGN, and only that: a row that is added later begins empty. Where no row fits, Refused
+    `authority_missing`: nobody may be registered before somebody guards it. It says nothing about competence or hukou.
     """
     rows = {str(row["prefix"]): row for row in table}
     for prefix in _prefixes(id_type, id_number):

@@ -96,3 +96,12 @@ def upgrade() -> None:
         sa.Column("why", sa.String(length=40), nullable=False),
         sa.PrimaryKeyConstraint("entry_id"),
     )
+    own = sa.text("registrar <> ''")
+    op.create_index(
+        "marriages_own",
+        "marriages",
+        ["office", "registered_on"],
+        unique=False,
+        sqlite_where=own,
+        postgresql_where=own,
+    )

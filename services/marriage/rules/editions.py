@@ -63,6 +63,28 @@ EDITIONS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class AgeRule:
+    """From which age (full years) a man and a woman might marry, since that day."""
+
+    valid_from: datetime.date
+    man_from: int
+    woman_from: int
+    basis: str
+
+
+AGES = (
+    AgeRule(DAY("1950-05-01"), 20, 18, "婚姻法(1950年) 第四条(依据待核)"),
+    AgeRule(DAY("1981-01-01"), 22, 20, "婚姻法(1980年) 第五条,2001年修正后第六条(依据待核)"),
+    *(AgeRule(one.valid_from, one.man_from, one.woman_from, "民法典 第一千零四十七条") for one in EDITIONS),
+)
+
+
+def age_rule_on(day: datetime.date) -> AgeRule:
+    """The age of the law of that day; of days before all of them, that of the first."""
+    return next((rule for rule in reversed(AGES) if rule.valid_from <= day), AGES[0])
+
+
 def edition_on(day: datetime.date, editions: Sequence[Edition] = EDITIONS) -> Edition:
     """The rules in force on that day. Refused `rules_unknown` for a day that no edition covers."""
     for edition in editions:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from services.marriage.rules.eligibility import NATIONAL_DATABASE
 from shared.errors import Denied, Refused
 
 ABOLISHED = "民政部关于进一步规范(无)婚姻登记记录证明相关工作的通知(文号、原文待核)"
@@ -49,3 +50,19 @@ def expect_purpose(purpose: Purpose | None, asked: Question, known: Collection[s
         )
         raise Refused("no_record_certificate_abolished", words, basis=ABOLISHED, field="certificate")
     return purpose
+
+
+def expect_no_record(married: bool | None) -> None:
+    """What the national registry says of whom "no record" is to be certified; `married` None: it has not answered.
+
+    Refused `national_record_found`, `national_registry_silent`: no certificate contradicts it, or runs ahead of it.
+    """
+    if married:
+        words = (
+            "全国婚姻基础信息库中有当事人的婚姻登记,不能出具无婚姻登记记录证明。"
+            "请当事人出示结婚证或离婚证;登记有误的,请到原登记机关办理更正"
+        )
+        raise Refused("national_record_found", words, basis=NATIONAL_DATABASE, field="certificate")
+    if married is None:
+        words = "全国婚姻基础信息库暂时没有答复,不能出具无婚姻登记记录证明,请稍后重新查询"
+        raise Refused("national_registry_silent", words, basis=NATIONAL_DATABASE, field="certificate")

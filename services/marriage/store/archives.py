@@ -7,19 +7,30 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, bindparam, case, func, insert, select, update
+from sqlalchemy import Row, bindparam, case, extract, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import Executable
 
 from services.marriage.rules.archives import State
 from services.marriage.rules.records import Record
 from services.marriage.store.records import archive_of
-from services.marriage.store.tables import archives, coverage, marriages, serials, spouses
+from services.marriage.store.tables import OWN, archives, coverage, marriages, serials, spouses
 from shared.outbox import Work
 
 Json = dict[str, Any]
 FIND = select(archives).where(archives.c.entry_id == bindparam("of_entry")).with_for_update()
 UNSETTLED = (State.ASKED, State.CONFLICT)
+UNSETTLED_YEARS = (
+    select(archives.c.office, extract("year", archives.c.registered_on).label("year"))
+    .where(archives.c.state.in_(UNSETTLED))
+    .distinct()
+)
+FIRST_OWN = (  # the first entry of the index marriages_own, whose condition must stand here as it stands there
+    select(marriages.c.registered_on)
+    .where(marriages.c.office == bindparam("of_office"), OWN)
+    .order_by(marriages.c.registered_on)
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +115,6 @@ def list_divorces(work: Work, person: str) -> list[Entry]:
 # --- on record -------------------------------------------------------------------------------------------------------
 
 
-def is_numbered(work: Work, number: str, office: str) -> bool:
-    """Whether that office has a marriage on record under that number."""
-    same = (marriages.c.certificate_no == number) & (marriages.c.office == office)
-    return work.execute(select(marriages.c.marriage_id).where(same)).first() is not None
-
-
 def is_serial_taken(work: Work, division: str, year: int, serial: int) -> bool:
     """Whether a marriage is on record under a number of today's form."""
     same = (marriages.c.division == division) & (marriages.c.year == year) & (marriages.c.serial == serial)
@@ -138,6 +143,12 @@ def add_persons(work: Work, entry_id: str, persons: Iterable[str], *, live: bool
     """Whose the record is; `live`: they are married by it."""
     rows = [{"marriage_id": entry_id, "person_index": one, "live": live} for one in sorted(set(persons))]
     work.write(insert(spouses).inline(), rows)
+
+
+def find_last(work: Work, kind: str, division: str, year: int) -> int:
+    """The last number of that kind, division and year that is known; 0 for none."""
+    mine = (serials.c.kind == kind) & (serials.c.division == division) & (serials.c.year == year)
+    return int(work.execute(select(serials.c.last).where(mine)).scalar() or 0)
 
 
 def count_from(work: Work, kind: str, division: str, year: int, serial: int) -> None:
@@ -182,12 +193,7 @@ def declare_years(work: Work, years: Covered, by: str) -> None:
 
 def list_coverage(work: Work) -> list[Covered]:
     """Every office's years in a row; one with a line that is not settled is not complete."""
-    unsettled = {
-        (row.office, row.registered_on.year)
-        for row in work.execute(
-            select(archives.c.office, archives.c.registered_on).where(archives.c.state.in_(UNSETTLED))
-        )
-    }
+    unsettled = {(row.office, int(row.year)) for row in work.execute(UNSETTLED_YEARS)}
     spans: list[Covered] = []
     for row in work.execute(select(coverage).order_by(coverage.c.office, coverage.c.year)):
         complete = row.complete and (row.office, row.year) not in unsettled
@@ -199,8 +205,7 @@ def list_coverage(work: Work) -> list[Covered]:
     return spans
 
 
-def list_own_beginnings(work: Work) -> dict[str, datetime.date]:
-    """Since when each office has registered marriages by this system."""
-    own = select(marriages.c.office, func.min(marriages.c.registered_on).label("first"))
-    rows = work.execute(own.where(marriages.c.registrar != "").group_by(marriages.c.office))
-    return {row.office: row.first for row in rows}
+def list_own_beginnings(work: Work, offices: Iterable[str]) -> dict[str, datetime.date]:
+    """Since when each of these offices has registered marriages by this system; those that have not are left out."""
+    firsts = {office: work.execute(FIRST_OWN, {"of_office": office}).scalar() for office in offices}
+    return {office: first for office, first in firsts.items() if first}

@@ -17,7 +17,7 @@ from sqlalchemy import (
 from shared.crypto.sealing import Sealed
 
 metadata = MetaData()
-LIVE, IN_FORCE = text("live"), text("state <> 'discarded'")
+LIVE, IN_FORCE, OWN = text("live"), text("state <> 'discarded'"), text("registrar <> ''")
 
 applications = Table(
     "applications",
@@ -72,6 +72,7 @@ marriages = Table(  # never deleted: what ends one, or annuls it, is written bes
         "archive", Sealed("marriage.marriages.archive"), nullable=False
     ),  # rules.records: origin, history, certificates
     UniqueConstraint("division", "year", "serial"),  # one number, one marriage: gaps and repeats show in plain SQL
+    Index("marriages_own", "office", "registered_on", sqlite_where=OWN, postgresql_where=OWN),
 )
 spouses = Table(  # and whose a divorce on record is
     "spouses",

@@ -43,6 +43,7 @@ def propose(work: Work, entry_id: str, choice: Choice, by: str, ended: Json | No
     if choice is Choice.ENDED:
         _expect_ending(work, entry, ended)
     proposal = {"choice": str(choice), "by": by, "ended": ended}
+    archiving.note_look(work, entry, by, f"propose_archive_{choice}")
     store.save_entry(work, dataclasses.replace(entry, proposal=proposal))
 
 
@@ -52,6 +53,7 @@ def confirm(work: Work, entry_id: str, by: str) -> Entry:
     rules.expect_conflict(entry.state)
     proposal = entry.proposal or {"by": ""}
     rules.expect_second(proposal["by"], by)
+    archiving.note_look(work, entry, by, f"confirm_archive_{proposal['choice']}")
     match Choice(proposal["choice"]):
         case Choice.AGAIN:
             return archiving.go_on(work, entry)

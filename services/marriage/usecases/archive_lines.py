@@ -9,11 +9,12 @@ from contracts.envelope import Json
 from services.marriage.rules import numbers, records
 from services.marriage.rules.archives import Fault
 from services.marriage.rules.endings import Ground
+from services.marriage.rules.numbers import CertificateNumber
 from services.marriage.rules.records import Ending, Provenance, Record
 from services.marriage.store.archives import Line
 from services.marriage.usecases import case
-from shared import identity
-from shared.directory import Node
+from shared import identity, regions
+from shared.directory import Node, Office
 from shared.errors import TongbanError
 
 COLUMNS = (
@@ -42,7 +43,7 @@ def read_line(node: Node, raw: Raw, by: str, today: datetime.date) -> tuple[Line
     line = Line(raw["kind"], raw["office"], raw["certificate_no"].strip(), on or today, content)
     if not any(fault.rejects for fault in faults):
         _tried(faults, "certificate_no", lambda: record_of(line, today))
-        faults += _of_number(line)
+        faults += _of_number(line, node.offices.get(line.office), today)
     return (None if any(fault.rejects for fault in faults) else line), faults
 
 
@@ -57,12 +58,31 @@ def record_of(line: Line, on: datetime.date) -> Record:
     return records.end(record, Ending(Ground(ended["ground"]), day, ended["document"]), on)
 
 
-def number_place(line: Line) -> Json:
-    """Division, year and serial of a marriage's number of today's form; else no year and no serial."""
-    if numbers.is_valid(line.number) and numbers.parse(line.number).kind == "J":
-        parts = numbers.parse(line.number)
+def number_place(line: Line, office: Office, today: datetime.date) -> Json:
+    """Division, year and serial of a number of today's form that is this registration's; else none but the office's division."""
+    parts = number_of(line)
+    if parts and _fits(parts, line, office, today):
         return {"division": parts.division, "year": parts.year, "serial": parts.serial}
-    return {"division": "", "year": None, "serial": None}
+    return {"division": office.division[:6], "year": None, "serial": None}
+
+
+def number_of(line: Line) -> CertificateNumber | None:
+    """The parts of a number in today's form, whether or not they are right."""
+    return numbers.parse(line.number) if numbers.is_valid(line.number) else None
+
+
+def _fits(parts: CertificateNumber, line: Line, office: Office, today: datetime.date) -> bool:
+    """Whether a number says what the line says: kind and year, and a division that is or has become the office's."""
+    said = (parts.kind, parts.year) == (KINDS[line.kind], line.registered_on.year)
+    return said and office.division[:6] in (parts.division, *_heirs(parts.division, today))
+
+
+def _heirs(division: str, today: datetime.date) -> list[str]:
+    """What a division of then is called today; numbers keep old codes for ever."""
+    try:
+        return [heir.code for heir in regions.standard().current(division, today)]
+    except TongbanError:
+        return []
 
 
 def is_certain(person: Json, today: datetime.date) -> bool:
@@ -152,11 +172,17 @@ def _ended(raw: Raw, faults: list[Fault]) -> Json | None:
     return {"ground": raw["state"], "on": on.isoformat() if on else "", "document": raw["ended_by"]}
 
 
-def _of_number(line: Line) -> Iterator[Fault]:
-    """What looks like a number of today's and is none of this registration: entered as it stands."""
-    if not TODAYS_FORM.match(line.number):
+def _of_number(line: Line, office: Office, today: datetime.date) -> Iterator[Fault]:
+    """What looks like a number of today's and is none of this registration.
+
+    Of years gone by it is entered as it stands; one of this year or later the office may yet give to others.
+    """
+    parts = number_of(line)
+    if not TODAYS_FORM.match(line.number) or (parts and _fits(parts, line, office, today)):
         return
-    parts = numbers.parse(line.number) if numbers.is_valid(line.number) else None
-    if parts is None or (parts.kind, parts.year) != (KINDS[line.kind], line.registered_on.year):
-        words = "证字号的格式、种类或年份与登记不符,已按原文录入,请对照档案核实"
-        yield Fault("certificate_no", words, rejects=False)
+    if parts and parts.year >= today.year:
+        words = "证字号的年份、种类或区划与登记日期、登记机关不符,且是今年或以后的字号,不能录入。请对照档案改正后再导入"
+        yield Fault("certificate_no", words)
+        return
+    words = "证字号的格式、种类、年份或区划与登记不符,已按原文录入,请对照档案核实"
+    yield Fault("certificate_no", words, rejects=False)

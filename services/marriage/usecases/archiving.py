@@ -16,12 +16,13 @@ from services.marriage.store import records as held_store
 from services.marriage.store.archives import Entry, Line
 from services.marriage.usecases import archive_lines, case
 from services.marriage.usecases.deciding import office_ref
-from shared import clock, identity
+from shared import audit, clock, identity
 from shared.crypto.sealing import blind_index
 from shared.errors import OutOfStep, Refused
 from shared.outbox import Work
 
 MARRIED_HERE, DIVORCED_LATER, STILL_VALID, CANNOT_ASK = "married_here", "divorced_later", "still_valid", "cannot_ask"
+FARTHEST = 1000  # a serial that far beyond the last one known is a slip of the pen
 WHY = {  # why two people must look -> in plain words
     MARRIED_HERE: "一方在本地另有有效的婚姻登记",
     DIVORCED_LATER: "双方在此之后另有离婚登记",
@@ -37,7 +38,7 @@ def enter_line(work: Work, line: Line, by: str) -> Entry | None:
     """The line on its way; None when it is there already.
 
     Refused `number_on_record` when it is registered here already, `entered_differently` when the same number is there
-    with other content.
+    with other content, `serial_far_ahead`.
     """
     entry = Entry(clock.new_id(), line, State.ASKED, by, _line_index(work, line))
     known = store.add_entry(work, entry)
@@ -49,6 +50,8 @@ def enter_line(work: Work, line: Line, by: str) -> Entry | None:
     store.cover_year(work, line.office, line.registered_on.year, by)
     if line.kind == "marriage":
         _expect_new_number(work, line)
+    _count(work, line)
+    note_look(work, entry, by, "enter_archive_line")
     return go_on(work, entry)
 
 
@@ -59,11 +62,45 @@ def _line_index(work: Work, line: Line) -> str:
 
 
 def _expect_new_number(work: Work, line: Line) -> None:
-    place = archive_lines.number_place(line)
-    taken = place["serial"] and store.is_serial_taken(work, place["division"], place["year"], place["serial"])
-    if taken or store.is_numbered(work, line.number, line.office):
+    parts = archive_lines.number_of(line)  # an old book's number can only come twice as a line: archives_one_line
+    if parts and parts.kind == "J" and store.is_serial_taken(work, parts.division, parts.year, parts.serial):
         words = "这个证字号在本系统中已有登记记录,不用补录;确为另一段婚姻的,请对照档案核对证字号"
         raise Refused("number_on_record", words, basis=ARCHIVES, field="certificate_no")
+
+
+def _count(work: Work, line: Line) -> None:
+    """Numbers of this year that are yet to be given come after this one, from now on: also while it is not entered."""
+    place = _place(work, line)
+    kind, division, year = archive_lines.KINDS[line.kind], place["division"], place["year"]
+    if year != work.today.year:
+        return
+    last = store.find_last(work, kind, division, year)
+    if place["serial"] > last + FARTHEST:
+        words = (
+            f"序号比本机构今年已知的最后一个序号({last})大{FARTHEST}以上,多为录入错误,不能录入。请对照档案核对;"
+            "确实无误的,请把今年的登记按证字号从小到大排列后重新导入"
+        )
+        raise Refused("serial_far_ahead", words, basis=ARCHIVES, field="certificate_no")
+    store.count_from(work, kind, division, year, place["serial"])
+
+
+def _place(work: Work, line: Line) -> Json:
+    return archive_lines.number_place(line, work.node.offices.get(line.office), work.today)
+
+
+def note_look(work: Work, entry: Entry, by: str, act: str) -> None:
+    """Who did what to a line, of both persons, on record."""
+    for person in sorted(set(_indexes(work, entry))):
+        audit.record(
+            work,
+            actor=by,
+            office=entry.line.office,
+            purpose="back_entry",
+            act=act,
+            subject=entry.entry_id,
+            person_index=person,
+            fields=("marriage",),
+        )
 
 
 def go_on(work: Work, entry: Entry) -> Entry:
@@ -125,13 +162,9 @@ def _to_people(work: Work, entry: Entry, why: str, ask: Json | None = None) -> E
 
 
 def _put_on_record(work: Work, entry: Entry) -> None:
-    place = archive_lines.number_place(entry.line)
-    division = place["division"] or work.node.offices.get(entry.line.office).division[:6]
     record = archive_lines.record_of(entry.line, work.today)
-    store.add_old_marriage(work, entry, record, place | {"division": division})
+    store.add_old_marriage(work, entry, record, _place(work, entry.line))
     store.add_persons(work, entry.entry_id, _indexes(work, entry), live=record.standing is Standing.VALID)
-    if place["serial"]:
-        store.count_from(work, "J", division, place["year"], place["serial"])
 
 
 # --- claims ----------------------------------------------------------------------------------------------------------

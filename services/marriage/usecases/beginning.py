@@ -6,14 +6,14 @@ import datetime
 from contracts import intake as intake_contracts
 from contracts import marriage as said
 from contracts.envelope import Json
-from services.marriage.rules import eligibility, records
+from services.marriage.rules import eligibility
 from services.marriage.rules import registration as rules
 from services.marriage.rules.editions import edition_on
 from services.marriage.rules.registration import Hold, Move, Registration, State
 from services.marriage.rules.registration import begin as first_reservation
 from services.marriage.store import applications as store
 from services.marriage.store.applications import Kept
-from services.marriage.usecases import case, deciding
+from services.marriage.usecases import case, late
 from shared import clock, identity
 from shared.errors import OutOfStep, TongbanError
 from shared.outbox import Work
@@ -84,11 +84,10 @@ def with_number(work: Work, party: Json) -> Json:
 def _with_fault(work: Work, kept: Kept) -> Kept:
     """With why the rules cannot begin, or this office may not: a person sees it, and no case is lost by it."""
     try:
-        case.expect_both(kept)
+        case.expect_two_named(kept)
         eligibility.expect_office(_power_needed(kept), edition_on(work.today), _power(work, kept))
         eligibility.expect_couple(case.couple_of(kept, work.today))
-        if met_on := deciding.conditions_met_on(kept):
-            records.expect_met(met_on, work.today)
+        late.expect_met(work, kept)
     except TongbanError as error:
         fault = {"code": error.code, "text": error.message, "basis": error.basis}
         return dataclasses.replace(kept, known=dataclasses.replace(kept.known, fault=fault))

@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, get_args
 
 from contracts import claims as claims_contracts
@@ -82,12 +82,12 @@ def looked_up(work: Work, kept: Kept) -> Kept:
 
 def couple_of(kept: Kept, on: datetime.date) -> Couple:
     """The two as the rules see them. Refused where the papers do not say sex and birth."""
-    expect_both(kept)
+    expect_two_named(kept)
     one, other = (_party(kept, place, person, on) for place, person in enumerate(persons_of(kept.personal)))
     return Couple(one, other)
 
 
-def expect_both(kept: Kept) -> None:
+def expect_two_named(kept: Kept) -> None:
     """Refused `party_missing` unless both who marry are named."""
     if len(persons_of(kept.personal)) != len(ROLES):
         raise Refused("party_missing", "缺少结婚登记的一方,请撤回后按双方证件重新提交", field="parties")
@@ -96,7 +96,7 @@ def expect_both(kept: Kept) -> None:
 def _party(kept: Kept, place: int, person: Json, on: datetime.date) -> Party:
     number, sex, born_on = identified(person, on)
     heard = next((row for row in kept.known.heard if row["number"] == place), None)
-    answer = Answer(heard["willing"], apart=True, recorded=heard["declared"]) if heard else None
+    answer = Answer(heard["willing"], heard["apart"], heard["declared"]) if heard else None
     return Party(
         person=f"{person['id_type']}:{number}",
         sex="male" if sex == "male" else "female",
@@ -120,6 +120,22 @@ def identified(person: Mapping[str, Any], on: datetime.date) -> tuple[str, str, 
     sex, born_on = str(person.get("sex", "")), str(person.get("born_on", ""))
     eligibility.expect_readable(person["id_type"], other, sex, born_on)
     return other, sex, datetime.date.fromisoformat(born_on)
+
+
+def expect_both(heard: Sequence[Json]) -> None:
+    """Refused `person_not_heard`, `not_in_person` unless both are here and were heard."""
+    if {row["number"] for row in heard} != {0, 1}:
+        raise Refused("person_not_heard", "请分别记录双方各自的询问情况", basis=eligibility.IN_PERSON, field="heard")
+    if not all(row["present"] for row in heard):
+        words = "双方应当亲自到场;一方没有到场的不能审查,也不是不予登记的理由,请约双方同来"
+        raise Refused("not_in_person", words, basis=eligibility.IN_PERSON, field="heard")
+
+
+def with_heard(kept: Kept, heard: Sequence[Json]) -> Kept:
+    """With what both have said now; it counts instead of what they said before, which stays in the acts."""
+    declared = {row["number"]: "free" for row in heard if row["declared"]}
+    known = dataclasses.replace(kept.known, heard=tuple(heard)).with_standings("declaration", declared)
+    return dataclasses.replace(kept, known=known)
 
 
 def _standings(kept: Mapping[str, str]) -> dict[Source, Standing]:

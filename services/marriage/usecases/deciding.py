@@ -16,13 +16,12 @@ from services.marriage.rules.registration import Move, State
 from services.marriage.store import marriages
 from services.marriage.store.applications import Kept
 from services.marriage.store.records import archive_of
-from services.marriage.usecases import case, copying
+from services.marriage.usecases import case, copying, late
 from shared import clock, identity
 from shared.directory import Office
 from shared.errors import Refused
 from shared.outbox import Work
 
-LATE, MET_ON = "marriage-late-registration", "conditions_met_on"
 REGISTERED = "准予登记,发给结婚证。"
 REFUSED = "经审查,不符合结婚登记条件,不予登记。"
 
@@ -36,6 +35,7 @@ def act_of(work: Work, verb: str, asked: Json, opinion: Json) -> Json:
         "office": actor["office"],
         "approve": asked["approve"],
         "reasons": opinion["reasons"],
+        "heard": opinion.get("heard", []),
         "at": clock.iso(work.now),
     }
 
@@ -127,21 +127,9 @@ def _record(work: Work, kept: Kept, signed: Json) -> str:
     return number
 
 
-def conditions_met_on(kept: Kept) -> datetime.date | None:
-    """补办: since when the couple say that all conditions were met. Refused `date_malformed`."""
-    said_on = kept.personal["answers"].get(MET_ON)
-    if kept.case_facts["matter"] != LATE:
-        return None
-    try:
-        return datetime.date.fromisoformat(str(said_on))
-    except ValueError as error:
-        words = "双方符合结婚条件的日期应写成 2010-05-20 的形式,请撤回后按声明书重新填写"
-        raise Refused("date_malformed", words, basis=records.LATE_EFFECT, field=MET_ON) from error
-
-
 def record_of(kept: Kept, number: str, on: datetime.date) -> records.Record:
     """The record of a marriage registered on that day. Refused `date_malformed`, `conditions_met_later`."""
-    met_on = conditions_met_on(kept)
+    met_on = late.conditions_met_on(kept)
     return records.registered_late(number, on, {}, met_on) if met_on else records.registered(number, on, {})
 
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 import datetime
+from collections.abc import Mapping
+from typing import Any
 
 from contracts import claims as claims_contracts
 from contracts import marriage as said
@@ -166,10 +168,15 @@ def reserve(work: Work, kept: Kept) -> Kept:
     """预留 the one divorce of this marriage, under a new attempt."""
     assert kept.known.found is not None  # noqa: S101 - only a marriage that was found is reserved
     now = dataclasses.replace(kept, hold=Hold.ASKED, attempt=clock.new_id(), waits_for=(), ask_office=None)
-    subject = {"id_type": MARRIAGE_NO, "id_number": kept.known.found["certificate_no"]}
+    subject = {"id_type": MARRIAGE_NO, "id_number": _claimed(kept.known.found)}
     data = mine(now) | {"kind": KIND, "office": dict(kept.case_facts["accepting_office"])}
     work.tell(claims_contracts.ReserveClaimsV1, kept.case_id, data, {"subjects": [subject]})
     return now
+
+
+def _claimed(found: Mapping[str, Any]) -> str:
+    """What names one marriage in the country: the number says who guards it, the id which of the same number it is."""
+    return f"{found['certificate_no']}#{found['marriage']}"
 
 
 def mine(kept: Kept) -> Json:

@@ -44,7 +44,7 @@ def look_up_marriage(work: Work) -> None:
         found = divorce_records.look_up(work, couple)
     else:
         store.keep_watcher(work, held.marriage_id, case.id_of(work), case.source(work))
-        found = _found(held.record)
+        found = _found(held.record) | {"marriage": held.marriage_id}
     work.tell(said.MarriageFoundV1, case.id_of(work), {}, found, to=case.source(work))
 
 

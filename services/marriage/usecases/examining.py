@@ -5,7 +5,7 @@ import dataclasses
 from contracts import marriage as said
 from contracts.envelope import Json
 from services.marriage.rules import registration as rules
-from services.marriage.rules.eligibility import HELD_ELSEWHERE, IN_PERSON
+from services.marriage.rules.eligibility import HELD_ELSEWHERE
 from services.marriage.rules.finding import Finding, Wait
 from services.marriage.store.applications import Kept
 from services.marriage.usecases import case, deciding
@@ -18,27 +18,14 @@ def examine_application(work: Work) -> None:
     """审查: go on to 登记, or refuse on what was heard."""
     asked, kept = work.data(said.ExamineApplicationV1), case.get(work)
     heard, office = work.personal(said.ExamineApplicationV1), case.expect_turn(work, kept, asked, "examine")
-    _expect_both(heard)
+    case.expect_both(heard["heard"])
     act = deciding.act_of(work, "examine", asked, heard)
-    now = _with_heard(dataclasses.replace(kept, acts=(*kept.acts, act)), heard)
+    now = case.with_heard(dataclasses.replace(kept, acts=(*kept.acts, act)), heard["heard"])
+    now = dataclasses.replace(now, known=dataclasses.replace(now.known, kinship=heard["kinship"]))
     if asked["approve"]:
         _pass(work, now, act, office)
     else:
         deciding.refuse(work, now, act)
-
-
-def _expect_both(heard: Json) -> None:
-    if {row["number"] for row in heard["heard"]} != {0, 1}:
-        raise Refused("person_not_heard", "请分别记录双方各自的询问情况", basis=IN_PERSON, field="heard")
-    if not all(row["present"] for row in heard["heard"]):
-        words = "双方应当亲自到场;一方没有到场的不能审查,也不是不予登记的理由,请约双方同来"
-        raise Refused("not_in_person", words, basis=IN_PERSON, field="heard")
-
-
-def _with_heard(kept: Kept, heard: Json) -> Kept:
-    known = dataclasses.replace(kept.known, heard=tuple(heard["heard"]), kinship=heard["kinship"])
-    declared = {row["number"]: "free" for row in heard["heard"] if row["declared"]}
-    return dataclasses.replace(kept, known=known.with_standings("declaration", declared))
 
 
 def _pass(work: Work, kept: Kept, act: Json, office: Office) -> None:

@@ -39,15 +39,18 @@ def begin_look(work: Work) -> Json | None:
 
 
 def look_up_records(work: Work) -> None:
-    """查询. Refused and Denied as rules.lookups says: for no lawful purpose nothing is found."""
+    """查询. Refused and Denied as rules.lookups says: for no lawful purpose nothing is found, nor certified in error."""
     asked, person = work.data(said.LookUpRecordsV1), _whose(work)
     purpose = _expect_purpose(work, asked)
     _record(work, asked, person, "look_up_records", FIELDS)
     found = list(_found(work, case.person_index(work, person)))
     covers = _covers(work)
-    told = {"records": found, "national": _national(work, asked), "statement": ""}
+    national, statement = _national(work, asked), ""
     if asked["certificate"] and not found:
-        told["statement"] = _statement(purpose, covers, work.today)
+        if national:
+            lookups.expect_no_record(national["married"])
+        statement = _statement(purpose, covers, work.today)
+    told = {"records": found, "national": national, "statement": statement}
     work.tell(said.RecordsFoundV1, case.id_of(work), {"covers": covers}, told)
 
 
@@ -139,12 +142,18 @@ def _national(work: Work, asked: Json) -> Json | None:
 def _covers(work: Work) -> list[Json]:
     """What old books cover, and since when each office has registered by this system: that is complete."""
     spans = [_span(work, span) for span in archives.list_coverage(work)]
-    own = archives.list_own_beginnings(work).items()
+    own = archives.list_own_beginnings(work, _registering(work)).items()
     return spans + [
         _span(work, Covered(office, first.year, first.year, complete=True))
         | {"from_on": first.isoformat(), "until_year": None}
         for office, first in sorted(own)
     ]
+
+
+def _registering(work: Work) -> list[str]:
+    """Offices that register anything, open or closed since."""
+    every = work.node.offices.by_code.values()
+    return [office.code for office in every if any(power.startswith("register:") for power in office.powers)]
 
 
 def _span(work: Work, span: Covered) -> Json:

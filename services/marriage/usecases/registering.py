@@ -10,7 +10,7 @@ from services.marriage.rules.eligibility import SPOUSE, Standing
 from services.marriage.rules.registration import Hold, State
 from services.marriage.store import applications as store
 from services.marriage.store.applications import Kept
-from services.marriage.usecases import case, deciding
+from services.marriage.usecases import case, deciding, late
 from shared import audit
 from shared.directory import Office
 from shared.errors import OutOfStep, Refused, TongbanError
@@ -63,10 +63,13 @@ def _noted_look(work: Work, kept: Kept, actor: str, purpose: str) -> list[Json]:
 
 
 def register_marriage(work: Work) -> None:
-    """登记: sign, or refuse on one of the four grounds."""
+    """登记: sign, or refuse on one of the four grounds; both may be heard again before it, and their will counts."""
     asked, kept = work.data(said.RegisterMarriageV1), case.get(work)
-    office = case.expect_turn(work, kept, asked, "register")
-    act = deciding.act_of(work, "register", asked, work.personal(said.RegisterMarriageV1))
+    office, opinion = case.expect_turn(work, kept, asked, "register"), work.personal(said.RegisterMarriageV1)
+    if opinion["heard"]:
+        case.expect_both(opinion["heard"])
+        kept = case.with_heard(kept, opinion["heard"])
+    act = deciding.act_of(work, "register", asked, opinion)
     if not asked["approve"]:
         deciding.refuse(work, dataclasses.replace(kept, acts=(*kept.acts, act)), act)
         return
@@ -89,6 +92,7 @@ def _expect_reserved(kept: Kept) -> None:
 def _sign(work: Work, kept: Kept, act: Json, office: Office) -> Kept:
     for ground in case.opinion_of(kept, work.today, case.BEFORE_SIGNING).grounds:
         raise Refused(ground.code, ground.text, basis=ground.basis)
+    late.expect_met(work, kept)  # a marriage may have been found ended since the application
     signature = act | {"issuer_code": deciding.issuer_code(office), "division": office.division[:6]}
     signed = rules.register(kept.registration)
     move = rules.clear(signed.after, signed.after.attempt) if _is_free(work.answer) else signed

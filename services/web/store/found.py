@@ -2,7 +2,7 @@
 
 import datetime
 
-from sqlalchemy import Table, delete, select
+from sqlalchemy import delete, select
 
 from contracts.envelope import Json
 from services.web.store.tables import found_claims, found_records
@@ -13,29 +13,31 @@ KEPT = datetime.timedelta(days=1)
 
 
 def keep_found(work: Work, request_id: str, covers: list[Json], found: Json) -> None:
-    """What a look-up has found; what is older than a day is forgotten."""
-    _forget(work, found_records)
+    """What a look-up has found."""
     row = {"request_id": request_id, "kept_at": clock.iso(work.now), "covers": covers, "found": found}
     work.insert_once(found_records, row)
 
 
 def find_found(work: Work, request_id: str) -> Json | None:
     """The opened answer to a look-up; None while there is none, or any more."""
-    row = work.execute(select(found_records).where(found_records.c.request_id == request_id)).first()
+    mine = (found_records.c.request_id == request_id) & (found_records.c.kept_at >= clock.iso(work.now - KEPT))
+    row = work.execute(select(found_records).where(mine)).first()
     return dict(row.found) | {"covers": row.covers} if row else None
 
 
 def keep_claims(work: Work, request_id: str, found: Json) -> None:
-    """The first answer to a question for claims; what is older than a day is forgotten."""
-    _forget(work, found_claims)
+    """The first answer to a question for claims."""
     work.insert_once(found_claims, {"request_id": request_id, "kept_at": clock.iso(work.now), "found": found})
 
 
 def find_claims(work: Work, request_id: str) -> Json | None:
     """The opened answer to a question for claims; None while there is none, or any more."""
-    row = work.execute(select(found_claims.c.found).where(found_claims.c.request_id == request_id)).first()
+    mine = (found_claims.c.request_id == request_id) & (found_claims.c.kept_at >= clock.iso(work.now - KEPT))
+    row = work.execute(select(found_claims.c.found).where(mine)).first()
     return dict(row.found) if row else None
 
 
-def _forget(work: Work, table: Table) -> None:
-    work.write(delete(table).where(table.c.kept_at < clock.iso(work.now - KEPT)))
+def forget_found(work: Work) -> None:
+    """What is older than a day is forgotten, whether or not anybody looks anything up again."""
+    for table in (found_records, found_claims):
+        work.write(delete(table).where(table.c.kept_at < clock.iso(work.now - KEPT)))
