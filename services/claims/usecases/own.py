@@ -47,7 +47,7 @@ def look_up_claim(work: Work) -> None:
     subject = subjects.normalised(work.personal(said.LookUpClaimV1)["subject"])
     keys = [subjects.key_of(work, kind, subject).index for kind in claim_kinds()]
     listed = subjects.listed(work, asked["prefix"])
-    guard, _ = with_guard(work, asked["prefix"], listed, lambda: store.find_on_key(work, asked["prefix"], ""))
+    guard, _ = with_guard(work, asked["prefix"], listed, lambda: (store.find_guard(work, asked["prefix"]), None))
     expect_ledger(work, guard, asked["epoch"], listed)
     _record(work, source(work), asked["office"], asked["purpose"], subject)
     found = [_found(entry) for entry in store.list_of_person(work, keys) if not _is_over(work, entry)]
@@ -79,23 +79,23 @@ def drop_claim(work: Work) -> None:
     find = partial(store.find_on_key, work, asked["prefix"], key.index)
     guard, found = with_guard(work, asked["prefix"], listed, find)
     expect_ledger(work, guard, asked["epoch"], listed)
-    _record(work, source(work), asked["office"], DROP, subject)
     deferred = str(guard.duty) if guard is not None and not may_end_unasked(guard) else ""
-    dropped = not deferred and _drop(work, found, asked["epoch"])
+    dropped = not deferred and any(_drop(work, entry, asked) for entry in found)
+    _record(work, source(work), asked["office"], DROP, subject)
     data = {"kind": asked["kind"], "found": dropped, "deferred": deferred}
     work.tell(said.ClaimDroppedV1, case_of(work), data, to=source(work))
 
 
-def _drop(work: Work, found: list[Entry], epoch: int) -> bool:
-    """Whether there was one that could be dropped."""
-    entry = found[0] if found else None
+def _drop(work: Work, found: Entry, asked: Json) -> bool:
+    """Whether this one could be dropped: as it stands once whoever is confirming it, who locks its row alone, is done."""
+    _, entry = store.find_claim(work, found.claim_id, asked["prefix"])
     try:
         rules.drop(entry.live if entry else None, work.now)
     except (NotFound, Refused):
         return False
     if entry is not None and entry.live is not None:
         store.end_claim(work, entry.live, "dropped")
-        authority.tell_ended(work, entry, epoch)
+        authority.tell_ended(work, entry, asked["epoch"])
     return True
 
 
