@@ -29,6 +29,7 @@ from tests.claims.town import (
     restore,
     ring,
     run,
+    set_guard,
 )
 
 PREFIX = "990102"  # 宿迁 guards it, until 兰州 does
@@ -214,6 +215,20 @@ def test_a_restored_predecessor_hands_over_anew_and_nothing_of_its_first_ledger_
     hand_over(town)
     assert (tokens(town, LANZHOU), list(before.values())) == (before, ["ended"])
     assert (duties(town, LANZHOU)[PREFIX], dead(town)) == ((2, "active"), [])
+
+
+def test_whoever_recovers_does_not_build_on_a_ledger_that_has_not_arrived_whole(town: Town) -> None:
+    bury_many(town, 450)
+    set_guard(town, SUQIAN, PREFIX)
+    name_authority(town, PREFIX, LANZHOU, before=SUQIAN)
+    freeze(town)
+    town.work()
+    letters, town.mail = town.mail, []
+    town.deliver(letters[0])
+    town.work()
+    assert tokens(town, LANZHOU)
+    assert run(town, LANZHOU, "recover").exit_code == 0
+    assert (tokens(town, LANZHOU), duties(town, LANZHOU)[PREFIX]) == ({}, (2, "recovering"))
 
 
 def test_a_hand_over_may_be_said_again_before_and_after_it_is_done(town: Town) -> None:
