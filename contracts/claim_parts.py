@@ -40,6 +40,12 @@ class LookedUp(OneSubject):
     same_as = fields.Nested(ClaimSubject, load_default=None, allow_none=True)
 
 
+class Reference(Schema):
+    """Sealed: a certificate's number leads whoever knows a little more to a person."""
+
+    reference = fields.String(required=True, validate=validate.Length(max=80))
+
+
 class FoundClaim(Part):
     """A live claim, as it may be told to the person it is on."""
 

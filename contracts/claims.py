@@ -8,7 +8,7 @@ for an attempt and a key, never used again. Subjects of all messages are the cas
 from marshmallow import fields, validate
 
 from contracts.case import Actor, OfficeRef
-from contracts.claim_parts import UUID, ClaimsFound, LedgerRows, LookedUp, OneSubject, Subjects
+from contracts.claim_parts import UUID, ClaimsFound, LedgerRows, LookedUp, OneSubject, Reference, Subjects
 from contracts.envelope import CODE6, Contract, Part
 
 MARRIAGE_NO = "marriage"  # the id_type of a subject that is a marriage: its first certificate's number, "#", its id
@@ -191,7 +191,7 @@ class NoteClaimIssuedV1(Wish):
     """已签发: a lock without it is an old lock after a while, for people to look at."""
 
     type = "claims.note_claim_issued.v1"
-    reference = fields.String(required=True, validate=validate.Length(max=80))
+    Personal = Reference
 
 
 class Ruling(OfClaim):

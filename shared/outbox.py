@@ -209,9 +209,12 @@ class Work:
             self.write(delete(parked).where(parked.c.awaits == awaited))
 
     def lock(self, key: str, *, shared: bool = False) -> None:
-        """Let no other transaction of this service pass `key` before this one ends; `shared`: but others that share."""
+        """Let no other transaction of this service pass `key` before this one ends; `shared`: but others that share.
+
+        All services of a city share one database and its locks, so the service is part of the key.
+        """
         if self.connection.dialect.name == "postgresql":
-            self.write(LOCK_SHARED if shared else LOCK, {"key": key})
+            self.write(LOCK_SHARED if shared else LOCK, {"key": f"{self.service}/{key}"})
 
     def lease(self, name: str, holder: str, seconds: int) -> bool:
         """Take or renew the lease `name`; False while another holder's is running."""

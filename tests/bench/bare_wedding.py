@@ -51,9 +51,7 @@ WEDDING: Steps = {
     ),
     ("web", "intake.application_taken_over.v1", False): Step(writes=5),
     ("web", "intake.application_accepted.v1", False): Step(writes=12, seals=1),
-    ("claims", "claims.reserve_claims.v1", False): Step(
-        writes=3, seals=2, indexes=4, tells=("claims.reserve_claim.v1",)
-    ),
+    ("claims", "claims.reserve_claims.v1", False): Step(writes=3, seals=2, tells=("claims.reserve_claim.v1",)),
     ("web", "intake.leg_changed.v1", False): Step(writes=3),
     ("claims", "claims.reserve_claim.v1", False): Step(writes=1, seals=1, indexes=2, tells=("claims.claim_held.v1",)),
     ("claims", "claims.claim_held.v1", False): Step(writes=1, tells=("claims.claims_held.v1",), joins=True),

@@ -17,6 +17,7 @@ WISHES = (
 )  # never stale, always ruled on
 HEARS = [("claims", wish, "'in'") for wish in WISHES]
 STEPS = {"examine": {"examine"}, "register": {"register"}, "refuse": {"decide"}, "withdraw": {"withdraw"}}
+OTHERWISE = {"decide", "withdraw", "end_withdrawn"}  # refused or withdrawn after it was signed
 ENDS = {("told", "granted"), ("told", "refused"), ("withdrawn", "withdrawn")}
 RECORDS = "SELECT marriage_id, state, certificate_no, division, year, serial FROM marriage.marriages"
 LIVE = "SELECT case_id, prefix, state, issued, key_index, kind, holder FROM claims.claims WHERE state <> 'ended'"
@@ -184,12 +185,11 @@ def left_out(weddings: Mapping[str, Wedding], married: Collection[str]) -> Itera
 def _acts(cities: Cities, ledger: Ledger, weddings: Mapping[str, Wedding]) -> Iterator[str]:
     """What a registrar was told is done stands in the timeline; a signature unless the case ended otherwise."""
     steps: defaultdict[str, set[str]] = defaultdict(set)
-    refused = {case_id for case_id, verb in ledger.acts if verb in ("refuse", "withdraw")}
     for node in cities.nodes():
         for case_id, verb in cities.ask(node, "SELECT case_id, verb FROM intake.steps"):
             steps[case_id].add(verb)
     for case_id, verb in ledger.acts:
-        void = verb == "register" and case_id in refused
+        void = verb == "register" and OTHERWISE & steps[case_id]
         if verb in STEPS and not void and not STEPS[verb] & steps[case_id]:
             yield f"act lost: {verb} of {case_id} at {weddings[case_id].node}"
 

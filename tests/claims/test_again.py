@@ -9,6 +9,7 @@ from contracts import claims as said
 from deploy.homes import make_homes
 from services.claims import service
 from services.claims.store.tables import attempts, claims, wishes
+from shared import clock
 from tests.builders import HandClock
 from tests.claims.town import HE, LANZHOU, SANYA, SU, SUQIAN, XIANAN, Town, dead, later, live, reserve, ring, set_guard
 
@@ -189,3 +190,35 @@ def test_a_lease_is_not_swept_from_a_ledger_that_is_not_ours_to_rule_on(town: To
     later(hand, minutes=121)
     ring(town, "sweep")
     assert (SUQIAN, SANYA, "held") in live(town)
+
+
+@pytest.mark.parametrize("left", [{"duty": "frozen", "successor": LANZHOU}, {"epoch": 3}])
+def test_a_renewal_that_was_put_off_or_sent_on_is_said_again(
+    town: Town, hand: HandClock, left: dict[str, object]
+) -> None:
+    asked = reserve(town, SANYA)
+    set_guard(town, SUQIAN, "990102", **left)
+    later(hand, minutes=100)
+    asked.say(said.RenewClaimsV1)
+    town.settle()
+    set_guard(town, SUQIAN, "990102", epoch=left.get("epoch", 1))
+    later(hand, seconds=61)
+    ring(town, "say_again")
+    later(hand, minutes=60)
+    ring(town, "sweep")
+    assert live(town) == [(SUQIAN, SANYA, "held"), (XIANAN, SANYA, "held")]
+    assert clock.instant(asked.last()["until"]) > hand.at
+    assert [row.waits for row in town[SANYA].rows("claims", attempts)] == [False]
+
+
+def test_a_renewal_whose_answer_was_lost_is_said_again_until_there_is_one(town: Town, hand: HandClock) -> None:
+    asked = reserve(town, SANYA)
+    later(hand, minutes=100)
+    for _ in range(2):  # the second is answered with the lease that runs
+        asked.say(said.RenewClaimsV1)
+        assert lose_all(town) == 2
+        later(hand, seconds=61)
+        ring(town, "say_again")
+        assert spoken(town) == 0
+    asked.confirm()
+    assert asked.heard()[-1] == "locked"

@@ -153,6 +153,46 @@ def test_a_doubt_that_was_cleared_holds_nothing_up(town: Town, hand: HandClock) 
     assert {row.act for row in town[SUQIAN].rows("claims", audit_rows)} == {"clear_doubt"}
 
 
+def test_two_persons_who_were_told_apart_are_not_doubted_again_and_a_third_document_is(town: Town) -> None:
+    first = reserve(town, SANYA, HE)
+    reserve(town, LANZHOU, WRONG).release()
+    cleared = reserve(town, LANZHOU, WRONG)
+    assert run(town, SUQIAN, "clear", doubted(town), *PAIR).exit_code == 0
+    cleared.release()
+    again = reserve(town, LANZHOU, WRONG)
+    again.confirm()
+    assert again.heard() == ["held", "locked"]
+    first.release()
+    swapped = reserve(town, SANYA, HE)
+    swapped.confirm()
+    assert swapped.heard() == ["held", "locked"], "whoever of the two comes second"
+    third = reserve(town, XIANAN, HE | {"id_number": "990102197503120216"})
+    third.confirm()
+    assert third.heard() == ["held", "deferred"]
+
+
+def test_whoever_is_told_apart_is_on_record_with_both_who_said_so(town: Town) -> None:
+    reserve(town, SANYA, HE)
+    reserve(town, LANZHOU, WRONG)
+    run(town, SUQIAN, "clear", doubted(town), *PAIR)
+    rows = town[SUQIAN].rows("claims", audit_rows)
+    assert sorted(row.actor for row in rows) == ["乙", "乙", "甲", "甲"]
+    assert len({row.person_index for row in rows}) == 2
+
+
+def test_who_came_after_the_doubt_was_not_looked_at_with_it(town: Town, hand: HandClock) -> None:
+    reserve(town, SANYA, HE)
+    asked = reserve(town, LANZHOU, WRONG)
+    token = doubted(town)
+    later(hand, seconds=1)
+    reserve(town, XIANAN, HE | {"id_number": "990102197503120216"})
+    assert run(town, SUQIAN, "clear", token, *PAIR).exit_code == 0
+    asked.release()
+    again = reserve(town, LANZHOU, WRONG)
+    again.confirm()
+    assert again.heard() == ["held", "deferred"]
+
+
 def test_a_doubt_that_was_right_ends_the_claim_and_leads_the_next_one_to_the_first_document(town: Town) -> None:
     reserve(town, SANYA, HE).confirm()
     asked = reserve(town, LANZHOU, WRONG)

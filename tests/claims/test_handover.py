@@ -19,14 +19,17 @@ from tests.claims.town import (
     Town,
     ask,
     by_clerk,
+    copy_of,
     dead,
     duties,
     later,
     live,
     name_authority,
     reserve,
+    restore,
     ring,
     run,
+    set_guard,
 )
 
 PREFIX = "990102"  # 宿迁 guards it, until 兰州 does
@@ -86,6 +89,18 @@ def test_a_couple_goes_on_from_held_to_issued_across_a_hand_over(town: Town) -> 
     assert asked.step() == "issued"
     assert {row.authority for row in town[SANYA].rows("claims", wishes) if row.prefix == PREFIX} == {LANZHOU}
     assert [row.issued for row in town[LANZHOU].rows("claims", claims)] == [True]
+
+
+def test_whoever_is_sent_on_twice_by_the_authority_before_hears_it_once(town: Town) -> None:
+    asked = reserve(town, SANYA)
+    hand_over(town)
+    (wish,) = [row for row in town[SANYA].rows("claims", wishes) if row.prefix == PREFIX]
+    data = {"claim_id": wish.claim_id, "epoch": 2, "prefix": PREFIX, "authority": LANZHOU}
+    with town[SUQIAN].works["claims"].begin() as work:  # as it answers what was asked before the first answer came
+        work.tell(said.ClaimRedirectedV1, asked.case_id, data, to=SANYA)
+    town.settle()
+    asked.confirm()
+    assert (asked.heard(), dead(town)) == (["held", "locked"], [])
 
 
 @pytest.mark.parametrize("contract", [said.ReserveClaimsV1, said.ConfirmClaimsV1, said.ReleaseClaimsV1])
@@ -160,12 +175,72 @@ def test_the_pieces_may_come_in_any_order_and_twice(town: Town) -> None:
         town.deliver(letter)
         town.work()
     assert PREFIX not in duties(town, LANZHOU)
-    assert tokens(town, LANZHOU) == {}
+    assert len(tokens(town, LANZHOU)) == 251, "each piece is in its place at once"
     town.deliver(letters[1])
     town.settle()
     assert len(tokens(town, LANZHOU)) == 451
     asked.confirm()
     assert (asked.heard(), dead(town)) == (["held", "locked"], [])
+
+
+def test_nobody_rules_on_what_has_arrived_of_a_ledger_before_the_last_piece(town: Town, hand: HandClock) -> None:
+    reserve(town, SANYA, HE)
+    bury_many(town, 450)
+    name_authority(town, PREFIX, LANZHOU, before=SUQIAN)
+    freeze(town)
+    town.work()
+    letters, town.mail = town.mail, []
+    for letter in letters[:2]:
+        town.deliver(letter)
+    late = reserve(town, XIANAN, HE)
+    assert (late.heard(), late.last()["why"]) == (["deferred"], "ledger_missing")
+    later(hand, minutes=121)
+    ring(town, "sweep")
+    assert "ended" not in {state for code, _, state in live(town) if code == LANZHOU}
+    town.deliver(letters[2])
+    town.settle()
+    again(town, hand)
+    assert (late.heard(), late.last()["denials"][0]["why"]) == (["deferred", "denied"], "held_elsewhere")
+    assert [row for row in live(town) if row[0] == LANZHOU] == [(LANZHOU, SANYA, "held")]
+    assert (town[LANZHOU].rows("claims", pieces), dead(town)) == ([], [])
+
+
+def test_a_restored_predecessor_hands_over_anew_and_nothing_of_its_first_ledger_stays(town: Town) -> None:
+    asked = reserve(town, SANYA, HE)
+    asked.confirm()
+    copy = copy_of(town, SUQIAN)
+    bury_many(town, 450)
+    name_authority(town, PREFIX, LANZHOU, before=SUQIAN)
+    freeze(town)
+    town.work()
+    letters, town.mail = town.mail, []
+    for letter in letters[1:]:
+        town.deliver(letter)
+    town.work()
+    assert tokens(town, LANZHOU)
+    restore(town, SUQIAN, copy)
+    assert run(town, SUQIAN, "recover").exit_code == 0
+    town.settle()
+    assert (tokens(town, LANZHOU), town[LANZHOU].rows("claims", pieces)) == ({}, [])
+    asked.release()
+    before = tokens(town, SUQIAN)
+    hand_over(town)
+    assert (tokens(town, LANZHOU), list(before.values())) == (before, ["ended"])
+    assert (duties(town, LANZHOU)[PREFIX], dead(town)) == ((2, "active"), [])
+
+
+def test_whoever_recovers_does_not_build_on_a_ledger_that_has_not_arrived_whole(town: Town) -> None:
+    bury_many(town, 450)
+    set_guard(town, SUQIAN, PREFIX)
+    name_authority(town, PREFIX, LANZHOU, before=SUQIAN)
+    freeze(town)
+    town.work()
+    letters, town.mail = town.mail, []
+    town.deliver(letters[0])
+    town.work()
+    assert tokens(town, LANZHOU)
+    assert run(town, LANZHOU, "recover").exit_code == 0
+    assert (tokens(town, LANZHOU), duties(town, LANZHOU)[PREFIX]) == ({}, (2, "recovering"))
 
 
 def test_a_hand_over_may_be_said_again_before_and_after_it_is_done(town: Town) -> None:

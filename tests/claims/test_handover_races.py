@@ -1,4 +1,7 @@
-"""Under real parallel transactions: what was ruled is in the ledger that leaves, and nothing is ruled on afterwards."""
+"""Under real parallel transactions: what was ruled is in the ledger that leaves, and nothing is ruled on afterwards.
+
+Nor does a claim end that is being locked at that moment.
+"""
 
 import dataclasses
 import threading
@@ -19,7 +22,8 @@ from shared.audit import audit_metadata
 from shared.bus import Outcome
 from shared.crypto.personal import open_personal
 from shared.outbox import Work, Works, outbox
-from tests.claims.town import HE, LANZHOU, SANYA, SUQIAN, Town
+from tests.builders import HandClock
+from tests.claims.town import HE, LANZHOU, SANYA, SUQIAN, Town, later
 from tests.replay import a_message, at_once, handled_at_once, works_on_postgres
 from tests.servers import Database
 
@@ -168,3 +172,48 @@ def test_pieces_that_arrive_at_the_same_moment_are_taken_over_once(works: Works,
         assert len(work.execute(select(claims.c.claim_id)).all()) == 700
         assert [tuple(row) for row in work.execute(select(guards.c.epoch, guards.c.duty))] == [(2, "active")]
     assert len(told(there, said.LedgerTakenOverV1)) == 1
+
+
+# --- a claim that is being locked -----------------------------------------------------------------------------------------
+
+
+def confirmed_meanwhile(works: Works, second: Callable[[], object]) -> bool:
+    """Reserve a claim, and do the second beside its confirmation; whether that waited."""
+    token = clock.new_id()
+    service.doors().handle(works, a_wish(works, token))
+    wish = {"prefix": PREFIX, "epoch": 1, "claim_id": token}
+    letter = a_message(works.node, said.ConfirmClaimV1, clock.new_id(), wish)
+
+    def confirm(ready: threading.Event, finish: threading.Event) -> None:
+        with works.once(decode(letter)) as work:
+            authority.confirm_claim(work)
+            ready.set()
+            finish.wait(30)
+
+    return meanwhile(confirm, second)
+
+
+def states(works: Works) -> list[str]:
+    with works.begin() as work:
+        return list(work.execute(select(claims.c.state)).scalars())
+
+
+def test_nobody_hears_that_a_claim_is_given_up_which_is_locked_in_that_moment(works: Works) -> None:
+    asked = {"prefix": PREFIX, "epoch": 1, "office": "620100-marry", "kind": "marriage"}
+    subject = HE | {"id_number": "990102197503120117", "name": "甲17"}
+    letter = a_message(works.node, said.DropClaimV1, clock.new_id(), asked, {"subject": subject})
+    assert confirmed_meanwhile(works, lambda: service.doors().handle(works, letter)), (
+        "who drops waits for whoever confirms"
+    )
+    assert states(works) == ["locked"]
+    assert [decode(body).data["found"] for body in told(works, said.ClaimDroppedV1)] == [False]
+    assert told(works, said.ClaimDeniedV1) == []
+
+
+def test_no_lease_is_swept_of_a_claim_that_is_locked_in_that_moment(works: Works, hand: HandClock) -> None:
+    def sweep() -> None:
+        later(hand, minutes=121)
+        service.sweep(works)
+
+    assert confirmed_meanwhile(works, sweep), "who sweeps waits for whoever confirms"
+    assert (states(works), told(works, said.ClaimDeniedV1)) == (["locked"], [])

@@ -1,12 +1,13 @@
 """A restored authority: it grants nothing before it has heard every holder, and doubles nothing afterwards."""
 
+import dataclasses
 import json
 
 import pytest
 from sqlalchemy import delete, insert
 
 from contracts import claims as said
-from contracts.envelope import decode
+from contracts.envelope import Message, decode
 from services.claims.store.tables import claims, conflicts, restatements
 from shared import clock
 from tests.builders import HandClock
@@ -300,3 +301,43 @@ def test_nobody_but_the_authority_hears_what_a_city_holds(town: Town, asker: str
         work.tell(said.RestateClaimsV1, PREFIX, data, to=LANZHOU)
     town.settle()
     assert dead(town) == [(LANZHOU, said.RestateClaimsV1.type)]
+
+
+def test_a_city_that_could_not_believe_it_is_asked_again_after_an_hour(town: Town, hand: HandClock) -> None:
+    reserve(town, SANYA, HE).confirm()
+    run(town, SUQIAN, "handover", PREFIX, "--to", LANZHOU)
+    town.settle()
+    name_authority(town, PREFIX, LANZHOU, LANZHOU, SUQIAN, XIANAN, before=SUQIAN)  # 三亚's directory is old
+    recover(town, LANZHOU)
+    town.settle()
+    assert dead(town) == [(SANYA, said.RestateClaimsV1.type)]
+    name_authority(town, PREFIX, LANZHOU, before=SUQIAN)
+    later(hand, minutes=59)
+    ring(town, "go_on_recovering")
+    assert duties(town, LANZHOU)[PREFIX] == (2, "recovering")
+    later(hand, minutes=1)
+    ring(town, "go_on_recovering")
+    assert duties(town, LANZHOU)[PREFIX] == (2, "active")
+    assert [row for row in live(town) if row[0] == LANZHOU] == [(LANZHOU, SANYA, "locked")]
+
+
+def test_halves_of_answers_to_two_questions_are_no_whole_answer(town: Town) -> None:
+    recover(town)
+    letters = letters_to(town, SANYA)
+    (first,) = [it for it in map(decode, letters) if it.data["prefix"] == PREFIX]
+    town.mail += [letter for letter in letters if decode(letter).id != first.id]  # 宿迁 guards another prefix, too
+    second = dataclasses.replace(first, id=clock.new_id())
+    town.settle()
+    for cause, number in ((first, 1), (second, 2)):
+        restate(town, cause, number)
+    assert missing(town) == {SANYA}
+    restate(town, second, 1)
+    assert (missing(town), duties(town, SUQIAN)[PREFIX]) == (set(), (1, "active"))
+
+
+def restate(town: Town, cause: Message, number: int) -> None:
+    """One of two empty pieces of 三亚's answer to that question."""
+    data = {"prefix": PREFIX, "round": cause.data["round"], "number": number, "count": 2}
+    with town[SANYA].works["desk"].begin(cause) as work:
+        work.tell(said.ClaimsRestatedV1, PREFIX, data, {"rows": []}, to=SUQIAN)
+    town.settle()

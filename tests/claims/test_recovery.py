@@ -4,10 +4,10 @@ import dataclasses
 import datetime
 
 from services.claims.rules import attempt as attempts
-from services.claims.rules.attempt import Attempt, Step, Word
+from services.claims.rules.attempt import Attempt, Standing, Step, Word
 from services.claims.rules.guard import Duty, Guard, may_end_unasked
 from services.claims.rules.ledger import Claim, State, Verdict
-from services.claims.rules.recovery import hear_locked, restate
+from services.claims.rules.recovery import HALF_DONE, RESTATED_ENDED, RESTATED_LOCKED, hear_locked, restate
 
 UNTIL = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 LOCKED = Claim("a", "460200", State.LOCKED, UNTIL)
@@ -28,6 +28,14 @@ def test_a_wholly_locked_attempt_is_restated_and_goes_on() -> None:
     for locked in (attempt, attempts.note_issued(attempt).attempt):
         restated = restate(locked)
         assert (restated.said.attempt, restated.locked, restated.ended) == (locked, ("a", "c"), ())
+
+
+def test_every_step_is_restated_as_locked_or_ended_or_given_up_first() -> None:
+    assert sorted((*HALF_DONE, *RESTATED_LOCKED, *RESTATED_ENDED)) == sorted(Step)
+    for step in Step:
+        restated = restate(Attempt(step, (("a", Standing.HELD),)))
+        assert (restated.locked == ("a",)) == (step in RESTATED_LOCKED)
+        assert (restated.ended == ("a",)) == (restated.said.attempt.step in RESTATED_ENDED)
 
 
 def test_a_half_locked_attempt_is_given_up_by_being_restated() -> None:

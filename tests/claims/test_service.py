@@ -106,3 +106,14 @@ def test_claims_cross_by_the_real_exchange_signed_and_sealed(hand: HandClock, tm
         (row,) = work.execute(select(claims)).all()
         assert (row.holder, row.state, row.subject["name"]) == (SANYA, "held", "何守田")
     country.stop()
+
+
+def test_the_number_of_a_certificate_leaves_the_city_sealed(town: Town) -> None:
+    asked = reserve(town, SANYA)
+    asked.confirm()
+    asked.say(said.NoteIssuedV1, reference="J460204-2025-000001")
+    town.work()
+    assert len(town.mail) == 2
+    assert not any("J460204" in letter for letter in town.mail)
+    town.settle()
+    assert {row.reference for row in town[SUQIAN].rows("claims", claims)} == {"J460204-2025-000001"}

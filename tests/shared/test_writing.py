@@ -261,3 +261,29 @@ def test_writes_leave_without_awaiting_each_answer(on_postgres: Works) -> None:
         for name in "abc":
             work.write(ADD, note(name))
     assert set(piped) == {"ON"}
+
+
+def test_services_of_one_city_wait_for_nobody_elses_lock_and_each_for_its_own(
+    postgres: Database, tmp_path: Path
+) -> None:
+    node, urls = make_node(tmp_path / "home"), postgres.new_node_database(["clerk", "web"])
+    clerk, again, web = (
+        make_works(node, name, metadata, engine=create_engine(urls[name])) for name in ("clerk", "clerk", "web")
+    )
+    with clerk.begin() as work:
+        work.lock("case/1")
+        work.execute(text("SELECT 1"))
+        locked(web, "case/1")
+        with pytest.raises(DBAPIError, match="lock timeout"):
+            locked(again, "case/1")
+    locked(again, "case/1")
+    for works in (clerk, again, web):
+        works.engine.dispose()
+
+
+def locked(works: Works, key: str) -> None:
+    """Pass a key, or give up after a moment."""
+    with works.begin() as work:
+        work.execute(text("SET LOCAL lock_timeout = '1s'"))
+        work.lock(key)
+        work.execute(text("SELECT 1"))

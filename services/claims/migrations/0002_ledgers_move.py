@@ -18,7 +18,6 @@ def upgrade() -> None:
         sa.Column("node", sa.String(length=6), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
-        sa.Column("rows", sa.Text(), nullable=True),
         sa.Column("arrived_at", sa.String(length=27), nullable=False),
         sa.PrimaryKeyConstraint("prefix", "batch", "node", "number"),
     )
@@ -43,6 +42,14 @@ def upgrade() -> None:
         sa.Column("since", sa.String(length=27), nullable=False),
         sa.PrimaryKeyConstraint("claim_id"),
     )
+    op.create_table(
+        "told_apart",
+        sa.Column("one", sa.String(length=32), nullable=False),
+        sa.Column("other", sa.String(length=32), nullable=False),
+        sa.Column("since", sa.String(length=27), nullable=False),
+        sa.PrimaryKeyConstraint("one", "other"),
+    )
+    op.create_index("told_apart_other", "told_apart", ["other"], unique=False)
     op.create_table(
         "aliases",
         sa.Column("document_index", sa.String(length=32), nullable=False),

@@ -43,6 +43,7 @@ class Standing(enum.StrEnum):
 
     ASKED = "asked"
     HELD = "held"
+    RENEWS = "renews"  # held, and its renewal has no answer yet
     LOCKED = "locked"
     NOTED = "noted"  # locked, and its authority knows that it is issued
     ENDED = "ended"
@@ -50,9 +51,10 @@ class Standing(enum.StrEnum):
 
 AWAITED = {  # the word an answer is awaited to, and where the claims stand of which none has come
     Step.RESERVING: (Word.RESERVE, (Standing.ASKED,)),
+    Step.HELD: (Word.RENEW, (Standing.RENEWS,)),
     Step.CONFIRMING: (Word.CONFIRM, (Standing.HELD,)),
     Step.ISSUED: (Word.NOTE, (Standing.LOCKED,)),
-    Step.RELEASING: (Word.RELEASE, (Standing.ASKED, Standing.HELD, Standing.LOCKED, Standing.NOTED)),
+    Step.RELEASING: (Word.RELEASE, tuple(standing for standing in Standing if standing is not Standing.ENDED)),
 }
 
 
@@ -85,7 +87,9 @@ def start(claim_ids: Iterable[str]) -> Said:
 def note_held(attempt: Attempt, claim_id: str) -> Said:
     """已预留, or renewed. OutOfStep when the attempt has gone on without."""
     if attempt.step is Step.HELD:
-        return Said(attempt, ((Word.ALL_HELD, ()),))  # a renewal, or a repetition: the lease may be another
+        return Said(
+            _with(attempt, claim_id, Standing.HELD), ((Word.ALL_HELD, ()),)
+        )  # a renewal, or a repetition: the lease may be another
     if attempt.step is not Step.RESERVING:
         raise _stale()
     after = _with(attempt, claim_id, Standing.HELD)
@@ -124,19 +128,20 @@ def note_released(attempt: Attempt, claim_id: str) -> Said:
 
 
 def confirm(attempt: Attempt) -> Said:
-    """锁定 all of them; a repetition asks nothing new. OutOfStep unless all are held."""
+    """锁定 all of them; a repetition asks nothing new, and a renewal is not waited for. OutOfStep unless all are held."""
     if attempt.step in (Step.CONFIRMING, Step.LOCKED):
         return Said(attempt)
     if attempt.step is not Step.HELD:
         raise OutOfStep("claims_not_held", "占用未全部预留或已失效,不能锁定")
-    return Said(dataclasses.replace(attempt, step=Step.CONFIRMING), ((Word.CONFIRM, _ids(attempt.claims)),))
+    after = _all_stand(attempt, Standing.HELD)
+    return Said(dataclasses.replace(after, step=Step.CONFIRMING), ((Word.CONFIRM, _ids(attempt.claims)),))
 
 
 def renew(attempt: Attempt) -> Said:
-    """续期. OutOfStep unless all are held."""
+    """续期, said again like any other word until each authority has answered. OutOfStep unless all are held."""
     if attempt.step is not Step.HELD:
         raise OutOfStep("claims_not_held", "占用未全部预留或已失效,不能续期")
-    return Said(attempt, ((Word.RENEW, _ids(attempt.claims)),))
+    return Said(_all_stand(attempt, Standing.RENEWS), ((Word.RENEW, _ids(attempt.claims)),))
 
 
 def release(attempt: Attempt) -> Said:
@@ -186,6 +191,10 @@ def _over_if_all_ended(attempt: Attempt) -> Attempt:
 def _with(attempt: Attempt, claim_id: str, standing: Standing) -> Attempt:
     claims = tuple((known, standing if known == claim_id else was) for known, was in attempt.claims)
     return dataclasses.replace(attempt, claims=claims)
+
+
+def _all_stand(attempt: Attempt, standing: Standing) -> Attempt:
+    return dataclasses.replace(attempt, claims=tuple((claim_id, standing) for claim_id, _ in attempt.claims))
 
 
 def _all(attempt: Attempt, standing: Standing) -> bool:

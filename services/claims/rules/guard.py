@@ -118,6 +118,11 @@ def meet(guard: Guard | None, epoch: int, listed: Authority | None, *, ends: boo
     return Meeting(Answer.RULE)
 
 
+def has_ledger(guard: Guard | None) -> bool:
+    """Whether the ledger here is this node's own; else what is here of it may still be arriving."""
+    return guard is not None and guard.duty is not Duty.HANDED_OVER
+
+
 def may_end_unasked(guard: Guard | None) -> bool:
     """Whether a lease's end or a person's wish may end a claim here now, without its holder.
 

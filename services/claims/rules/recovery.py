@@ -16,7 +16,8 @@ REPLACED = "replaced"  # why a claim of the copy ended: another one on its key w
 NOT_RESTATED, SECOND_LOCK, ENDED_HERE = "not_restated", "second_lock", "ended_here"  # what two people look at
 OURS = (REPLACED, "lease_ended", "dropped", "holder_gone")  # why a claim ended that its holder did not release
 LOST = {Step.RESERVING: Word.DENIED, Step.HELD: Word.LOST, Step.CONFIRMING: Word.LOST}
-HALF_DONE = tuple(LOST)
+HALF_DONE = tuple(LOST)  # given up when its authority was restored; every other step is restated as one of these:
+RESTATED_LOCKED, RESTATED_ENDED = (Step.LOCKED, Step.ISSUED), (Step.RELEASING, Step.OVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,10 @@ class Restatement:
 def restate(attempt: Attempt) -> Restatement:
     """重述, of all claims of an attempt: locked when all are, else ended, and given up by that."""
     tokens = tuple(claim_id for claim_id, _ in attempt.claims)
-    if attempt.step in (Step.LOCKED, Step.ISSUED):
+    if attempt.step in RESTATED_LOCKED:
         return Restatement(Said(attempt), locked=tokens)
-    return Restatement(attempts.release(attempt), ended=tokens)
+    given_up = attempts.release(attempt)
+    return Restatement(given_up, ended=tokens if given_up.attempt.step in RESTATED_ENDED else ())
 
 
 def give_up(attempt: Attempt) -> Said:

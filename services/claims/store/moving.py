@@ -1,4 +1,4 @@
-"""A ledger that leaves or comes: read page by page, kept in pieces until all are here, then put in its place at once."""
+"""A ledger that leaves or comes, page by page; what has come rests until the guard says that all of it is here."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -68,32 +68,36 @@ def _written(row: Row[Any]) -> dict[str, Any]:
     return {name: getattr(row, name) for name in (*_NAMES, "subject")} | {"at": at}
 
 
-def keep_piece(
-    work: Work, of: tuple[str, str, str], number: int, count: int, rows: dict[str, Any] | None = None
-) -> bool:
-    """Keep one piece of (prefix, epoch or round, node); True when all are here, False also when it was here before."""
+def keep_piece(work: Work, of: tuple[str, str, str], number: int, count: int) -> bool:
+    """Note that one piece of (prefix, batch, node) is here; False when it was before."""
     key = dict(zip(("prefix", "batch", "node"), of, strict=True))
-    row = key | {"number": number, "count": count, "rows": rows, "arrived_at": clock.iso(work.now)}
-    if not work.insert_once(pieces, row):
-        return False
+    return work.insert_once(pieces, key | {"number": number, "count": count, "arrived_at": clock.iso(work.now)})
+
+
+def is_whole(work: Work, of: tuple[str, str, str], count: int) -> bool:
+    """Whether all `count` pieces of (prefix, batch, node) are here."""
     here = select(func.count()).where(pieces.c.prefix == of[0], pieces.c.batch == of[1], pieces.c.node == of[2])
     return int(work.execute(here.where(pieces.c.count == count)).scalar_one()) == count
 
 
-def list_pieces(work: Work, prefix: str, batch: str) -> Iterator[dict[str, Any]]:
-    """What was kept, piece by piece."""
-    numbers = work.execute(
-        select(pieces.c.number, pieces.c.node).where(pieces.c.prefix == prefix, pieces.c.batch == batch)
+def has_pieces(work: Work, prefix: str, node: str = "", batch: str = "") -> bool:
+    """Whether any piece of a prefix's ledger is here (from that node, of that batch)."""
+    wanted = (
+        {pieces.c.prefix: prefix} | ({pieces.c.node: node} if node else {}) | ({pieces.c.batch: batch} if batch else {})
     )
-    for number, node in sorted(map(tuple, numbers)):
-        one = select(pieces.c.rows).where(pieces.c.prefix == prefix, pieces.c.batch == batch, pieces.c.node == node)
-        yield work.execute(one.where(pieces.c.number == number)).scalar_one()
+    found = select(pieces.c.number).where(*(column == value for column, value in wanted.items()))
+    return work.execute(found.limit(1)).first() is not None
 
 
-def forget_pieces(work: Work, prefix: str, node: str = "") -> None:
-    """Let go of every piece of a prefix's ledger that is kept (`node`: which that one sent)."""
-    kept = delete(pieces).where(pieces.c.prefix == prefix)
-    work.write(kept.where(pieces.c.node == node) if node else kept)
+def forget_pieces(work: Work, prefix: str) -> None:
+    """No piece of a prefix's ledger is awaited any more."""
+    work.write(delete(pieces).where(pieces.c.prefix == prefix))
+
+
+def forget_arriving(work: Work, prefix: str) -> None:
+    """Let go of what has come of a ledger, rows and pieces together: it comes anew, or another in its place."""
+    forget_pieces(work, prefix)
+    forget_ledger(work, prefix)
 
 
 def forget_ledger(work: Work, prefix: str) -> None:

@@ -6,20 +6,18 @@ from typing import Any
 from sqlalchemy import Row, bindparam, func, select
 
 from services.claims.rules.attempt import Standing, Step
-from services.claims.rules.recovery import HALF_DONE
+from services.claims.rules.recovery import HALF_DONE, RESTATED_ENDED, RESTATED_LOCKED
 from services.claims.store.moving import PAGE
 from services.claims.store.tables import attempts, wishes
 from shared.outbox import Work
 
-LOCKED = (Step.LOCKED, Step.ISSUED)
-ENDED = (Step.RELEASING, Step.OVER)
 _OF_PREFIX = wishes.c.prefix == bindparam("prefix")
 _BOTH = wishes.join(attempts, attempts.c.attempt == wishes.c.attempt)
 _SHOWN = (
     *[wishes.c[name] for name in ("claim_id", "standing", "subject")],
     *[attempts.c[name] for name in ("case_id", "kind", "office", "step", "reference", "why", "asked_at")],
 )
-_WANTED = (_OF_PREFIX, attempts.c.step.in_((*LOCKED, *ENDED)))
+_WANTED = (_OF_PREFIX, attempts.c.step.in_((*RESTATED_LOCKED, *RESTATED_ENDED)))
 _PAGE = (
     select(*_SHOWN)
     .select_from(_BOTH)
@@ -58,7 +56,7 @@ def list_pages(work: Work, prefix: str) -> Iterator[list[dict[str, Any]]]:
 
 
 def _written(work: Work, row: Row[Any]) -> dict[str, Any]:
-    locked = row.step in LOCKED
+    locked = row.step in RESTATED_LOCKED
     names = ("claim_id", "kind", "case_id", "reference")
     made = {name: getattr(row, name) for name in names} | {"holder": work.node.code, "at": row.asked_at}
     if not locked:

@@ -1,5 +1,6 @@
 """Who was asked to restate, who has, and what did not fit together."""
 
+import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,17 +17,28 @@ def begin_round(work: Work, prefix: str) -> str:
     return clock.new_id()
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Asked:
+    """A node that was asked, in which round, when last, and whether it has answered completely."""
+
+    round: str
+    at: str
+    answered: bool
+
+
 def add_asked(work: Work, prefix: str, round_id: str, nodes: Iterable[str]) -> None:
-    """These nodes are asked."""
+    """These nodes are asked, perhaps once more."""
     row = {"prefix": prefix, "round": round_id, "asked_at": clock.iso(work.now), "answered_at": ""}
     if rows := [row | {"node": node} for node in nodes]:
+        again = (restatements.c.prefix == prefix, restatements.c.node.in_([row["node"] for row in rows]))
+        work.write(delete(restatements).where(*again))
         work.write(insert(restatements).inline(), rows)
 
 
-def list_asked(work: Work, prefix: str) -> dict[str, tuple[str, bool]]:
-    """The nodes that were asked: the round, and whether they have answered completely."""
+def list_asked(work: Work, prefix: str) -> dict[str, Asked]:
+    """The nodes that were asked."""
     rows = work.execute(select(restatements).where(restatements.c.prefix == prefix))
-    return {row.node: (row.round, bool(row.answered_at)) for row in rows}
+    return {row.node: Asked(row.round, row.asked_at, bool(row.answered_at)) for row in rows}
 
 
 def set_answered(work: Work, prefix: str, node: str) -> None:
@@ -41,10 +53,10 @@ def end_round(work: Work, prefix: str) -> None:
 
 
 def list_restatements(work: Work) -> list[dict[str, Any]]:
-    """What `tongban claims recover --status` shows: who was asked, and how much of the answer is here."""
-    heard = func.count(pieces.c.number).label("pieces")
-    same = (pieces.c.prefix == restatements.c.prefix) & (pieces.c.batch == restatements.c.round)
-    joined = restatements.outerjoin(pieces, same & (pieces.c.node == restatements.c.node))
+    """What `tongban claims recover --status` shows: who was asked, when last, and how much of the answer is here."""
+    heard = func.count(pieces.c.number.distinct()).label("pieces")
+    same = (pieces.c.prefix == restatements.c.prefix) & (pieces.c.node == restatements.c.node)
+    joined = restatements.outerjoin(pieces, same)
     shown = (restatements.c.prefix, restatements.c.node, restatements.c.asked_at, restatements.c.answered_at)
     rows = select(*shown, heard, func.max(pieces.c.count).label("of")).select_from(joined).group_by(*shown)
     return [dict(row._mapping) for row in work.execute(rows.order_by(*shown[:2]))]

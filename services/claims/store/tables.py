@@ -46,15 +46,14 @@ guards = Table(  # services.claims.rules.guard.Guard
     Column("successor", String(6), nullable=False),
     Column("since", String(27), nullable=False),
 )
-pieces = Table(  # of ledgers handed over to us, until all are here; and which of the restated ones were heard
+pieces = Table(  # which of a ledger that is handed over to us are here, until all are; which restated ones were heard
     "pieces",
     metadata,
     Column("prefix", String(12), primary_key=True),
-    Column("batch", String(36), primary_key=True),  # the epoch, or the round
+    Column("batch", String(36), primary_key=True),  # the epoch, or the question that is answered
     Column("node", String(6), primary_key=True),
     Column("number", Integer, primary_key=True),  # from 1
     Column("count", Integer, nullable=False),
-    Column("rows", Sealed("claims.pieces.rows"), nullable=True),  # contracts.claim_parts.LedgerRows
     Column("arrived_at", String(27), nullable=False),
 )
 restatements = Table(  # whom a restored authority has asked
@@ -86,6 +85,14 @@ aliases = Table(  # second documents and corrected numbers, at the authority of 
     Column("subject", Sealed("claims.aliases.subject"), nullable=False),
     Column("canonical", Sealed("claims.aliases.canonical"), nullable=False),  # on this one claims are made
     Column("since", String(27), nullable=False),
+)
+told_apart = Table(  # two keys of which two people have said that they are two persons', however alike; for good
+    "told_apart",
+    metadata,
+    Column("one", String(32), primary_key=True),  # the lesser of the two
+    Column("other", String(32), primary_key=True),
+    Column("since", String(27), nullable=False),
+    Index("told_apart_other", "other"),
 )
 attempts = Table(
     "attempts",

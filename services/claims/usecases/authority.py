@@ -11,6 +11,7 @@ from contracts.envelope import Contract, Json
 from services.claims.rules import ledger as rules
 from services.claims.rules.guard import Authority, may_end_unasked
 from services.claims.rules.ledger import Claim, Ruling, State, Verdict
+from services.claims.store import aliases
 from services.claims.store import ledger as store
 from services.claims.store.ledger import Entry
 from services.claims.usecases import subjects
@@ -83,7 +84,7 @@ def _row(work: Work, asked: Json) -> Json:
 
 
 def _reserve(work: Work, asked: Json, key: Key, row: Json, found: list[Entry]) -> None:
-    until, doubted = _lease(work, subjects.kind_of(asked["kind"])), _is_doubted(work, asked["kind"], key, found)
+    until, doubted = _lease(work, subjects.kind_of(asked["kind"])), _is_doubted(work, asked["kind"], key.index, found)
     wanted = Claim(asked["claim_id"], source(work), State.HELD, until, doubted=doubted)
     live = next((entry.live for entry in found if entry.live and entry.key_index == key.index), None)
     ended = any(entry.live is None for entry in found if entry.claim_id == wanted.claim_id)
@@ -98,10 +99,17 @@ def _lease(work: Work, kind: ClaimKind) -> datetime.datetime:
     return work.now + datetime.timedelta(minutes=kind.lease_minutes)
 
 
-def _is_doubted(work: Work, kind: str, key: Key, found: Iterable[Entry]) -> bool:
-    """Whether somebody of the same name, birth and sex has such a claim under another document."""
-    others = [it.live for it in found if it.live and it.kind == kind and it.key_index != key.index]
-    return any(other.state is State.LOCKED or other.until > work.now for other in others)
+def _is_doubted(work: Work, kind: str, key_index: str, found: Iterable[Entry]) -> bool:
+    """Whether somebody of the same name, birth and sex has such a claim under another document.
+
+    Not where two people have looked at these two before: persons who are two stay two.
+    """
+    others = {it.key_index for it in found if it.kind == kind and it.key_index != key_index and _stands(work, it)}
+    return bool(others) and not others <= aliases.list_told_apart(work, key_index)
+
+
+def _stands(work: Work, entry: Entry) -> bool:
+    return entry.live is not None and (entry.live.state is State.LOCKED or entry.live.until > work.now)
 
 
 def confirm_claim(work: Work) -> None:
@@ -140,7 +148,7 @@ def note_claim_issued(work: Work) -> None:
     def rule(asked: Json, entry: Entry | None) -> Ruling:
         return rules.note_issued(_live(entry), asked["claim_id"], source(work))
 
-    _rule(work, said.NoteClaimIssuedV1, rule, reference=work.data(said.NoteClaimIssuedV1)["reference"])
+    _rule(work, said.NoteClaimIssuedV1, rule, reference=work.personal(said.NoteClaimIssuedV1)["reference"])
 
 
 def _live(entry: Entry | None) -> Claim | None:

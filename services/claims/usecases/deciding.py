@@ -100,11 +100,18 @@ def _list(work: Work, prefix: str, live: list[Entry]) -> None:
 
 
 def clear_doubt(work: Work, claim_id: str, pair: Pair) -> None:
-    """核对后不是同一人: the claim may be locked. NotFound; OutOfStep for one that is not doubted."""
+    """核对后不是同一人: the claim may be locked, and these persons are not compared again. NotFound; OutOfStep.
+
+    They are those who stood there when it was doubted: whoever came later is doubted by itself.
+    """
     whole, entry = _find(work, claim_id, pair)
     cleared = rules.clear_doubt(_doubted(entry).live, claim_id)
     ledger.save_claim(work, cleared)
-    _record(work, pair, "clear_doubt", claim_id, whole["subject"])
+    others = [twin for twin in aliases.list_twins(work, whole) if twin["reserved_at"] <= whole["reserved_at"]]
+    for other in others:
+        aliases.tell_apart(work, whole["key_index"], other["key_index"])
+    for found in (whole, *others):
+        _record(work, pair, "clear_doubt", claim_id, found["subject"])
 
 
 def note_same(work: Work, claim_id: str, other: str, pair: Pair) -> None:

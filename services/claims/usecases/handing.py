@@ -46,7 +46,11 @@ def _expect_other(work: Work, successor: str) -> None:
 
 
 def hear_piece(work: Work) -> None:
-    """One piece of a ledger; with the last of them the whole is ours. Denied `not_the_predecessor`, `ledger_is_ours`."""
+    """One piece of a ledger, put in its place at once; with the last of them the whole is ours, and we rule on it.
+
+    Before that nothing looks at it: without a guard of that epoch nobody rules. So no piece is more work than another,
+    however long the ledger. Denied `not_the_predecessor`, `ledger_is_ours`; OutOfStep for what is here already.
+    """
     told = work.data(said.HandOverLedgerV1)
     prefix, epoch = told["prefix"], told["epoch"]
     lock_prefix(work, prefix)
@@ -55,10 +59,29 @@ def hear_piece(work: Work) -> None:
         _say_once(work, told)
         return
     rules.expect_predecessor(listed, source(work), work.node.code, epoch)
-    taken, piece = rules.take_over(known, prefix, epoch), work.personal(said.HandOverLedgerV1)
-    if moving.keep_piece(work, (prefix, str(epoch), source(work)), told["number"], told["count"], piece):
+    taken, batch = rules.take_over(known, prefix, epoch), (prefix, str(epoch), source(work))
+    _put_in_place(work, batch, told)
+    if moving.is_whole(work, batch, told["count"]):
         _take_over(work, taken)
         tell_taken_over(work, prefix, epoch, source(work))
+
+
+def _put_in_place(work: Work, batch: tuple[str, str, str], told: Json) -> None:
+    """The rows of a piece. The first of a batch takes the place of whatever there was of that prefix."""
+    prefix, epoch, node = batch
+    if not moving.has_pieces(work, prefix, node, epoch):
+        moving.forget_arriving(work, prefix)
+    if not moving.keep_piece(work, batch, told["number"], told["count"]):
+        raise OutOfStep("stale", "过时的消息")
+    piece = work.personal(said.HandOverLedgerV1)
+    moving.add_rows(work, [row_of(work, prefix, row) for row in piece["rows"]])
+    moving.add_aliases(work, [_alias(work, prefix, row) for row in piece["aliases"]])
+
+
+def forget_arriving(work: Work, prefix: str, known: Guard | None, node: str = "") -> None:
+    """Let go of a ledger that has not arrived whole (from that node): it comes anew. What is our own stays."""
+    if not rules.has_ledger(known) and moving.has_pieces(work, prefix, node):
+        moving.forget_arriving(work, prefix)
 
 
 def _say_once(work: Work, told: Json) -> None:
@@ -74,14 +97,9 @@ def tell_taken_over(work: Work, prefix: str, epoch: int, to: str) -> None:
 
 
 def _take_over(work: Work, taken: Guard) -> None:
-    """The kept pieces in the place of whatever we had of that prefix, when it was ours before."""
-    prefix = taken.prefix
-    moving.forget_ledger(work, prefix)
-    for piece in moving.list_pieces(work, prefix, str(taken.epoch)):
-        moving.add_rows(work, [row_of(work, prefix, row) for row in piece["rows"]])
-        moving.add_aliases(work, [_alias(work, prefix, row) for row in piece["aliases"]])
-    moving.forget_pieces(work, prefix)
-    moving.extend_leases(work, prefix, clock.iso(work.now + GRACE))
+    """Every piece is in its place: from now on we rule."""
+    moving.forget_pieces(work, taken.prefix)
+    moving.extend_leases(work, taken.prefix, clock.iso(work.now + GRACE))
     ledger.save_guard(work, taken)
 
 

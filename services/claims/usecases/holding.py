@@ -37,7 +37,7 @@ def reserve_claims(work: Work) -> None:
     about = [subjects.normalised(subject) for subject in work.personal(said.ReserveClaimsV1)["subjects"]]
     for subject in about:
         subjects.expect_about(kind, subject)
-    _expect_different(work, kind.kind, about)
+    _expect_different(about)
     _lock(work)
     wishes = tuple(_wish(work, number, subject) for number, subject in enumerate(about))
     begun = rules.start(wish.claim_id for wish in wishes)
@@ -49,8 +49,8 @@ def reserve_claims(work: Work) -> None:
     _say_all(work, kept, begun, by_claim)
 
 
-def _expect_different(work: Work, kind: str, about: Sequence[Json]) -> None:
-    if len({subjects.key_of(work, kind, subject).index for subject in about}) < len(about):
+def _expect_different(about: Sequence[Json]) -> None:
+    if len({subjects.document_of(subject) for subject in about}) < len(about):
         raise Refused("same_person", "两个当事人是同一证件号码,请核对后重新填写", field="subjects")
 
 
@@ -114,13 +114,15 @@ def _lock(work: Work) -> None:
 
 
 def note_held(work: Work) -> None:
-    """已预留, or renewed."""
+    """已预留, or renewed; that the lease which runs cannot be longer is nobody's news."""
     told = work.data(said.ClaimHeldV1)
     kept, wish = _heard(work, told)
-    if kept.step is Step.HELD and wish.until == told["until"]:
+    known = kept.step is Step.HELD and wish.until == told["until"]
+    if known and wish.standing is not rules.Standing.RENEWS:
         raise OutOfStep("stale", "过时的消息")
+    held = rules.note_held(kept.attempt, wish.claim_id)
     after = kept.with_wish(dataclasses.replace(wish, until=told["until"]))
-    go_on(work, kept, after, rules.note_held(kept.attempt, wish.claim_id))
+    go_on(work, kept, after, Said(held.attempt) if known else held)
 
 
 def note_locked(work: Work) -> None:
@@ -209,7 +211,8 @@ def _heard(work: Work, told: Json) -> tuple[Kept, Wish]:
     if kept is None:
         raise NotFound("claim_unknown", "没有这个占用")
     wish = kept.wish(told["claim_id"])
-    if told["epoch"] < wish.epoch or (wish.aliased and source(work) != wish.authority):
+    known = (told.get("authority"), told["epoch"]) == (wish.authority, wish.epoch)  # the one before has sent us on twice
+    if told["epoch"] < wish.epoch or (source(work) != wish.authority and (wish.aliased or known)):
         raise OutOfStep("stale", "过时的消息")
     if (wish.authority, kept.case_id) != (source(work), case_of(work)):
         raise Denied("not_the_authority", f"{source(work)} 不是这个占用的主管登记处")
@@ -259,14 +262,20 @@ def _say(work: Work, kept: Kept, word: Word, claim_ids: Sequence[str], about: Ma
     if word is Word.RESERVE and about is None:
         about = store.subjects_of(work, kept.attempt_id)
     for wish in wishes:
-        personal = {"subject": about[wish.claim_id]} if word is Word.RESERVE and about else None
-        work.tell(WISHES[word], kept.case_id, _wanted(kept, word, wish), personal, to=wish.authority)
+        private = _sealed(kept, word, (about or {}).get(wish.claim_id))
+        work.tell(WISHES[word], kept.case_id, _wanted(kept, word, wish), private, to=wish.authority)
+
+
+def _sealed(kept: Kept, word: Word, subject: Json | None) -> Json | None:
+    """What of a wish nobody between the two may read."""
+    if word is Word.NOTE:
+        return {"reference": kept.reference}
+    return {"subject": subject} if word is Word.RESERVE else None
 
 
 def _wanted(kept: Kept, word: Word, wish: Wish) -> Json:
     more: dict[Word, Json] = {
         Word.RESERVE: {"kind": kept.kind, "office": kept.office},
-        Word.NOTE: {"reference": kept.reference},
         Word.RELEASE: {"why": kept.why},
     }
     return {name: getattr(wish, name) for name in ("claim_id", "prefix", "epoch")} | more.get(word, {})

@@ -55,7 +55,7 @@ def look_up_claim(work: Work) -> None:
     subject = subjects.normalised(looked["subject"])
     keys = [subjects.key_of(work, kind, subject).index for kind in claim_kinds()]
     listed = subjects.listed(work, asked["prefix"])
-    guard, _ = with_guard(work, asked["prefix"], listed, lambda: store.find_on_key(work, asked["prefix"], ""))
+    guard, _ = with_guard(work, asked["prefix"], listed, lambda: (store.find_guard(work, asked["prefix"]), None))
     expect_ledger(work, guard, asked["epoch"], listed)
     _record(work, source(work), asked["office"], asked["purpose"], subject)
     found = [_found(entry) for entry in store.list_of_person(work, keys) if not _is_over(work, entry)]
@@ -100,16 +100,19 @@ def drop_claim(work: Work) -> None:
     find = partial(store.find_on_key, work, asked["prefix"], key.index)
     guard, found = with_guard(work, asked["prefix"], listed, find)
     expect_ledger(work, guard, asked["epoch"], listed)
-    _record(work, source(work), asked["office"], DROP, subject)
     deferred = str(guard.duty) if guard is not None and not may_end_unasked(guard) else ""
-    came = {"found": False} if deferred else _drop(work, found, asked["epoch"])
+    came = _drop(work, found[0], asked) if found and not deferred else {"found": False}
+    _record(work, source(work), asked["office"], DROP, subject)
     data = {"kind": asked["kind"], "deferred": deferred} | came
     work.tell(said.ClaimDroppedV1, case_of(work), data, to=source(work))
 
 
-def _drop(work: Work, found: list[Entry], epoch: int) -> Json:
-    """Whether there was one that could be dropped; of a locked one, which office to ask."""
-    entry = found[0] if found else None
+def _drop(work: Work, found: Entry, asked: Json) -> Json:
+    """Whether this one could be dropped, as it stands once whoever is confirming it, who locks its row alone, is done.
+
+    Of a locked one: which office to ask.
+    """
+    _, entry = store.find_claim(work, found.claim_id, asked["prefix"])
     try:
         rules.drop(entry.live if entry else None, work.now)
     except NotFound:
@@ -118,7 +121,7 @@ def _drop(work: Work, found: list[Entry], epoch: int) -> Json:
         return {"found": False, "locked_by": entry.office if entry else None}
     if entry is not None and entry.live is not None:
         store.end_claim(work, entry.live, "dropped")
-        authority.tell_ended(work, entry, epoch)
+        authority.tell_ended(work, entry, asked["epoch"])
     return {"found": True}
 
 

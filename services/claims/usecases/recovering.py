@@ -1,5 +1,6 @@
 """恢复: a restored authority grants nothing before every holder of the directory has said again what it holds."""
 
+import datetime
 from typing import Any
 
 import structlog
@@ -13,13 +14,15 @@ from services.claims.rules.guard import Duty, Guard
 from services.claims.rules.ledger import Claim, State
 from services.claims.store import ledger, moving, restating
 from services.claims.store.ledger import Entry
+from services.claims.store.restating import Asked
 from services.claims.usecases import subjects
 from services.claims.usecases.guarding import lock_prefix, source
-from services.claims.usecases.handing import GRACE, row_of
+from services.claims.usecases.handing import GRACE, forget_arriving, row_of
 from shared import clock
 from shared.errors import Denied, OutOfStep, Refused
 from shared.outbox import Work
 
+ASK_AGAIN = datetime.timedelta(hours=1)
 log = structlog.get_logger()
 
 
@@ -41,6 +44,7 @@ def recover(work: Work, prefix: str) -> None:
     lock_prefix(work, prefix)
     known = ledger.find_guard(work, prefix)
     guard = guards.begin_recovery(known, subjects.listed(work, prefix), work.node.code)
+    forget_arriving(work, prefix, known)
     ledger.save_guard(work, guard)
     moving.forget_pieces(work, prefix)
     _ask(work, guard, restating.begin_round(work, prefix), set(work.node.directory.nodes))
@@ -58,15 +62,22 @@ def hear_restated(work: Work) -> None:
     told = work.data(said.ClaimsRestatedV1)
     prefix, round_id = told["prefix"], told["round"]
     lock_prefix(work, prefix)
-    guard, asked = ledger.find_guard(work, prefix), restating.list_asked(work, prefix)
-    if guard is None or guard.duty is not Duty.RECOVERING or asked.get(source(work), ("", False))[0] != round_id:
+    guard, asked = ledger.find_guard(work, prefix), restating.list_asked(work, prefix).get(source(work))
+    if guard is None or guard.duty is not Duty.RECOVERING or asked is None or asked.round != round_id:
         raise OutOfStep("stale", "过时的消息")
     for row in work.personal(said.ClaimsRestatedV1)["rows"]:
         row |= {"holder": source(work)}
         _hear_locked(work, prefix, round_id, row) if row["state"] == "locked" else _hear_ended(work, prefix, row)
-    if moving.keep_piece(work, (prefix, round_id, source(work)), told["number"], told["count"]):
+    if _is_whole(work, prefix, told):
         restating.set_answered(work, prefix, source(work))
         finish(work, prefix)
+
+
+def _is_whole(work: Work, prefix: str, told: Json) -> bool:
+    """Whether this piece makes an answer whole; those to one question fit together, those to two perhaps not."""
+    assert work.cause is not None  # noqa: S101 - every door brings a message
+    batch = (prefix, work.cause.causation, source(work))
+    return moving.keep_piece(work, batch, told["number"], told["count"]) and moving.is_whole(work, batch, told["count"])
 
 
 def _hear_ended(work: Work, prefix: str, row: Json) -> None:
@@ -121,15 +132,19 @@ def _list(work: Work, rows: list[dict[str, Any]], why: str, other: str = "") -> 
 
 
 def finish(work: Work, prefix: str) -> None:
-    """恢复完成, once every node of a directory that is not old has answered; newcomers are asked."""
+    """恢复完成, once every node of a directory that is not old has answered; newcomers are asked, the silent again.
+
+    A peer whose directory was old could not believe us; nobody would ask it but an operator.
+    """
     lock_prefix(work, prefix)
-    guard, listed, asked = ledger.find_guard(work, prefix), subjects.listed(work, prefix), _asked(work, prefix)
+    guard, listed = ledger.find_guard(work, prefix), subjects.listed(work, prefix)
+    asked = restating.list_asked(work, prefix)
     if guard is None or guard.duty is not Duty.RECOVERING or work.node.directory.is_stale(work.now) or not asked:
         return
-    nodes, round_id = set(work.node.directory.nodes), next(iter(asked.values()))[0]
-    if new := nodes - asked.keys():
-        _ask(work, guard, round_id, new)
-    elif all(asked[node][1] for node in nodes) and guards.is_named(guard, listed, work.node.code):
+    nodes, round_id = set(work.node.directory.nodes), next(iter(asked.values())).round
+    if silent := {node for node in nodes if _is_to_be_asked(work, asked.get(node))}:
+        _ask(work, guard, round_id, silent)
+    elif all(asked[node].answered for node in nodes) and guards.is_named(guard, listed, work.node.code):
         assert listed is not None  # noqa: S101 - it names us
         _list(work, restating.list_not_restated(work, prefix, round_id), recovery.NOT_RESTATED)
         moving.forget_pieces(work, prefix)
@@ -139,5 +154,5 @@ def finish(work: Work, prefix: str) -> None:
         log.info("claims_recovered", prefix=prefix, epoch=guard.epoch)
 
 
-def _asked(work: Work, prefix: str) -> dict[str, tuple[str, bool]]:
-    return restating.list_asked(work, prefix)
+def _is_to_be_asked(work: Work, asked: Asked | None) -> bool:
+    return asked is None or (not asked.answered and clock.instant(asked.at) + ASK_AGAIN <= work.now)

@@ -7,10 +7,10 @@ from services.claims.rules import guard as guards
 from services.claims.rules import ledger as rules
 from services.claims.rules import recovery
 from services.claims.store import attempts as store
-from services.claims.store import ledger, moving, restatable
+from services.claims.store import ledger, restatable
 from services.claims.usecases import subjects
 from services.claims.usecases.guarding import lock_prefix, source
-from services.claims.usecases.handing import tell_taken_over
+from services.claims.usecases.handing import forget_arriving, tell_taken_over
 from services.claims.usecases.holding import go_on
 from shared.errors import Denied
 from shared.outbox import Work
@@ -33,7 +33,7 @@ def restate_claims(work: Work) -> None:
     if not guards.may_restate_to(subjects.listed(work, prefix), source(work)):
         raise Denied("not_the_authority", f"{source(work)} 不是这一号段的主管登记处,或本节点的目录不是最新的")
     if source(work) != work.node.code:
-        moving.forget_pieces(work, prefix, source(work))  # what it was handing over to us it hands over anew
+        forget_arriving(work, prefix, ours, source(work))  # it hands over anew, and that may be another ledger by then
     for attempt_id, case_id in restatable.list_half_done(work, prefix):
         _give_up(work, attempt_id, case_id, prefix)
     count = restatable.count_pages(work, prefix)

@@ -47,7 +47,7 @@ def expect_about(kind: ClaimKind, subject: Json) -> None:
 
 def key_of(work: Work, kind: str, subject: Json) -> Key:
     """The key of a normalised subject."""
-    return Key(blind_index(work.node.keys, "claim", f"{kind}:{_document(subject)}"), _twin_index(work, subject))
+    return Key(blind_index(work.node.keys, "claim", f"{kind}:{document_of(subject)}"), _twin_index(work, subject))
 
 
 def _twin_index(work: Work, subject: Json) -> str:
@@ -57,10 +57,11 @@ def _twin_index(work: Work, subject: Json) -> str:
 
 def person_index(work: Work, subject: Json) -> str:
     """By this the house finds a person."""
-    return blind_index(work.node.keys, "person", _document(subject))
+    return blind_index(work.node.keys, "person", document_of(subject))
 
 
-def _document(subject: Json) -> str:
+def document_of(subject: Json) -> str:
+    """The document of a normalised subject: two of one person are two."""
     return f"{subject['id_type']}:{subject['id_number']}"
 
 
