@@ -41,6 +41,10 @@ EXTENSIONS = {
     "division": {"type": "string"},
     "dirver": {"type": "integer"},
     "seq": {"type": "integer"},
+    "checkedby": {
+        "type": "string",
+        "description": "The contracts by which its writer checked it; whoever has others checks",
+    },
 }
 
 

@@ -36,7 +36,7 @@ from sqlalchemy.engine import Result
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import Executable
 
-from contracts.envelope import Contract, Json, Message, decode, encode, read_data, written
+from contracts.envelope import RELEASE, Contract, Json, Message, decode, encode, read_data, written
 from shared import clock
 from shared.crypto.keys import using
 from shared.crypto.personal import open_personal, seal_personal
@@ -173,6 +173,7 @@ class Work:
             causation=cause.id if cause else "",
             trace=traceparent(cause.trace if cause else ""),
             destination=to,
+            checked=RELEASE,
         )
 
     def retell(self, message: Message, queue: str = "") -> None:
@@ -182,7 +183,7 @@ class Work:
 
     def data(self, contract: type[Contract]) -> Json:
         """The readable part of the message that caused this work."""
-        return read_data(contract, self._cause().data)
+        return read_data(contract, self._cause().data, self._cause().checked)
 
     def personal(self, contract: type[Contract]) -> Json:
         """The opened sealed part of the message that caused this work."""

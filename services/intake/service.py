@@ -62,7 +62,7 @@ def doors(house: Notices) -> Doors:
     _hear_deciders(entrance)
 
     def deliver(works: Works, message: Message) -> Reply | None:
-        notice_id = read_data(intake.SendNoticeV1, message.data)["notice_id"]
+        notice_id = read_data(intake.SendNoticeV1, message.data, message.checked)["notice_id"]
         with works.begin() as work:
             notice = telling.get_notice(work, notice_id)
         return notices.attempt(house, notice) if notice.to_send else None

@@ -81,7 +81,7 @@ def doors(registry: NationalMarriageRegistry, register: DeathRegister) -> Doors:
     def ask(works: Works, message: Message) -> tuple[Standing | None, ...]:
         with works.begin() as work:  # on record before anybody is asked, whatever becomes of the message
             persons = registering.begin_look(
-                work, message.subject, read_data(marriage.RegisterMarriageV1, message.data)
+                work, message.subject, read_data(marriage.RegisterMarriageV1, message.data, message.checked)
             )
         return ports.look(registry, persons)
 

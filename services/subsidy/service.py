@@ -46,7 +46,7 @@ def doors(registries: Registries) -> Doors:
         entrance.listen(contract)(verb)
 
     def ask(works: Works, message: Message) -> Gathered:
-        told = read_data(intake.ApplicationAcceptedV1, message.data)
+        told = read_data(intake.ApplicationAcceptedV1, message.data, message.checked)
         if told["decides"] != beginning.OURS:
             return Gathered()
         personal = open_personal(works.node, intake.ApplicationAcceptedV1, message)

@@ -18,4 +18,4 @@ def open_personal(node: Node, contract: type[Contract], message: Message) -> Jso
         opened = unseal(node.keys, message.sealed or "", f"message/{message.type}/{message.id}")
     except SealError as error:
         raise Unreadable(str(error)) from error
-    return read_personal(contract, json.loads(opened))
+    return read_personal(contract, json.loads(opened), message.checked)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.envelope import Json, Message, Unreadable, decode, encode, every_contract
-from contracts.intake import SendNoticeV1
+from contracts.envelope import RELEASE, Json, Message, Unreadable, decode, encode, every_contract, read_data
+from contracts.intake import ApplicationTakenInV1, SendNoticeV1
 from tests.contracts import examples
 
 MESSAGE = Message(
@@ -28,6 +28,7 @@ MESSAGE = Message(
     division="620102001001",
     directory_version=41,
     seq=7,
+    checked="0123456789abcdef",
 )
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -74,15 +75,37 @@ def test_any_message_comes_out_as_it_went_in(message: Message) -> None:
 def test_the_envelope_wears_the_names_of_cloudevents() -> None:
     assert set(wire()) == {
         *("specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "data"),
-        *("sealed", "correlationid", "causationid", "traceparent", "destnode", "division", "dirver", "seq"),
+        *(
+            "sealed",
+            "correlationid",
+            "causationid",
+            "traceparent",
+            "destnode",
+            "division",
+            "dirver",
+            "seq",
+            "checkedby",
+        ),
     }
     assert wire()["source"] == "urn:tongban:node:460200"
     assert wire()["dataschema"] == "urn:tongban:schema:intake.application_forwarded.v1"
 
 
+def test_only_what_the_same_contracts_have_checked_is_believed_and_the_message_stays_as_it_came() -> None:
+    told = {"leg": {"leg_no": 1}, "steps": [{"verb": "take_in"}]}
+    read = read_data(ApplicationTakenInV1, told, RELEASE)
+    read["steps"][0]["verb"] = "other"
+    assert told["steps"] == [{"verb": "take_in"}]
+    for checked in ("", "0123456789abcdef"):
+        with pytest.raises(Unreadable):
+            read_data(ApplicationTakenInV1, told, checked)
+
+
 def test_what_is_empty_does_not_travel() -> None:
     plain = Message(MESSAGE.id, MESSAGE.type, "460200", "", MESSAGE.time, {})
-    assert set(json.loads(encode(plain))).isdisjoint({"sealed", "destnode", "dirver", "seq", "correlationid"})
+    assert set(json.loads(encode(plain))).isdisjoint(
+        {"checkedby", "sealed", "destnode", "dirver", "seq", "correlationid"}
+    )
     assert decode(encode(plain)) == plain
 
 

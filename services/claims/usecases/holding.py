@@ -211,7 +211,10 @@ def _heard(work: Work, told: Json) -> tuple[Kept, Wish]:
     if kept is None:
         raise NotFound("claim_unknown", "没有这个占用")
     wish = kept.wish(told["claim_id"])
-    known = (told.get("authority"), told["epoch"]) == (wish.authority, wish.epoch)  # the one before has sent us on twice
+    known = (told.get("authority"), told["epoch"]) == (
+        wish.authority,
+        wish.epoch,
+    )  # the one before has sent us on twice
     if told["epoch"] < wish.epoch or (source(work) != wish.authority and (wish.aliased or known)):
         raise OutOfStep("stale", "过时的消息")
     if (wish.authority, kept.case_id) != (source(work), case_of(work)):

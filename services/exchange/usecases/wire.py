@@ -90,7 +90,10 @@ def checked(
     try:
         data = read_data(contract, message.data)
         trace = message.trace if trace_id(message.trace) else ""  # what else stands there may be anything
-        message = replace(message, destination="", sealed=_sealed_anew(node, contract, message), trace=trace)
+        sealed = _sealed_anew(node, contract, message)
+        message = replace(
+            message, destination="", sealed=sealed, trace=trace, checked=""
+        )  # by us, and not by our readers
     except (Unreadable, ValueError) as error:
         raise Denied("data_invalid", "报文内容不符合其版本") from error
     return Arrival(message, contract, data, body, delivery.jws)
