@@ -159,8 +159,7 @@ class Work:
         return message.id
 
     def _enveloped(self, contract: type[Contract], subject: str, data: Json, private: Json | None, to: str) -> Message:
-        cause = self.cause
-        message_id = clock.new_id()
+        cause, message_id = self.cause, clock.new_id()
         return Message(
             id=message_id,
             type=contract.type,

@@ -1,11 +1,12 @@
 """Marriage's doors: which message leads to which verb, and when the registries outside are asked."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import structlog
 
 from contracts import claims, intake, marriage
-from contracts.envelope import Message, read_data
+from contracts.envelope import Contract, Message, read_data
 from services.marriage import ports
 from services.marriage.ports import DeathEntry, DeathRegister, NationalMarriageRegistry, RegistryUnavailable
 from services.marriage.rules.eligibility import Standing
@@ -40,16 +41,16 @@ BATCH = 50
 DEATHS_AT_ONCE = 500
 log = structlog.get_logger()
 
-VERBS = {
+VERBS: Mapping[type[Contract], Callable[[Work], None]] = {
     intake.ApplicationAcceptedV1: hearing.begin,
     intake.ApplicationWithdrawnV1: hearing.drop,
     marriage.ExamineApplicationV1: examining.examine_application,
     marriage.ReserveAgainV1: hearing.reserve_again,
     claims.ClaimsHeldV1: hearing.note_held,
-    claims.ClaimsDeniedV1: hearing.note_denied,
+    claims.ClaimsDeniedV1: partial(hearing.note_lost, contract=claims.ClaimsDeniedV1),
     claims.ClaimsDeferredV1: hearing.note_deferred,
     claims.ClaimsLockedV1: hearing.note_locked,
-    claims.ClaimsLostV1: hearing.note_lost,
+    claims.ClaimsLostV1: partial(hearing.note_lost, contract=claims.ClaimsLostV1),
     claims.ActRefusedV1: hearing.note_unasked,
     claims.ClaimsFoundV1: hearing.note_linked,
     marriage.ExamineDivorceV1: divorcing.examine_divorce,

@@ -11,7 +11,7 @@ import pytest
 from contracts import marriage
 from contracts.envelope import Json
 from services.marriage import service
-from services.marriage.ports import MaritalStatus, Outcome, RegistryUnavailable
+from services.marriage.ports import MaritalStatus, Outcome, RegistryUnavailable, SimulatedDeathRegister
 from services.marriage.rules import records
 from services.marriage.rules.endings import Ground
 from services.marriage.store import marriages, reports, tables
@@ -81,7 +81,8 @@ class Held:
 def registry(country: Country) -> Held:
     """The one that 三亚's marriage reports to."""
     held = Held()
-    country[SANYA].bus.stations["marriage"].doors = service.doors(held)
+    register = SimulatedDeathRegister(country[SANYA].node.home / "registries.yaml")
+    country[SANYA].bus.stations["marriage"].doors = service.doors(held, register)
     return held
 
 

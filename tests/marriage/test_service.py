@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from contracts import marriage
 from contracts.envelope import Json
 from services.marriage import service
-from services.marriage.ports import MaritalStatus, Outcome, RegistryUnavailable
+from services.marriage.ports import MaritalStatus, Outcome, RegistryUnavailable, SimulatedDeathRegister
 from services.marriage.store import tables
 from shared.audit import audit_rows
 from shared.outbox import Works
@@ -72,7 +72,7 @@ def told(country: Country) -> Told:
     """三亚's marriage asks a registry that we hold in our hands."""
     station = country[SANYA].bus.stations["marriage"]
     registry = Told(station.works)
-    station.doors = service.doors(registry)
+    station.doors = service.doors(registry, SimulatedDeathRegister(country[SANYA].node.home / "registries.yaml"))
     return registry
 
 

@@ -44,8 +44,13 @@ def get(work: Work) -> Kept:
     """The application of that case. NotFound."""
     kept = store.find_application(work, id_of(work))
     if kept is None:
-        raise NotFound("case_unknown", "没有这个办件,请核对办件编号")
+        raise unknown()
     return kept
+
+
+def unknown() -> NotFound:
+    """There is nothing here of what a message is about."""
+    return NotFound("case_unknown", "没有这个办件,请核对办件编号")
 
 
 def matter_of(kept: Kept) -> Matter:

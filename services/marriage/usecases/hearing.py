@@ -3,7 +3,7 @@
 from contracts import claims as claims_contracts
 from contracts import intake as intake_contracts
 from contracts.envelope import Contract, Json
-from services.marriage.store import archives, corrections, divorces, records, reissues, requests
+from services.marriage.store import applications, archives, corrections, divorces, records, reissues, requests
 from services.marriage.usecases import (
     archiving,
     beginning,
@@ -47,10 +47,12 @@ def drop(work: Work) -> None:
 
 def register(work: Work) -> None:
     """登记, or 补发 of a certificate."""
-    if reissue := reissues.find_reissue(work, case.id_of(work)):
+    if kept := applications.find_application(work, case.id_of(work)):
+        registering.register_marriage(work, kept)
+    elif reissue := reissues.find_reissue(work, case.id_of(work)):
         reissuing.register(work, reissue)
     else:
-        registering.register_marriage(work)
+        raise case.unknown()
 
 
 def reserve_again(work: Work) -> None:
@@ -72,76 +74,66 @@ def _ours(work: Work, contract: type[Contract]) -> Json | None:
 
 def note_held(work: Work) -> None:
     """已预留."""
-    told = _ours(work, claims_contracts.ClaimsHeldV1)
+    told, about = _ours(work, claims_contracts.ClaimsHeldV1), case.id_of(work)
     if told is None:
         return
-    if divorce := divorces.find_divorce(work, case.id_of(work)):
+    if kept := applications.find_application(work, about):
+        holding.note_held(work, kept, told)
+    elif divorce := divorces.find_divorce(work, about):
         cooling.note_held(work, divorce, told["attempt"])
-    elif restoration := records.find_restoration(work, case.id_of(work)):
+    elif restoration := records.find_restoration(work, about):
         restoring.note_held(work, restoration)
-    elif entry := archives.find_entry(work, case.id_of(work)):
+    elif entry := archives.find_entry(work, about):
         archiving.note_held(work, entry, told["attempt"])
     else:
-        holding.note_held(work)
+        raise case.unknown()
 
 
 def note_locked(work: Work) -> None:
     """已锁定."""
-    told = _ours(work, claims_contracts.ClaimsLockedV1)
+    told, about = _ours(work, claims_contracts.ClaimsLockedV1), case.id_of(work)
     if told is None:
         return
-    if divorce := divorces.find_divorce(work, case.id_of(work)):
+    if kept := applications.find_application(work, about):
+        holding.note_locked(work, kept, told)
+    elif divorce := divorces.find_divorce(work, about):
         cooling.note_locked(work, divorce, told["attempt"])
-    elif restoration := records.find_restoration(work, case.id_of(work)):
+    elif restoration := records.find_restoration(work, about):
         restoring.note_locked(work, restoration)
-    elif entry := archives.find_entry(work, case.id_of(work)):
+    elif entry := archives.find_entry(work, about):
         archiving.note_locked(work, entry, told["attempt"])
     else:
-        holding.note_locked(work)
+        raise case.unknown()
 
 
-def note_denied(work: Work) -> None:
-    """未能预留."""
-    if not _lost(work, claims_contracts.ClaimsDeniedV1):
-        holding.note_denied(work)
-
-
-def note_lost(work: Work) -> None:
-    """已失效."""
-    if not _lost(work, claims_contracts.ClaimsLostV1):
-        holding.note_lost(work)
-
-
-def _lost(work: Work, contract: type[Contract]) -> bool:
-    """Whether it was ours, or nobody's here; an application's is left to `holding`."""
-    told = _ours(work, contract)
+def note_lost(work: Work, contract: type[Contract]) -> None:
+    """未能预留, 已失效."""
+    told, about = _ours(work, contract), case.id_of(work)
     if told is None:
-        return True
-    if divorce := divorces.find_divorce(work, case.id_of(work)):
+        return
+    if kept := applications.find_application(work, about):
+        holding.note_lost(work, kept, told)
+    elif divorce := divorces.find_divorce(work, about):
         cooling.note_lost(work, divorce, told["attempt"], told["denials"])
-    elif restoration := records.find_restoration(work, case.id_of(work)):
+    elif restoration := records.find_restoration(work, about):
         restoring.note_lost(work, restoration, told["denials"])
-    elif entry := archives.find_entry(work, case.id_of(work)):
+    elif entry := archives.find_entry(work, about):
         archiving.note_lost(work, entry, told["attempt"], told["denials"])
     else:
-        return False
-    return True
+        raise case.unknown()
 
 
 def note_deferred(work: Work) -> None:
-    """暂缓: claims asks again by itself."""
-    if _ours(work, claims_contracts.ClaimsDeferredV1) is None or _waits_quietly(work):
+    """暂缓: claims asks again by itself; for a restoration or an old book nobody is at a counter."""
+    told, about = _ours(work, claims_contracts.ClaimsDeferredV1), case.id_of(work)
+    if told is None:
         return
-    if divorce := divorces.find_divorce(work, case.id_of(work)):
+    if kept := applications.find_application(work, about):
+        holding.note_deferred(work, kept, told)
+    elif divorce := divorces.find_divorce(work, about):
         cooling.note_away(work, divorce)
-    else:
-        holding.note_deferred(work)
-
-
-def _waits_quietly(work: Work) -> bool:
-    """Nobody is at a counter for it."""
-    about = case.id_of(work)
-    return bool(records.find_restoration(work, about) or archives.find_entry(work, about))
+    elif not (records.find_restoration(work, about) or archives.find_entry(work, about)):
+        raise case.unknown()
 
 
 def note_unasked(work: Work) -> None:

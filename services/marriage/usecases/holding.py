@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contracts import claims as claims_contracts
 from contracts import marriage as said
 from contracts.claims import HELD_ELSEWHERE, LOCKED_ELSEWHERE
-from contracts.envelope import Contract, Json
+from contracts.envelope import Json
 from services.marriage.rules import registration as rules
 from services.marriage.rules.eligibility import Standing, standing_of_claim
 from services.marriage.rules.registration import OPEN, Hold, Move, State
@@ -24,18 +24,8 @@ RENEW_BEFORE = datetime.timedelta(minutes=15)
 SOURCE = "claims"
 
 
-def _ours(work: Work, contract: type[Contract]) -> Json | None:
-    """What claims says, if it was us who asked."""
-    told = work.data(contract)
-    return told if told["asked_by"] == case.US else None
-
-
-def note_held(work: Work) -> None:
+def note_held(work: Work, kept: Kept, told: Json) -> None:
     """已预留, or renewed; a signed and cleared application asks for the locks at once."""
-    told = _ours(work, claims_contracts.ClaimsHeldV1)
-    if told is None:
-        return
-    kept = case.get(work)
     move = rules.note_held(kept.registration, told["attempt"])
     now = dataclasses.replace(kept, held_until=told["until"], known=_free(kept.known))
     now = dataclasses.replace(now, waits_for=(), ask_office=None, wake_at="")
@@ -48,25 +38,11 @@ def _free(known: Known) -> Known:
     return dataclasses.replace(known.with_standings(SOURCE, dict.fromkeys((0, 1), Standing.FREE)), fault=None)
 
 
-def note_denied(work: Work) -> None:
-    """未能预留: somebody else has one of the two."""
-    told = _ours(work, claims_contracts.ClaimsDeniedV1)
-    if told is not None:
-        _lose(work, told)
-
-
-def note_lost(work: Work) -> None:
-    """已失效: what was signed is reserved again at once; what was not waits for a registrar.
+def note_lost(work: Work, kept: Kept, told: Json) -> None:
+    """未能预留 (somebody else has one of the two), 已失效: what was signed is reserved again at once.
 
     A person may have given the reservation up: who has not signed here is not reserved again unasked.
     """
-    told = _ours(work, claims_contracts.ClaimsLostV1)
-    if told is not None:
-        _lose(work, told)
-
-
-def _lose(work: Work, told: Json) -> None:
-    kept = case.get(work)
     move = rules.note_lost(kept.registration, told["attempt"])
     now = _denied(work, dataclasses.replace(kept, registration=move.after), told["denials"])
     if Standing.MARRIED in (standing.get(SOURCE) for standing in now.known.standings):
@@ -109,12 +85,8 @@ def _soon(work: Work, kept: Kept) -> str:
     return at if at < kept.retry_until else ""
 
 
-def note_deferred(work: Work) -> None:
+def note_deferred(work: Work, kept: Kept, told: Json) -> None:
     """暂缓: claims asks again by itself; whoever waits is told why. OutOfStep for an attempt that is not ours any more."""
-    told = _ours(work, claims_contracts.ClaimsDeferredV1)
-    if told is None:
-        return
-    kept = case.get(work)
     if not _awaits_claims(kept) or kept.registration.attempt != told["attempt"]:
         raise OutOfStep("stale", "过时的消息")
     if "authority_away" not in kept.waits_for:
@@ -144,12 +116,9 @@ def note_refused(work: Work) -> None:
         case.open_task(work, after)
 
 
-def note_locked(work: Work) -> None:
+def note_locked(work: Work, kept: Kept, told: Json) -> None:
     """已锁定: registered in this very transaction."""
-    told = _ours(work, claims_contracts.ClaimsLockedV1)
-    if told is not None:
-        kept = case.get(work)
-        deciding.register(work, kept, rules.note_locked(kept.registration, told["attempt"]))
+    deciding.register(work, kept, rules.note_locked(kept.registration, told["attempt"]))
 
 
 def reserve_again(work: Work) -> None:

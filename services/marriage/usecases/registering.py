@@ -62,9 +62,9 @@ def _noted_look(work: Work, kept: Kept, actor: str, purpose: str) -> list[Json]:
     return persons
 
 
-def register_marriage(work: Work) -> None:
+def register_marriage(work: Work, kept: Kept) -> None:
     """登记: sign, or refuse on one of the four grounds; both may be heard again before it, and their will counts."""
-    asked, kept = work.data(said.RegisterMarriageV1), case.get(work)
+    asked = work.data(said.RegisterMarriageV1)
     office, opinion = case.expect_turn(work, kept, asked, "register"), work.personal(said.RegisterMarriageV1)
     if opinion["heard"]:
         case.expect_both(opinion["heard"])
