@@ -245,6 +245,23 @@ def test_a_marriage_that_came_back_ends_like_every_other(
     assert calm(country)
 
 
+def test_a_court_that_annuls_a_marriage_while_it_is_to_come_back_leaves_both_free(
+    country: Country, couple_of_sanya: str, hand: HandClock
+) -> None:
+    record(country, WEIHAI, ending())
+    day(country, hand, "2025-10-12")
+    death, void = record(country, SANYA, withdrawn()), record(country, SANYA, judged("bigamy"))
+    data = {"actor": clerk("second", OFFICES[SANYA]), "approve": True}
+    country.say(SANYA, marriage.ConfirmEndingV1, death, data)
+    country.work()
+    country.say(SANYA, marriage.ConfirmEndingV1, void, data)
+    country.settle()
+    assert (states(country), locked(country)) == (["void"], [])
+    assert [row.state for row in country[SANYA].rows("marriage", tables.restorations)] == ["refused"]
+    assert (noted(country[SANYA], death)[-1], why(country[SANYA], death)) == ("refused", ["not_ended_by_death"])
+    assert calm(country)
+
+
 @pytest.mark.parametrize("ground", ["death", "declared_dead"])
 def test_a_marriage_whose_widow_has_married_again_does_not_come_back(
     country: Country, couple_of_sanya: str, hand: HandClock, ground: str

@@ -35,7 +35,11 @@ def begin(work: Work) -> None:
 
 
 def drop(work: Work) -> None:
-    """撤回 through intake; one that overtook its application is kept for it."""
+    """撤回 through intake; one that overtook its application is kept for it.
+
+    Locked first: a case that begins meanwhile has either been seen here, or sees what was kept for it.
+    """
+    work.lock(case.id_of(work))
     kept = divorces.find_divorce(work, case.id_of(work))
     if kept is not None:
         divorcing.drop_divorce(work, kept)

@@ -88,10 +88,14 @@ def note_held(work: Work, kept: Restoration) -> None:
 
 
 def note_locked(work: Work, kept: Restoration) -> None:
-    """已锁定: restored, in this very transaction."""
+    """已锁定: restored, in this very transaction; or given up, where the marriage ended otherwise meanwhile."""
     _expect_open(kept)
     held = _held(work, kept)
-    record = records.restore(held.record, reappearance(kept.wish, remarried=False))
+    try:
+        record = records.restore(held.record, reappearance(kept.wish, remarried=False))
+    except TongbanError as error:
+        _give_up(work, kept, error)
+        return
     held = dataclasses.replace(held, attempt=kept.attempt, claims_case=kept.request_id)
     reporting.save_record(work, held, record, live=True)
     issued = _mine(kept) | {"reference": record.number}
@@ -120,6 +124,17 @@ def _why(held: Held, kept: Restoration, *, remarried: bool) -> TongbanError:
     except TongbanError as error:
         return error
     return Refused("restoration_blocked", BLOCKED, basis=ONLY_ONE)
+
+
+def _give_up(work: Work, kept: Restoration, error: TongbanError) -> None:
+    """Nothing comes back: both are free again, and whoever asked hears why."""
+    _release(work, kept)
+    store.end_restoration(work, kept.request_id, "refused")
+    _refuse(work, kept, error)
+
+
+def _release(work: Work, kept: Restoration) -> None:
+    work.tell(claims_contracts.ReleaseClaimsV1, kept.request_id, _mine(kept) | {"why": "not_restored"})
 
 
 def _refuse(work: Work, kept: Restoration, error: TongbanError) -> None:
