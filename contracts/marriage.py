@@ -155,6 +155,16 @@ class ReportRecordV1(Contract):
     consumers = ("marriage",)
 
 
+class RestoreMarriageV1(Contract):
+    """恢复: both are reserved for a marriage that is to come back; marriage's word to itself, so that the national registry
+    is asked before the locks. The subject is the request.
+    """
+
+    type = "marriage.restore_marriage.v1"
+    consumers = ("marriage",)
+    attempt = fields.String(required=True)
+
+
 class StatusCopiedV1(Contract):
     """抄告: a change of the marital status of persons whose hukou is the receiver's; only where a clause in force lets it."""
 

@@ -1,11 +1,12 @@
 """How marriages end without an application, at the node that holds them, and how an error is put right."""
 
+import datetime
 import random
 from typing import Any
 
 import pytest
 
-from contracts import certificate, intake, marriage
+from contracts import certificate, claims, intake, marriage
 from contracts.envelope import Json
 from services.certificate import store as certificates
 from services.marriage.store import tables
@@ -30,13 +31,17 @@ from tests.marriage.weddings import (
     OTHER_HE,
     OTHER_SHE,
     SHE,
+    add_spouse,
     calm,
     locked,
     married,
     refusals,
+    run_timer,
     settle_anyhow,
+    switch,
     wed,
 )
+from tests.replay import hold_back
 
 JUDGMENT = {"kind": "民事判决书", "issuer": "某人民法院", "number": "(2025)某民初1号", "on": "2025-10-10"}
 ERROR = {"kind": "撤销死亡登记证明", "issuer": "某派出所", "number": "某证第2号", "on": "2025-10-12"}
@@ -259,6 +264,75 @@ def test_a_court_that_annuls_a_marriage_while_it_is_to_come_back_leaves_both_fre
     assert (states(country), locked(country)) == (["void"], [])
     assert [row.state for row in country[SANYA].rows("marriage", tables.restorations)] == ["refused"]
     assert (noted(country[SANYA], death)[-1], why(country[SANYA], death)) == ("refused", ["not_ended_by_death"])
+    assert calm(country)
+
+
+def declared(country: Country) -> None:
+    """He is declared dead, and the marriage ends by it."""
+    confirm(country, WEIHAI, record(country, WEIHAI, ending("declared_dead")))
+
+
+def test_after_a_declaration_of_death_a_second_marriage_keeps_the_first_ended_though_it_has_ended_too(
+    country: Country, couple_of_sanya: str, hand: HandClock
+) -> None:
+    declared(country)
+    wed(country, SANYA, OTHER_HE, SHE)
+    second = judged(he=OTHER_HE, certificate_no="J460204-2025-000002", on="2025-10-11")
+    confirm(country, SANYA, record(country, SANYA, second))
+    assert locked(country) == []
+    day(country, hand, "2025-10-12")
+    request = back(country)
+    assert (states(country, SANYA), locked(country)) == (["ended_by_death", "dissolved"], [])
+    whats = [entry["what"] for entry in married(country, SANYA)[0].archive["history"]]
+    assert (noted(country[WEIHAI], request)[-1], whats[-1]) == ("ended", "not_restored")
+    assert calm(country)
+
+
+@pytest.mark.parametrize(("since", "came_back"), [("2025-10-10", False), ("2020-05-20", True)])
+def test_a_marriage_elsewhere_that_came_after_the_declaration_of_death_is_known_from_the_national_registry(
+    country: Country, couple_of_sanya: str, hand: HandClock, since: str, came_back: bool
+) -> None:
+    declared(country)
+    until = datetime.date(2025, 10, 11)
+    add_spouse(country, SHE["id_number"], since=datetime.date.fromisoformat(since), until=until)
+    day(country, hand, "2025-10-12")
+    back(country)
+    assert (states(country) == ["valid"], history(country)[-1] == "not_restored") == (came_back, not came_back)
+    assert locked(country) == [("locked", True, SANYA)] * 2 * came_back
+    assert calm(country)
+
+
+def test_while_the_national_registry_is_silent_nothing_comes_back_and_nobody_is_kept_locked(
+    country: Country, couple_of_sanya: str, hand: HandClock
+) -> None:
+    declared(country)
+    day(country, hand, "2025-10-12")
+    switch(country[SANYA], "down")
+    request = back(country)
+    run_timer(country, SANYA, "restore_again")
+    assert (states(country), locked(country)) == (["ended_by_death"], [])
+    assert noted(country[WEIHAI], request)[-1] == "sent"
+    switch(country[SANYA], "up")
+    run_timer(country, SANYA, "restore_again")
+    assert (states(country), noted(country[WEIHAI], request)[-1]) == (["valid"], "restored")
+    assert locked(country) == [("locked", True, SANYA)] * 2
+    assert calm(country)
+
+
+def test_a_death_that_was_none_waits_until_the_claims_of_that_very_marriage_are_released(
+    country: Country, couple_of_sanya: str, hand: HandClock
+) -> None:
+    withheld = hold_back(country[LANZHOU], "claims", claims.ReleaseClaimV1)
+    record(country, WEIHAI, ending())
+    day(country, hand, "2025-10-12")
+    request = back(country)
+    assert (states(country), noted(country[WEIHAI], request)[-1]) == (["ended_by_death"], "sent")
+    assert country[SANYA].told(marriage.RestorationBlockedV1) == []
+    withheld.let_in()
+    country.settle()
+    run_timer(country, SANYA, "restore_again")
+    assert (states(country), noted(country[WEIHAI], request)[-1]) == (["valid"], "restored")
+    assert locked(country) == [("locked", True, SANYA)] * 2
     assert calm(country)
 
 

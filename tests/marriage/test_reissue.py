@@ -8,8 +8,8 @@ from contracts import certificate, intake, marriage
 from contracts.envelope import Json
 from services.certificate import store as certificates
 from services.marriage.store import reissues, tables
-from tests.builders import LANZHOU, SANYA, WEIHAI, Country, clerk
-from tests.marriage.partings import FIRST, ending, record
+from tests.builders import LANZHOU, SANYA, WEIHAI, Country, HandClock, clerk
+from tests.marriage.partings import FIRST, confirm, day, ending, record
 from tests.marriage.weddings import (
     HE,
     OFFICES,
@@ -118,6 +118,23 @@ def test_a_marriage_that_ends_before_the_clerk_acts_is_shown_and_given_out_no_mo
     assert findings(country[LANZHOU], case_id) == {"reissue_of_ended_marriage": False}
     act(country, case_id)
     assert refusals(country[LANZHOU], case_id) == ["reissue_of_ended_marriage"]
+
+
+def test_what_was_given_out_anew_is_valid_again_when_the_death_was_none(
+    country: Country, couple_of_sanya: str, hand: HandClock
+) -> None:
+    act(country, ask(country))
+    other = ask(country)
+    record(country, SANYA, ending(on="2025-10-09"))
+    assert (statuses(country), findings(country[LANZHOU], other)) == (["revoked"], {"reissue_of_ended_marriage": False})
+    day(country, hand, "2025-10-12")
+    document = {"kind": "撤销死亡登记证明", "issuer": "某派出所", "number": "某证第2号", "on": "2025-10-12"}
+    confirm(country, SANYA, record(country, SANYA, ending("", on="2025-10-12", document=document)))
+    assert (statuses(country), statuses(country, SANYA)) == (["valid"], ["valid"])
+    assert findings(country[LANZHOU], other) == {}
+    act(country, other)
+    assert statuses(country) == ["valid", "valid"]
+    assert calm(country)
 
 
 def test_while_the_holder_is_silent_nothing_is_given_out_or_refused(country: Country, couple_of_sanya: str) -> None:

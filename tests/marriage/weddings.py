@@ -183,13 +183,13 @@ def calm(country: Country) -> bool:
     return not lost and not any(city.dead() or city.parked() for city in country.cities.values())
 
 
-def add_spouse(country: Country, id_number: str, *, gone: bool = False) -> None:
-    """The registry of 三亚 says that somebody is married, or says so no more."""
+def add_spouse(country: Country, id_number: str, *, gone: bool = False, **more: Any) -> None:
+    """The registry of 三亚 says that somebody is married, or says so no more; `more`: since, number, until (it has ended)."""
     path: Path = country[SANYA].node.home / "registries.yaml"
     data = yaml.safe_load(path.read_text("utf-8"))
     data["persons"] = [row for row in data["persons"] if row["number"] != id_number]
     if not gone:
-        marriage_row = {"since": datetime.date(2003, 5, 20), "office": "某县婚姻登记处", "number": "某结字第1号"}
+        marriage_row = {"since": datetime.date(2003, 5, 20), "office": "某县婚姻登记处", "number": "某结字第1号"} | more
         data["persons"].append({"number": id_number, "name": "某人", "marriage": marriage_row})
     path.write_text(yaml.safe_dump(data, allow_unicode=True), "utf-8")
     switch(country[SANYA], "up")

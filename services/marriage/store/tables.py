@@ -122,7 +122,7 @@ restorations = Table(  # marriages that are to come back, once both persons are 
     Column("marriage_id", String(36), nullable=False),
     Column("node", String(6), nullable=False),
     Column("attempt", String(36), nullable=False),
-    Column("state", String(10), nullable=False),  # asked, restored, kept, refused; blocked: two people must look
+    Column("state", String(10), nullable=False),  # asked, waiting (tried again by the timer), restored, kept, refused; blocked: two people must look
     Column("wish", Sealed("marriage.restorations.wish"), nullable=False),  # on, document, declined
     Index("restorations_state", "state"),
 )

@@ -82,7 +82,7 @@ def note_held(work: Work) -> None:
     if divorce := divorces.find_divorce(work, case.id_of(work)):
         cooling.note_held(work, divorce, told["attempt"])
     elif restoration := records.find_restoration(work, case.id_of(work)):
-        restoring.note_held(work, restoration)
+        restoring.note_held(work, restoration, told["attempt"])
     elif entry := archives.find_entry(work, case.id_of(work)):
         archiving.note_held(work, entry, told["attempt"])
     else:
@@ -97,7 +97,7 @@ def note_locked(work: Work) -> None:
     if divorce := divorces.find_divorce(work, case.id_of(work)):
         cooling.note_locked(work, divorce, told["attempt"])
     elif restoration := records.find_restoration(work, case.id_of(work)):
-        restoring.note_locked(work, restoration)
+        restoring.note_locked(work, restoration, told["attempt"])
     elif entry := archives.find_entry(work, case.id_of(work)):
         archiving.note_locked(work, entry, told["attempt"])
     else:
@@ -124,7 +124,7 @@ def _lost(work: Work, contract: type[Contract]) -> bool:
     if divorce := divorces.find_divorce(work, case.id_of(work)):
         cooling.note_lost(work, divorce, told["attempt"], told["denials"])
     elif restoration := records.find_restoration(work, case.id_of(work)):
-        restoring.note_lost(work, restoration, told["denials"])
+        restoring.note_lost(work, restoration, told["attempt"], told["denials"])
     elif entry := archives.find_entry(work, case.id_of(work)):
         archiving.note_lost(work, entry, told["attempt"], told["denials"])
     else:
@@ -153,7 +153,7 @@ def note_unasked(work: Work) -> None:
     if divorce := divorces.find_divorce(work, case.id_of(work)):
         cooling.note_unasked(work, divorce)
     elif restoration := records.find_restoration(work, case.id_of(work)):
-        restoring.note_lost(work, restoration)
+        restoring.note_lost(work, restoration, restoration.attempt)
     elif entry := archives.find_entry(work, case.id_of(work)):
         archiving.note_lost(work, entry, entry.attempt, ())
     elif correction := corrections.find_correction(work, case.id_of(work)):
@@ -212,3 +212,5 @@ def note_back(work: Work) -> None:
     """婚姻已恢复."""
     if request := requests.find_request(work, case.id_of(work)):
         recording.note_back(work, request)
+    elif reissue := reissues.find_reissue(work, case.id_of(work)):
+        reissuing.note_back(work, reissue)

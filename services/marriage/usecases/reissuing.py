@@ -82,6 +82,21 @@ def note_ended(work: Work, kept: Kept) -> None:
         _open_task(work, dataclasses.replace(kept, found=dict(kept.found or {"found": True}) | ended))
 
 
+def note_back(work: Work, kept: Kept) -> None:
+    """婚姻已恢复: what was given out states a marriage again, and what is asked for may be given out.
+
+    Denied `not_the_holder`.
+    """
+    if case.source(work) != kept.holder:
+        raise Denied("not_the_holder", "只有保管登记档案的城市可以说明婚姻已恢复")
+    if not work.personal(said.EndingWithdrawnV1)["restored"]:
+        return
+    if kept.state is State.REISSUED:
+        _tell_certificate(work, kept, certificate_contracts.ReinstateCertificateV1)
+    elif kept.state is State.ASKED and kept.found is not None:
+        _open_task(work, dataclasses.replace(kept, found=dict(kept.found) | {"standing": "valid", "words": ""}))
+
+
 def note_superseded(work: Work, kept: Kept) -> None:
     """已被新证取代: given out anew once more, says the holder. Denied `not_the_holder`; OutOfStep when none was given out."""
     if case.source(work) != kept.holder:
