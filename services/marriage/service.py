@@ -1,5 +1,6 @@
 """Marriage's doors: which message leads to which verb, and when the registries outside are asked."""
 
+import datetime
 from collections.abc import Callable, Iterable
 
 import structlog
@@ -37,6 +38,7 @@ WAKE_SECONDS = 30
 DAYS_SECONDS = 300
 ASK_AGAIN_SECONDS = 60
 BATCH = 50
+IN_FLIGHT = datetime.timedelta(minutes=1)  # so long a report may still be under way
 DEATHS_AT_ONCE = 500
 log = structlog.get_logger()
 
@@ -136,7 +138,7 @@ def _set_timers(entrance: Doors, registry: NationalMarriageRegistry) -> None:
     @entrance.every(ASK_AGAIN_SECONDS)
     def report_again(works: Works) -> None:
         with works.begin() as work:
-            unsent = reports.list_unsent(work, BATCH)
+            unsent = reports.list_unsent(work, work.now - IN_FLIGHT, BATCH)
         _each(unsent, lambda marriage_id: report(works, marriage_id, registry))
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from contracts import marriage
 from contracts.envelope import Json
 from services.marriage import service
-from services.marriage.ports import MaritalStatus, Outcome, RegistryUnavailable
+from services.marriage.ports import MaritalStatus, Outcome, RegistryUnavailable, SimulatedDeathRegister
 from services.marriage.store import tables
 from shared.audit import audit_rows
 from shared.outbox import Works
@@ -25,6 +25,7 @@ from tests.marriage.weddings import (
     examine,
     married,
     register,
+    report_again,
     run_timer,
     withdraw,
 )
@@ -72,7 +73,7 @@ def told(country: Country) -> Told:
     """三亚's marriage asks a registry that we hold in our hands."""
     station = country[SANYA].bus.stations["marriage"]
     registry = Told(station.works)
-    station.doors = service.doors(registry)
+    station.doors = service.doors(registry, SimulatedDeathRegister(country[SANYA].node.home / "registries.yaml"))
     return registry
 
 
@@ -135,12 +136,12 @@ def test_a_report_that_was_cut_off_is_looked_for_before_it_is_sent_again(country
     register(country, SANYA, case_id)
     assert told.reports == [f"{case_id}-1"]
     told.breaks = lambda _who: False
-    run_timer(country, SANYA, "report_again")
+    report_again(country)
     assert told.reports == [f"{case_id}-1"]
     assert told.asked[-1] == "find"
     (row,) = country[SANYA].rows("marriage", tables.reports)
     assert row.state == "sent"
-    run_timer(country, SANYA, "report_again")
+    report_again(country)
     assert told.asked.count("find") == 1
 
 
@@ -150,5 +151,5 @@ def test_a_report_that_never_arrived_is_sent_again(country: Country, told: Told)
     register(country, SANYA, case_id)
     told.reports.clear()
     told.breaks = lambda _who: False
-    run_timer(country, SANYA, "report_again")
+    report_again(country)
     assert told.reports == [f"{case_id}-1"]

@@ -28,6 +28,7 @@ from tests.marriage.weddings import (
     married,
     refusals,
     register,
+    report_again,
     run_claims_timer,
     run_timer,
     settle_anyhow,
@@ -98,7 +99,7 @@ def test_a_report_without_an_answer_is_looked_for_and_not_sent_twice(
     assert len(married(country)) == 1
     assert report(country) == "unknown"
     switch(country[SANYA], "up")
-    run_timer(country, SANYA, "report_again")
+    report_again(country)
     assert report(country) == "sent"
     path = country[SANYA].node.home / "reports.jsonl"
     assert len(path.read_text("utf-8").splitlines()) == 1

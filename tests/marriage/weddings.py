@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from sqlalchemy import update
 
 from contracts import intake, marriage
 from contracts.envelope import Contract, Json
@@ -146,6 +147,13 @@ def refusals(city: City, case_id: str) -> list[str]:
 def run_timer(country: Country, city: str, name: str) -> None:
     """One round of a timer of marriage, and all that follows."""
     _run(country, city, "marriage", name)
+
+
+def report_again(country: Country, city: str = SANYA) -> None:
+    """The timer of reports, when nothing of it can be in flight any more, and all that follows."""
+    with country[city].works["marriage"].begin() as work:
+        work.write(update(tables.reports).values(asked_at=""))
+    run_timer(country, city, "report_again")
 
 
 def _run(country: Country, city: str, service: str, name: str) -> None:
