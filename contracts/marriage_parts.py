@@ -102,11 +102,17 @@ class Correction(Couple):
     document = fields.Nested(Document, required=True)
 
 
-class Found(Schema):
+class Pointer(Schema):
+    """Where to ask instead, and for which number: who only gave a certificate out anew has not the record."""
+
+    holder = fields.String(load_default="")  # a node; "": nowhere else
+    certificate_no = fields.String(load_default="")  # the first
+
+
+class Found(Pointer):
     """What the holder has on record of a marriage or a divorce; all else is empty where it has none."""
 
     found = fields.Boolean(required=True)
-    certificate_no = fields.String(load_default="")  # the first
     registered_on = fields.String(load_default="", validate=expect_day)
     standing = fields.String(load_default="")  # of a divorce: divorced
     words = fields.String(load_default="")  # why it is not valid, for people
@@ -123,7 +129,7 @@ class Copied(Schema):
 class Ended(Couple):
     """Whose marriage ended, why, and since when."""
 
-    ground = fields.String(required=True)
+    ground = fields.String(required=True)  # "" for other cities that did not ask for the end
     on = fields.String(required=True, validate=expect_day)
 
 
@@ -133,7 +139,7 @@ class Back(Couple):
     restored = fields.Boolean(required=True)
 
 
-class EndingRefusal(Schema):
+class EndingRefusal(Pointer):
     """Why nothing was ended or restored; `ended_on`: it had ended otherwise, since then."""
 
     code = fields.String(required=True)

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from contracts import certificate, intake, marriage
-from contracts.envelope import decode
-from services.marriage.store import tables
+from contracts.envelope import Json, decode
+from services.marriage.store import corrections, records, tables
+from services.marriage.usecases import case
 from tests.builders import LANZHOU, SANYA, WEIHAI, Country, HandClock, stop_clock
 from tests.marriage.partings import (
     CLOSES,
@@ -22,6 +23,7 @@ from tests.marriage.partings import (
     day,
     divorce,
     living,
+    named,
     notes,
     outcome,
     sign,
@@ -31,6 +33,7 @@ from tests.marriage.partings import (
     withdraw,
 )
 from tests.marriage.weddings import (
+    HE,
     OFFICES,
     OTHER_HE,
     OTHER_SHE,
@@ -88,6 +91,66 @@ def test_the_receipt_names_the_days_by_the_civil_code(country: Country, couple_o
     assert all(date in note for date in (LAST_DAY, OPENS, CLOSES))
     assert locked(country) == [("locked", True, SANYA)] * 2 + [("locked", True, LANZHOU)]
     assert calm(country)
+
+
+def test_cooling_off_begins_with_the_receipt_though_the_papers_were_examined_days_before(
+    country: Country, couple_of_sanya: str, hand: HandClock
+) -> None:
+    case_id = ask(country)
+    tell(country, LANZHOU, marriage.ExamineDivorceV1, case_id)
+    country.work()
+    assert state(country, case_id) == "accepted"
+    day(country, hand, "2025-10-24")
+    country.settle()
+    terms = divorce(country, LANZHOU, case_id).divorce.terms
+    assert terms
+    assert (state(country, case_id), str(terms.cooling.date)) == ("cooling", "2025-11-24")  # a Sunday, so the Monday
+    assert "2025-11-24" in notes(country[LANZHOU], case_id)[0]
+    assert calm(country)
+
+
+def test_a_divorce_whose_days_are_provisional_is_looked_at_once_a_day(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stop_clock(monkeypatch, "2026-11-20T01:00:00Z")
+    country = Country(tmp_path, SANYA, LANZHOU, WEIHAI)
+    wed(country)
+    case_id = accept(country, certificate_no="J460204-2026-000001")
+    run_timer(country, LANZHOU, "turn_days")
+    (row,) = country[LANZHOU].rows("marriage", tables.divorces)
+    assert (state(country, case_id), str(row.wake_on)) == ("cooling", "2026-11-21")
+    assert calm(country)
+    country.close()
+
+
+def test_who_signed_in_time_is_not_late_when_the_holder_first_refuses(
+    country: Country, couple_of_sanya: str, hand: HandClock
+) -> None:
+    case_id = at_the_window(country, hand)
+    day(country, hand, CLOSES)
+    renamed(country, [named(HE | {"id_number": OTHER_HE["id_number"]}), named(SHE)])
+    sign(country, LANZHOU, case_id)
+    assert findings(country[LANZHOU], case_id) == {"marriage_unknown": None}
+    day(country, hand, TOO_LATE)
+    run_timer(country, LANZHOU, "turn_days")
+    assert state(country, case_id) == "awaiting_certificate"
+    sign(country, LANZHOU, case_id, approve=False)
+    assert refusals(country[LANZHOU], case_id) == ["ground_not_lawful"]
+    renamed(country, [named(HE), named(SHE)])
+    sign(country, LANZHOU, case_id)
+    assert (state(country, case_id), states(country)) == ("registered", ["dissolved"])
+    assert calm(country)
+
+
+def renamed(country: Country, persons: list[Json]) -> None:
+    """The holder's record names these two, as somebody has typed them."""
+    (marriage_id,) = {row.marriage_id for row in married(country)}
+    with country[SANYA].works["marriage"].begin() as work:
+        held = records.find_held(work, marriage_id)
+        assert held
+        for old, new in zip(held.persons, persons, strict=True):
+            corrections.save_spouse(work, marriage_id, case.person_index(work, old), case.person_index(work, new))
+        corrections.save_persons(work, marriage_id, persons)
 
 
 def test_days_over_a_holiday_end_on_the_first_working_day_after_it(
@@ -188,19 +251,42 @@ def test_a_holder_that_is_down_for_a_day_loses_nobody_their_divorce(
     assert calm(country)
 
 
-def test_a_marriage_that_the_holder_does_not_know_is_not_accepted(country: Country, couple_of_sanya: str) -> None:
+def reserve_again(country: Country, city: str, case_id: str) -> None:
+    data = {"expected_version": 1, "actor": {"id": "registrar", "kind": "clerk", "office": OFFICES[city]}}
+    country.say(city, marriage.ReserveAgainV1, case_id, data)
+    country.settle()
+
+
+def test_a_marriage_that_the_holder_does_not_know_waits_and_refuses_nobody(
+    country: Country, couple_of_sanya: str
+) -> None:
     case_id = ask(country, certificate_no="J460204-2025-000009")
-    assert findings(country[LANZHOU], case_id) == {"marriage_unknown": False}
+    assert findings(country[LANZHOU], case_id) == {"marriage_unknown": None}
+    assert last_task(country[LANZHOU], case_id)["missing_facts"] == ["marriage_on_record"]
     act(country, LANZHOU, marriage.ExamineDivorceV1, case_id)
-    assert refusals(country[LANZHOU], case_id) == ["marriage_unknown"]
     act(country, LANZHOU, marriage.ExamineDivorceV1, case_id, approve=False)
-    assert (state(country, case_id), outcome(country[LANZHOU], case_id)) == ("not_accepted", "refused")
+    assert refusals(country[LANZHOU], case_id) == ["marriage_unknown", "ground_not_lawful"]
+    assert (state(country, case_id), outcome(country[LANZHOU], case_id)) == ("applied", "")
     assert calm(country)
 
 
-def test_a_marriage_of_a_place_that_has_not_joined_is_a_reason_and_loses_no_case(country: Country) -> None:
-    case_id = ask(country, certificate_no="J110101-2025-000001")
-    assert findings(country[LANZHOU], case_id) == {"division_not_joined": False}
+def test_a_marriage_that_comes_on_record_while_the_couple_waits_is_looked_up_again(country: Country) -> None:
+    case_id = ask(country)
+    assert findings(country[LANZHOU], case_id) == {"marriage_unknown": None}
+    wed(country)
+    reserve_again(country, LANZHOU, case_id)
+    assert findings(country[LANZHOU], case_id) == {}
+    act(country, LANZHOU, marriage.ExamineDivorceV1, case_id)
+    assert (state(country, case_id), refusals(country[LANZHOU], case_id)) == ("cooling", [])
+    assert calm(country)
+
+
+@pytest.mark.parametrize("number", ["J110101-2025-000001", "旧字第1号", "J999999-2025-000001"])
+def test_a_marriage_whose_holder_cannot_be_asked_waits_and_loses_no_case(country: Country, number: str) -> None:
+    case_id = ask(country, certificate_no=number)
+    assert list(findings(country[LANZHOU], case_id).values()) == [None]
+    act(country, LANZHOU, marriage.ExamineDivorceV1, case_id, approve=False)
+    assert refusals(country[LANZHOU], case_id) == ["ground_not_lawful"]
     withdraw(country, LANZHOU, case_id)
     assert state(country, case_id) == "withdrawn"
     assert calm(country)
@@ -235,9 +321,7 @@ def test_a_second_application_anywhere_names_the_first_office(
 def test_once_the_first_is_withdrawn_the_second_office_goes_on(country: Country, couple_of_sanya: str) -> None:
     first, second = accept(country), ask(country, WEIHAI)
     withdraw(country, LANZHOU, first)
-    data = {"expected_version": 1, "actor": {"id": "registrar", "kind": "clerk", "office": OFFICES[WEIHAI]}}
-    country.say(WEIHAI, marriage.ReserveAgainV1, second, data)
-    country.settle()
+    reserve_again(country, WEIHAI, second)
     act(country, WEIHAI, marriage.ExamineDivorceV1, second)
     assert state(country, second, WEIHAI) == "cooling"
     assert calm(country)

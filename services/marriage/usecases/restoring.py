@@ -35,7 +35,7 @@ def withdraw_ending(work: Work) -> None:
         held = ending.find(work, wish)
         record = records.restore(held.record, reappearance(wish, remarried=False))
     except TongbanError as error:
-        ending.refuse(work, error)
+        ending.refuse(work, error, wish)
     else:
         bring_back(work, request, held, wish, record)
 
