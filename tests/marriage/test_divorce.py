@@ -373,6 +373,17 @@ def test_the_applicant_withdraws_through_intake_as_well(country: Country, couple
     country.act(LANZHOU, intake.WithdrawApplicationV1, case_id, OFFICES[LANZHOU])
     country.settle()
     assert (state(country, case_id), outcome(country[LANZHOU], case_id)) == ("withdrawn", "withdrawn")
+    assert divorce(country, LANZHOU, case_id).divorce.withdrawn_by is None  # intake does not tell which of the two
+    assert "经收件窗口" in notes(country[LANZHOU], case_id)[-1]
+    assert calm(country)
+
+
+def test_through_intake_no_other_office_of_the_city_withdraws_a_divorce(country: Country, couple_of_sanya: str) -> None:
+    case_id = accept(country)
+    country.act(LANZHOU, intake.WithdrawApplicationV1, case_id, "620103-mr")
+    country.settle()
+    (refused,) = country[LANZHOU].told(intake.ActRefusedV1, case_id)
+    assert (refused.data["code"], state(country, case_id)) == ("office_not_accepting", "cooling")
     assert calm(country)
 
 

@@ -134,8 +134,11 @@ def recounted(now: Divorce, calendar: Calendar) -> Divorce:
     return dataclasses.replace(now, terms=terms(now.receipt_on, calendar, now.rest_days))
 
 
-def withdraw(now: Divorce, by: papers.Side, office: str, on: datetime.date) -> Divorce:
-    """撤回, by one alone, until the end of the last day of cooling-off. Refused `cooling_off_over` after it."""
+def withdraw(now: Divorce, by: papers.Side | None, office: str, on: datetime.date) -> Divorce:
+    """撤回, by one alone, until the end of the last day of cooling-off. Refused `cooling_off_over` after it.
+
+    `by`: None where it is not known which of the two, as through a portal.
+    """
     _expect_office(now, office)
     now = _open(advanced(now, on))
     if now.state is State.AWAITING_CERTIFICATE:

@@ -34,7 +34,7 @@ def begin_divorce(work: Work) -> None:
     if not store.open_divorce(work, kept):
         raise OutOfStep("stale", "过时的消息")
     if applications.was_withdrawn(work, kept.case_id, kept.leg_no):
-        _withdraw(work, kept, 0)
+        _withdraw(work, kept, None)
         return
     _look_up(work, kept)
 
@@ -157,24 +157,28 @@ def withdraw_divorce(work: Work) -> None:
 
 
 def drop_divorce(work: Work, kept: Kept) -> None:
-    """撤回 through intake, by the applicant. OutOfStep when it comes too late: then the days decide."""
+    """撤回 through intake, which does not tell which of the two. OutOfStep when it comes too late: then the days decide."""
     told = work.data(intake_contracts.ApplicationWithdrawnV1)
     if not told["leg_no"]:
         return
     if kept.ending:
         raise OutOfStep("holder_asked", "双方已签字,正在等待婚姻登记地确认")
     try:
-        _withdraw(work, kept, 0)
+        _withdraw(work, kept, None)
     except Refused as error:
         raise OutOfStep(error.code, error.message) from error
 
 
-def _withdraw(work: Work, kept: Kept, number: int) -> None:
-    side: Side
-    try:
-        side = divorce_case.sides_of(work, kept)[number]
-    except TongbanError:  # whose papers do not say who is who may change their mind, too
-        side = "man"
+def _withdraw(work: Work, kept: Kept, number: int | None) -> None:
     on = divorce_case.day_of_act(work)
-    after = rules.withdraw(kept.divorce, side, kept.office, on)
-    divorce_case.drop(work, kept, after, f"一方于{on}撤回离婚登记申请")
+    after = rules.withdraw(kept.divorce, _side(work, kept, number), kept.office, on)
+    how = "经收件窗口或网上申请" if number is None else "一方"
+    divorce_case.drop(work, kept, after, f"{how}于{on}撤回离婚登记申请")
+
+
+def _side(work: Work, kept: Kept, number: int | None) -> Side | None:
+    """Who withdraws; None where nobody has said so, or the papers do not say who is who: they may change their mind, too."""
+    try:
+        return None if number is None else divorce_case.sides_of(work, kept)[number]
+    except TongbanError:
+        return None
