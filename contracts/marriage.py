@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
 from contracts import deciding
 from contracts.case import Actor, CaseFacts, OfficeRef, Reason, Reasons
 from contracts.deciding import StepDone, Task, Word
-from contracts.envelope import Contract, Part, expect_day
+from contracts.envelope import Contract, expect_day
 from contracts.marriage_parts import (
     Back,
     Copied,
@@ -20,6 +20,7 @@ from contracts.marriage_parts import (
     Ending,
     EndingRefusal,
     Examination,
+    Findings,
     Found,
     FoundRecords,
     Recorded,
@@ -84,20 +85,6 @@ class ReserveAgainV1(Act):
     """再次预留: what stood in the way may be gone."""
 
     type = "marriage.reserve_again.v1"
-
-
-class Finding(Part):
-    """What the rules say of one ground; `eligible` null: not known yet."""
-
-    ground = fields.String(required=True)
-    eligible = fields.Boolean(required=True, allow_none=True)
-    reasons = fields.List(fields.Nested(Reason), required=True)
-
-
-class Findings(Schema):
-    """What the rules say so far; sealed, for it is about persons."""
-
-    findings = fields.List(fields.Nested(Finding), required=True)
 
 
 class TaskOpenedV1(Word):

@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
-from contracts.case import Parties, Reasons
+from contracts.case import Parties, Reason, Reasons
 from contracts.envelope import Part, expect_day
 
 GROUNDS = (  # why a marriage ended; the law of each stands in marriage's rules
@@ -116,6 +116,20 @@ class Found(Pointer):
     registered_on = fields.String(load_default="", validate=expect_day)
     standing = fields.String(load_default="")  # of a divorce: divorced
     words = fields.String(load_default="")  # why it is not valid, for people
+
+
+class Finding(Part):
+    """What the rules say of one ground; `eligible` null: not known yet."""
+
+    ground = fields.String(required=True)
+    eligible = fields.Boolean(required=True, allow_none=True)
+    reasons = fields.List(fields.Nested(Reason), required=True)
+
+
+class Findings(Schema):
+    """What the rules say so far; sealed, for it is about persons."""
+
+    findings = fields.List(fields.Nested(Finding), required=True)
 
 
 class Copied(Schema):

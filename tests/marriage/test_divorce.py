@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from contracts import certificate, intake, marriage
-from contracts.envelope import Json, decode
-from services.marriage.store import corrections, records, tables
-from services.marriage.usecases import case
+from contracts.envelope import decode
+from services.marriage.store import tables
 from tests.builders import LANZHOU, SANYA, WEIHAI, Country, HandClock, stop_clock
 from tests.marriage.partings import (
     CLOSES,
@@ -23,9 +22,9 @@ from tests.marriage.partings import (
     day,
     divorce,
     living,
-    named,
     notes,
     outcome,
+    reserve_again,
     sign,
     state,
     states,
@@ -33,7 +32,6 @@ from tests.marriage.partings import (
     withdraw,
 )
 from tests.marriage.weddings import (
-    HE,
     OFFICES,
     OTHER_HE,
     OTHER_SHE,
@@ -121,36 +119,6 @@ def test_a_divorce_whose_days_are_provisional_is_looked_at_once_a_day(
     assert (state(country, case_id), str(row.wake_on)) == ("cooling", "2026-11-21")
     assert calm(country)
     country.close()
-
-
-def test_who_signed_in_time_is_not_late_when_the_holder_first_refuses(
-    country: Country, couple_of_sanya: str, hand: HandClock
-) -> None:
-    case_id = at_the_window(country, hand)
-    day(country, hand, CLOSES)
-    renamed(country, [named(HE | {"id_number": OTHER_HE["id_number"]}), named(SHE)])
-    sign(country, LANZHOU, case_id)
-    assert findings(country[LANZHOU], case_id) == {"marriage_unknown": None}
-    day(country, hand, TOO_LATE)
-    run_timer(country, LANZHOU, "turn_days")
-    assert state(country, case_id) == "awaiting_certificate"
-    sign(country, LANZHOU, case_id, approve=False)
-    assert refusals(country[LANZHOU], case_id) == ["ground_not_lawful"]
-    renamed(country, [named(HE), named(SHE)])
-    sign(country, LANZHOU, case_id)
-    assert (state(country, case_id), states(country)) == ("registered", ["dissolved"])
-    assert calm(country)
-
-
-def renamed(country: Country, persons: list[Json]) -> None:
-    """The holder's record names these two, as somebody has typed them."""
-    (marriage_id,) = {row.marriage_id for row in married(country)}
-    with country[SANYA].works["marriage"].begin() as work:
-        held = records.find_held(work, marriage_id)
-        assert held
-        for old, new in zip(held.persons, persons, strict=True):
-            corrections.save_spouse(work, marriage_id, case.person_index(work, old), case.person_index(work, new))
-        corrections.save_persons(work, marriage_id, persons)
 
 
 def test_days_over_a_holiday_end_on_the_first_working_day_after_it(
@@ -248,47 +216,6 @@ def test_a_holder_that_is_down_for_a_day_loses_nobody_their_divorce(
     assert (state(country, case_id), states(country)) == ("registered", ["dissolved"])
     (row,) = married(country)
     assert row.archive["ended_on"] == str(divorce(country, LANZHOU, case_id).divorce.ended_on) == TOO_LATE
-    assert calm(country)
-
-
-def reserve_again(country: Country, city: str, case_id: str) -> None:
-    data = {"expected_version": 1, "actor": {"id": "registrar", "kind": "clerk", "office": OFFICES[city]}}
-    country.say(city, marriage.ReserveAgainV1, case_id, data)
-    country.settle()
-
-
-def test_a_marriage_that_the_holder_does_not_know_waits_and_refuses_nobody(
-    country: Country, couple_of_sanya: str
-) -> None:
-    case_id = ask(country, certificate_no="J460204-2025-000009")
-    assert findings(country[LANZHOU], case_id) == {"marriage_unknown": None}
-    assert last_task(country[LANZHOU], case_id)["missing_facts"] == ["marriage_on_record"]
-    act(country, LANZHOU, marriage.ExamineDivorceV1, case_id)
-    act(country, LANZHOU, marriage.ExamineDivorceV1, case_id, approve=False)
-    assert refusals(country[LANZHOU], case_id) == ["marriage_unknown", "ground_not_lawful"]
-    assert (state(country, case_id), outcome(country[LANZHOU], case_id)) == ("applied", "")
-    assert calm(country)
-
-
-def test_a_marriage_that_comes_on_record_while_the_couple_waits_is_looked_up_again(country: Country) -> None:
-    case_id = ask(country)
-    assert findings(country[LANZHOU], case_id) == {"marriage_unknown": None}
-    wed(country)
-    reserve_again(country, LANZHOU, case_id)
-    assert findings(country[LANZHOU], case_id) == {}
-    act(country, LANZHOU, marriage.ExamineDivorceV1, case_id)
-    assert (state(country, case_id), refusals(country[LANZHOU], case_id)) == ("cooling", [])
-    assert calm(country)
-
-
-@pytest.mark.parametrize("number", ["J110101-2025-000001", "旧字第1号", "J999999-2025-000001"])
-def test_a_marriage_whose_holder_cannot_be_asked_waits_and_loses_no_case(country: Country, number: str) -> None:
-    case_id = ask(country, certificate_no=number)
-    assert list(findings(country[LANZHOU], case_id).values()) == [None]
-    act(country, LANZHOU, marriage.ExamineDivorceV1, case_id, approve=False)
-    assert refusals(country[LANZHOU], case_id) == ["ground_not_lawful"]
-    withdraw(country, LANZHOU, case_id)
-    assert state(country, case_id) == "withdrawn"
     assert calm(country)
 
 
