@@ -172,7 +172,8 @@ def is_obstructed(kept: Kept) -> bool:
 def expect_found(kept: Kept) -> None:
     """Refused with what is to be done while the marriage is not found: 暂不能办结."""
     for one in waits(kept):
-        raise Refused(one["code"], f"暂不能办结:{one['text']}", basis=one["basis"])
+        code = one["code"]
+        raise Refused(code, f"暂不能办结:{one['text']}", basis=one["basis"])
 
 
 def _findings(kept: Kept) -> list[Json]:
