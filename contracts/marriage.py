@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
 from contracts import deciding
 from contracts.case import Actor, CaseFacts, OfficeRef, Reason, Reasons
 from contracts.deciding import StepDone, Task, Word
-from contracts.envelope import Contract, Part, expect_day
+from contracts.envelope import Contract, expect_day
 from contracts.marriage_parts import (
     Back,
     Copied,
@@ -20,6 +20,7 @@ from contracts.marriage_parts import (
     Ending,
     EndingRefusal,
     Examination,
+    Findings,
     Found,
     FoundRecords,
     Recorded,
@@ -42,6 +43,10 @@ WAITS: Mapping[str, tuple[str, str]] = {  # what an open application waits for -
     "claims_lost": ("预留已失效", "预留到期或当事人已放弃:登记员已签字的由系统重新预留,未签字的请点“再次预留”"),
     "national_registry": ("全国婚姻登记库的答复", "系统每分钟自动再问;没有答复前不能发证"),
     "marriage_record": ("婚姻登记地的答复", "系统已请婚姻登记地核对婚姻档案;该地恢复后自动答复,无需重新提交"),
+    "marriage_on_record": (
+        "核对婚姻登记档案",
+        "暂不能办结:请按核对结果的说明更正证字号或联系婚姻登记地补录、更正档案;办妥后点“再次预留”,双方已签字的重新提交发证",
+    ),
     "holder": ("等待婚姻登记地确认", "双方已签字:登记地注销原婚姻登记后,系统自动发离婚证,期限不因等待而丧失"),
     "to_register": ("锁定双方登记资格", "系统正在完成登记,通常几秒钟,请稍等"),
 }
@@ -81,20 +86,6 @@ class ReserveAgainV1(Act):
     """再次预留: what stood in the way may be gone."""
 
     type = "marriage.reserve_again.v1"
-
-
-class Finding(Part):
-    """What the rules say of one ground; `eligible` null: not known yet."""
-
-    ground = fields.String(required=True)
-    eligible = fields.Boolean(required=True, allow_none=True)
-    reasons = fields.List(fields.Nested(Reason), required=True)
-
-
-class Findings(Schema):
-    """What the rules say so far; sealed, for it is about persons."""
-
-    findings = fields.List(fields.Nested(Finding), required=True)
 
 
 class TaskOpenedV1(Word):
@@ -154,6 +145,16 @@ class ReportRecordV1(Contract):
 
     type = "marriage.report_record.v1"
     consumers = ("marriage",)
+
+
+class RestoreMarriageV1(Contract):
+    """恢复: both are reserved for a marriage that is to come back; marriage's word to itself, so that the national registry
+    is asked before the locks. The subject is the request.
+    """
+
+    type = "marriage.restore_marriage.v1"
+    consumers = ("marriage",)
+    attempt = fields.String(required=True)
 
 
 class StatusCopiedV1(Contract):

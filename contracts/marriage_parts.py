@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
-from contracts.case import Parties, Reasons
+from contracts.case import Parties, Reason, Reasons
 from contracts.envelope import Part, expect_day
 
 GROUNDS = (  # why a marriage ended; the law of each stands in marriage's rules
@@ -86,15 +86,35 @@ class Correction(Couple):
     document = fields.Nested(Document, required=True)
 
 
-class Found(Schema):
+class Pointer(Schema):
+    """Where to ask instead, and for which number: who only gave a certificate out anew has not the record."""
+
+    holder = fields.String(load_default="")  # a node; "": nowhere else
+    certificate_no = fields.String(load_default="")  # the first
+
+
+class Found(Pointer):
     """What the holder has on record of a marriage or a divorce; all else is empty where it has none."""
 
     found = fields.Boolean(required=True)
     marriage = fields.String(load_default="")  # its id: no other in the country has it, whatever old books number
-    certificate_no = fields.String(load_default="")  # the first
     registered_on = fields.String(load_default="", validate=expect_day)
     standing = fields.String(load_default="")  # of a divorce: divorced
     words = fields.String(load_default="")  # why it is not valid, for people
+
+
+class Finding(Part):
+    """What the rules say of one ground; `eligible` null: not known yet."""
+
+    ground = fields.String(required=True)
+    eligible = fields.Boolean(required=True, allow_none=True)
+    reasons = fields.List(fields.Nested(Reason), required=True)
+
+
+class Findings(Schema):
+    """What the rules say so far; sealed, for it is about persons."""
+
+    findings = fields.List(fields.Nested(Finding), required=True)
 
 
 class Copied(Schema):
@@ -108,7 +128,7 @@ class Copied(Schema):
 class Ended(Couple):
     """Whose marriage ended, why, and since when."""
 
-    ground = fields.String(required=True)
+    ground = fields.String(required=True)  # "" for other cities that did not ask for the end
     on = fields.String(required=True, validate=expect_day)
 
 
@@ -118,7 +138,7 @@ class Back(Couple):
     restored = fields.Boolean(required=True)
 
 
-class EndingRefusal(Schema):
+class EndingRefusal(Pointer):
     """Why nothing was ended or restored; `ended_on`: it had ended otherwise, since then."""
 
     code = fields.String(required=True)

@@ -33,12 +33,16 @@ class RegistryUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class MaritalStatus:
-    """Whether the person has a spouse on record; `office` and `number` of the marriage where there is one."""
+    """Whether the person has a spouse on record; `office` and `number` of the marriage where there is one.
+
+    `since`: the day of the latest registration, also of a marriage that has ended; `number` is of that one.
+    """
 
     id_number: str = field(repr=False)
     married: bool
     office: str = field(default="", repr=False)
     number: str = field(default="", repr=False)
+    since: datetime.date | None = field(default=None, repr=False)
 
 
 class NationalMarriageRegistry(Protocol):
@@ -193,7 +197,7 @@ def _world(path: Path, name: str, read: Callable[[Any], Any]) -> _World:
 
 def _day(value: object) -> datetime.date:
     if not isinstance(value, datetime.date):
-        raise ValueError("marriage.since and every `on` must be a day")
+        raise ValueError("marriage.since, marriage.until and every `on` must be a day")
     return value
 
 
@@ -252,15 +256,13 @@ def _kept_of(key: str, change: Mapping[str, Any], record: Mapping[str, Any]) -> 
 
 
 def _married(data: Mapping[str, Any]) -> Mapping[str, MaritalStatus]:
-    """By number; `since` is checked, and asked by nobody."""
-    rows = [row for row in data["persons"] if row.get("marriage")]
-    for row in rows:
-        _day(row["marriage"]["since"])
-    return {row["number"]: _status(row["number"], row["marriage"]) for row in rows}
+    """By number; a marriage with a day `until` has ended."""
+    return {row["number"]: _status(row["number"], row["marriage"]) for row in data["persons"] if row.get("marriage")}
 
 
 def _status(number: str, it: Mapping[str, Any]) -> MaritalStatus:
-    return MaritalStatus(number, True, str(it["office"]), str(it["number"]))
+    ended = "until" in it and bool(_day(it["until"]))
+    return MaritalStatus(number, not ended, str(it["office"]), str(it["number"]), _day(it["since"]))
 
 
 class SimulatedDeathRegister:

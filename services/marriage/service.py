@@ -1,5 +1,6 @@
 """Marriage's doors: which message leads to which verb, and when the registries outside are asked."""
 
+import datetime
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
@@ -11,7 +12,7 @@ from services.marriage import ports
 from services.marriage.ports import DeathEntry, DeathRegister, NationalMarriageRegistry, RegistryUnavailable
 from services.marriage.rules.eligibility import Standing
 from services.marriage.store import applications as store
-from services.marriage.store import divorces, reports
+from services.marriage.store import divorces, records, reports
 from services.marriage.usecases import (
     cooling,
     correcting,
@@ -38,6 +39,7 @@ WAKE_SECONDS = 30
 DAYS_SECONDS = 300
 ASK_AGAIN_SECONDS = 60
 BATCH = 50
+IN_FLIGHT = datetime.timedelta(minutes=1)  # so long a report may still be under way
 DEATHS_AT_ONCE = 500
 log = structlog.get_logger()
 
@@ -90,6 +92,9 @@ def doors(registry: NationalMarriageRegistry, register: DeathRegister) -> Doors:
     entrance.listen(marriage.ReportRecordV1, ask=lambda works, it: send(works, it.subject, registry))(
         reporting.note_report
     )
+    entrance.listen(marriage.RestoreMarriageV1, ask=lambda works, it: ask_remarried(works, it, registry))(
+        restoring.restore_marriage
+    )
     entrance.listen(marriage.LookUpRecordsV1, ask=lambda works, it: ask_records(works, it, registry))(
         looking_up.look_up_records
     )
@@ -100,6 +105,16 @@ def doors(registry: NationalMarriageRegistry, register: DeathRegister) -> Doors:
         follow_deaths(works, register)
 
     return entrance
+
+
+def ask_remarried(
+    works: Works, message: Message, registry: NationalMarriageRegistry
+) -> tuple[ports.MaritalStatus | None, ...]:
+    """What the national registry says of both whose marriage is to come back; on record before it is asked."""
+    with works.begin(message) as work:
+        attempt = read_data(marriage.RestoreMarriageV1, message.data)["attempt"]
+        persons = restoring.begin_look(work, message.subject, attempt)
+    return tuple(ports.find_status(registry, person) for person in persons)
 
 
 def ask_records(works: Works, message: Message, registry: NationalMarriageRegistry) -> ports.MaritalStatus | None:
@@ -113,6 +128,7 @@ def _set_timers(entrance: Doors, registry: NationalMarriageRegistry) -> None:
     entrance.every(WAKE_SECONDS)(wake_applications)
     entrance.every(ASK_AGAIN_SECONDS)(renew_leases)
     entrance.every(DAYS_SECONDS)(turn_days)
+    entrance.every(ASK_AGAIN_SECONDS)(restore_again)
 
     @entrance.every(ASK_AGAIN_SECONDS)
     def ask_registry_again(works: Works) -> None:
@@ -123,7 +139,7 @@ def _set_timers(entrance: Doors, registry: NationalMarriageRegistry) -> None:
     @entrance.every(ASK_AGAIN_SECONDS)
     def report_again(works: Works) -> None:
         with works.begin() as work:
-            unsent = reports.list_unsent(work, BATCH)
+            unsent = reports.list_unsent(work, work.now - IN_FLIGHT, BATCH)
         _each(unsent, lambda marriage_id: report(works, marriage_id, registry))
 
 
@@ -139,6 +155,13 @@ def turn_days(works: Works) -> None:
     with works.begin() as work:
         due = divorces.list_due(work, work.today, BATCH)
     _each(due, lambda case_id: _in_one(works, lambda work: cooling.wake(work, case_id)))
+
+
+def restore_again(works: Works) -> None:
+    """Try again to bring back every marriage that waits for it: see usecases.restoring.reserve_again."""
+    with works.begin() as work:
+        waiting = records.list_waiting(work, BATCH)
+    _each(waiting, lambda request: _in_one(works, lambda work: restoring.reserve_again(work, request)))
 
 
 def renew_leases(works: Works) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from contracts import intake, subsidy
 from contracts.envelope import Json
+from services.intake.store import tables
 from tests.builders import HE_SHOUTIAN, LANZHOU, Country
 
 CHILD = HE_SHOUTIAN | {"name": "欧阳北辰", "id_number": "990101201406050182", "hukou_division": "460203"}
@@ -61,7 +62,9 @@ def newest_shown(country: Country, city: str, case_id: str) -> tuple[int, str]:
 
 
 def withdraw(country: Country, city: str, case_id: str, **changes: Any) -> None:
-    country.act(city, intake.WithdrawApplicationV1, case_id, "460204001", **changes)
+    """The applicant withdraws at the office that took the case in. Nothing moves yet."""
+    (facts,) = [row.facts for row in country[city].rows("intake", tables.cases) if row.case_id == case_id]
+    country.act(city, intake.WithdrawApplicationV1, case_id, facts["accepting_office"]["code"], **changes)
 
 
 def somebody(name: str, number: str, hukou: str) -> Json:

@@ -35,6 +35,15 @@ def test_a_case_still_at_its_window_is_withdrawn_at_once(country: Country) -> No
     assert refusal(country, LANZHOU)["code"] == "state_changed"
 
 
+def test_no_clerk_of_another_office_withdraws_a_case(country: Country) -> None:
+    case_id = country.take_in(SANYA)
+    country.settle()
+    country.act(SANYA, intake.WithdrawApplicationV1, case_id, "460204")
+    country.settle()
+    assert refusal(country, SANYA)["code"] == "office_not_accepting"
+    assert states(country, SANYA, case_id) == [(1, "in_progress"), (2, "accepted")]
+
+
 def test_a_case_being_decided_is_withdrawn_when_the_deciding_city_says_so(country: Country) -> None:
     case_id = country.take_in(SANYA)
     country.settle()

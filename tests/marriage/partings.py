@@ -143,6 +143,13 @@ def withdraw(country: Country, city: str, case_id: str, number: int = 1) -> None
     act(country, city, marriage.WithdrawDivorceV1, case_id, number=number)
 
 
+def reserve_again(country: Country, city: str, case_id: str) -> None:
+    """A clerk tries once more, in the first version of a divorce; all settled."""
+    data = {"expected_version": 1, "actor": {"id": "registrar", "kind": "clerk", "office": OFFICES[city]}}
+    country.say(city, marriage.ReserveAgainV1, case_id, data)
+    country.settle()
+
+
 def at_the_window(country: Country, hand: HandClock) -> str:
     """A divorce in 兰州 on the first day on which both may come again."""
     case_id = accept(country)

@@ -25,6 +25,7 @@ from tests.marriage.partings import (
     living,
     notes,
     outcome,
+    reserve_again,
     sign,
     state,
     states,
@@ -91,6 +92,36 @@ def test_the_receipt_names_the_days_by_the_civil_code(country: Country, couple_o
     assert all(date in note for date in (LAST_DAY, OPENS, CLOSES))
     assert locked(country) == [("locked", True, SANYA)] * 2 + [("locked", True, LANZHOU)]
     assert calm(country)
+
+
+def test_cooling_off_begins_with_the_receipt_though_the_papers_were_examined_days_before(
+    country: Country, couple_of_sanya: str, hand: HandClock
+) -> None:
+    case_id = ask(country)
+    tell(country, LANZHOU, marriage.ExamineDivorceV1, case_id)
+    country.work()
+    assert state(country, case_id) == "accepted"
+    day(country, hand, "2025-10-24")
+    country.settle()
+    terms = divorce(country, LANZHOU, case_id).divorce.terms
+    assert terms
+    assert (state(country, case_id), str(terms.cooling.date)) == ("cooling", "2025-11-24")  # a Sunday, so the Monday
+    assert "2025-11-24" in notes(country[LANZHOU], case_id)[0]
+    assert calm(country)
+
+
+def test_a_divorce_whose_days_are_provisional_is_looked_at_once_a_day(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stop_clock(monkeypatch, "2026-11-20T01:00:00Z")
+    country = Country(tmp_path, SANYA, LANZHOU, WEIHAI)
+    wed(country)
+    case_id = accept(country, certificate_no="J460204-2026-000001")
+    run_timer(country, LANZHOU, "turn_days")
+    (row,) = country[LANZHOU].rows("marriage", tables.divorces)
+    assert (state(country, case_id), str(row.wake_on)) == ("cooling", "2026-11-21")
+    assert calm(country)
+    country.close()
 
 
 def test_days_over_a_holiday_end_on_the_first_working_day_after_it(
@@ -191,24 +222,6 @@ def test_a_holder_that_is_down_for_a_day_loses_nobody_their_divorce(
     assert calm(country)
 
 
-def test_a_marriage_that_the_holder_does_not_know_is_not_accepted(country: Country, couple_of_sanya: str) -> None:
-    case_id = ask(country, certificate_no="J460204-2025-000009")
-    assert findings(country[LANZHOU], case_id) == {"marriage_unknown": False}
-    act(country, LANZHOU, marriage.ExamineDivorceV1, case_id)
-    assert refusals(country[LANZHOU], case_id) == ["marriage_unknown"]
-    act(country, LANZHOU, marriage.ExamineDivorceV1, case_id, approve=False)
-    assert (state(country, case_id), outcome(country[LANZHOU], case_id)) == ("not_accepted", "refused")
-    assert calm(country)
-
-
-def test_a_marriage_of_a_place_that_has_not_joined_is_a_reason_and_loses_no_case(country: Country) -> None:
-    case_id = ask(country, certificate_no="J110101-2025-000001")
-    assert findings(country[LANZHOU], case_id) == {"division_not_joined": False}
-    withdraw(country, LANZHOU, case_id)
-    assert state(country, case_id) == "withdrawn"
-    assert calm(country)
-
-
 def test_a_marriage_held_by_the_same_city_is_divorced_without_a_letter_about_it(
     country: Country, couple_of_sanya: str, hand: HandClock
 ) -> None:
@@ -261,9 +274,7 @@ def test_two_marriages_that_old_books_number_alike_are_divorced_at_the_same_time
 def test_once_the_first_is_withdrawn_the_second_office_goes_on(country: Country, couple_of_sanya: str) -> None:
     first, second = accept(country), ask(country, WEIHAI)
     withdraw(country, LANZHOU, first)
-    data = {"expected_version": 1, "actor": {"id": "registrar", "kind": "clerk", "office": OFFICES[WEIHAI]}}
-    country.say(WEIHAI, marriage.ReserveAgainV1, second, data)
-    country.settle()
+    reserve_again(country, WEIHAI, second)
     act(country, WEIHAI, marriage.ExamineDivorceV1, second)
     assert state(country, second, WEIHAI) == "cooling"
     assert calm(country)
@@ -315,6 +326,17 @@ def test_the_applicant_withdraws_through_intake_as_well(country: Country, couple
     country.act(LANZHOU, intake.WithdrawApplicationV1, case_id, OFFICES[LANZHOU])
     country.settle()
     assert (state(country, case_id), outcome(country[LANZHOU], case_id)) == ("withdrawn", "withdrawn")
+    assert divorce(country, LANZHOU, case_id).divorce.withdrawn_by is None  # intake does not tell which of the two
+    assert "经收件窗口" in notes(country[LANZHOU], case_id)[-1]
+    assert calm(country)
+
+
+def test_through_intake_no_other_office_of_the_city_withdraws_a_divorce(country: Country, couple_of_sanya: str) -> None:
+    case_id = accept(country)
+    country.act(LANZHOU, intake.WithdrawApplicationV1, case_id, "620103-mr")
+    country.settle()
+    (refused,) = country[LANZHOU].told(intake.ActRefusedV1, case_id)
+    assert (refused.data["code"], state(country, case_id)) == ("office_not_accepting", "cooling")
     assert calm(country)
 
 

@@ -8,12 +8,16 @@ import pytest
 
 from contracts import certificate, marriage
 from contracts.envelope import Json
+from services.marriage.store import corrections, records
+from services.marriage.usecases import case
 from tests.builders import LANZHOU, SANYA, WEIHAI, Country, HandClock
 from tests.marriage.partings import (
     AGREED,
     BOTH,
+    CLOSES,
     FIRST_DAY,
     OPENS,
+    TOO_LATE,
     accept,
     act,
     ask,
@@ -22,18 +26,27 @@ from tests.marriage.partings import (
     divorce,
     ending,
     living,
+    named,
     notes,
     outcome,
     record,
+    reserve_again,
     sign,
     state,
     states,
     tell,
+    withdraw,
 )
 from tests.marriage.weddings import (
+    HE,
     OFFICES,
+    OTHER_HE,
+    SHE,
     calm,
+    findings,
+    last_task,
     locked,
+    married,
     refusals,
     run_timer,
     settle_anyhow,
@@ -111,6 +124,74 @@ def test_only_the_accepting_office_goes_on_with_a_divorce(country: Country, coup
     case_id = accept(country)
     act(country, LANZHOU, marriage.WithdrawDivorceV1, case_id, office="620102")
     assert refusals(country[LANZHOU], case_id) == ["not_the_accepting_office"]
+
+
+# --- no ground, but a wait --------------------------------------------------------------------------------------------
+
+
+def test_a_marriage_that_the_holder_does_not_know_waits_and_refuses_nobody(
+    country: Country, couple_of_sanya: str
+) -> None:
+    case_id = ask(country, certificate_no="J460204-2025-000009")
+    assert findings(country[LANZHOU], case_id) == {"marriage_unknown": None}
+    assert last_task(country[LANZHOU], case_id)["missing_facts"] == ["marriage_on_record"]
+    act(country, LANZHOU, marriage.ExamineDivorceV1, case_id)
+    act(country, LANZHOU, marriage.ExamineDivorceV1, case_id, approve=False)
+    assert refusals(country[LANZHOU], case_id) == ["marriage_unknown", "ground_not_lawful"]
+    assert (state(country, case_id), outcome(country[LANZHOU], case_id)) == ("applied", "")
+    assert calm(country)
+
+
+def test_a_marriage_that_comes_on_record_while_the_couple_waits_is_looked_up_again(country: Country) -> None:
+    case_id = ask(country)
+    assert findings(country[LANZHOU], case_id) == {"marriage_unknown": None}
+    wed(country)
+    reserve_again(country, LANZHOU, case_id)
+    assert findings(country[LANZHOU], case_id) == {}
+    act(country, LANZHOU, marriage.ExamineDivorceV1, case_id)
+    assert (state(country, case_id), refusals(country[LANZHOU], case_id)) == ("cooling", [])
+    assert calm(country)
+
+
+@pytest.mark.parametrize("number", ["J110101-2025-000001", "旧字第1号", "J999999-2025-000001"])
+def test_a_marriage_whose_holder_cannot_be_asked_waits_and_loses_no_case(country: Country, number: str) -> None:
+    case_id = ask(country, certificate_no=number)
+    assert list(findings(country[LANZHOU], case_id).values()) == [None]
+    act(country, LANZHOU, marriage.ExamineDivorceV1, case_id, approve=False)
+    assert refusals(country[LANZHOU], case_id) == ["ground_not_lawful"]
+    withdraw(country, LANZHOU, case_id)
+    assert state(country, case_id) == "withdrawn"
+    assert calm(country)
+
+
+def test_who_signed_in_time_is_not_late_when_the_holder_first_refuses(
+    country: Country, couple_of_sanya: str, hand: HandClock
+) -> None:
+    case_id = at_the_window(country, hand)
+    day(country, hand, CLOSES)
+    renamed(country, [named(HE | {"id_number": OTHER_HE["id_number"]}), named(SHE)])
+    sign(country, LANZHOU, case_id)
+    assert findings(country[LANZHOU], case_id) == {"marriage_unknown": None}
+    day(country, hand, TOO_LATE)
+    run_timer(country, LANZHOU, "turn_days")
+    assert state(country, case_id) == "awaiting_certificate"
+    sign(country, LANZHOU, case_id, approve=False)
+    assert refusals(country[LANZHOU], case_id) == ["ground_not_lawful"]
+    renamed(country, [named(HE), named(SHE)])
+    sign(country, LANZHOU, case_id)
+    assert (state(country, case_id), states(country)) == ("registered", ["dissolved"])
+    assert calm(country)
+
+
+def renamed(country: Country, persons: list[Json]) -> None:
+    """The holder's record names these two, as somebody has typed them."""
+    (marriage_id,) = {row.marriage_id for row in married(country)}
+    with country[SANYA].works["marriage"].begin() as work:
+        held = records.find_held(work, marriage_id)
+        assert held
+        for old, new in zip(held.persons, persons, strict=True):
+            corrections.save_spouse(work, marriage_id, case.person_index(work, old), case.person_index(work, new))
+        corrections.save_persons(work, marriage_id, persons)
 
 
 # --- a marriage that ends otherwise ----------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from contracts import certificate, intake, marriage
+from contracts import certificate, marriage
 from contracts.envelope import Json
 from services.certificate import store as certificates
 from services.marriage.store import tables
@@ -208,103 +208,6 @@ def test_everybody_who_touches_a_recorded_ending_is_on_record(country: Country, 
     there = [(row.actor, row.act) for row in country[SANYA].rows("marriage", audit_rows) if row.subject == request]
     assert sorted(here) == sorted([("first", "record_ending"), ("second", "confirm_ending")] * 2)
     assert there == [(LANZHOU, "end_marriage")] * 2
-
-
-# --- back ------------------------------------------------------------------------------------------------------------
-
-
-def back(country: Country, city: str = WEIHAI, **changes: Any) -> str:
-    """Two clerks record that a death was none."""
-    request = record(country, city, withdrawn(**changes))
-    confirm(country, city, request)
-    return request
-
-
-def test_a_death_reported_wrongly_is_taken_back_and_both_are_married_as_before(
-    country: Country, couple_of_sanya: str, hand: HandClock
-) -> None:
-    record(country, WEIHAI, ending())
-    day(country, hand, "2025-10-12")
-    request = back(country)
-    assert noted(country[WEIHAI], request) == ["recorded", "sent", "restored"]
-    assert (states(country), living(country[SANYA])) == (["valid"], 2)
-    assert locked(country) == [("locked", True, SANYA)] * 2
-    assert certificate_states(country) == ["valid"]
-    assert history(country) == ["registered", "ended:death", "restored"]
-    assert calm(country)
-
-
-def test_a_marriage_that_came_back_ends_like_every_other(
-    country: Country, couple_of_sanya: str, hand: HandClock
-) -> None:
-    record(country, WEIHAI, ending())
-    day(country, hand, "2025-10-12")
-    back(country)
-    record(country, LANZHOU, ending(on="2025-10-12"))
-    assert (states(country), locked(country), certificate_states(country)) == (["ended_by_death"], [], ["revoked"])
-    assert calm(country)
-
-
-@pytest.mark.parametrize("ground", ["death", "declared_dead"])
-def test_a_marriage_whose_widow_has_married_again_does_not_come_back(
-    country: Country, couple_of_sanya: str, hand: HandClock, ground: str
-) -> None:
-    request = record(country, WEIHAI, ending(ground))
-    confirm(country, WEIHAI, request)
-    wed(country, LANZHOU, OTHER_HE, SHE)
-    day(country, hand, "2025-10-12")
-    request = back(country)
-    assert (states(country, SANYA), states(country, LANZHOU)) == (["ended_by_death"], ["valid"])
-    blocked = country[SANYA].told(marriage.RestorationBlockedV1)
-    (kept,) = country[SANYA].rows("marriage", tables.restorations)
-    if ground == "declared_dead":  # so says 民法典 51: it stays ended
-        assert (noted(country[WEIHAI], request)[-1], kept.state, blocked) == ("ended", "kept", [])
-        assert history(country)[-1] == "not_restored"
-    else:
-        assert why(country[WEIHAI], request) == ["remarried_after_wrong_report"]
-        assert (kept.state, len(blocked)) == ("blocked", 1)
-    assert locked(country) == [("locked", True, LANZHOU)] * 2
-    assert calm(country)
-
-
-def test_a_blocked_restoration_is_a_work_item_of_the_office_that_has_the_record_until_a_clerk_closes_it(
-    country: Country, couple_of_sanya: str, hand: HandClock
-) -> None:
-    record(country, WEIHAI, ending())
-    wed(country, LANZHOU, OTHER_HE, SHE)
-    day(country, hand, "2025-10-12")
-    request = back(country)
-    (opened,) = country[SANYA].told(intake.WorkItemOpenedV1, request)
-    assert (opened.data["kind"], opened.data["office"]) == ("restoration_blocked", OFFICES[SANYA])
-    close = {"item_id": opened.data["item_id"]}, {"reason": "已与两地登记机关核对,告知当事人向人民法院提起诉讼"}
-    for office in ("460203-mr", OFFICES[SANYA]):
-        data = close[0] | {"actor": clerk("clerk-3", office)}
-        country.say(SANYA, intake.CloseWorkItemV1, request, data, close[1])
-        country.settle()
-    (refused,) = country[SANYA].told(intake.ActRefusedV1, request)
-    (closed,) = country[SANYA].told(intake.WorkItemClosedV1, request)
-    assert (refused.data["code"], closed.data["closed_by"]) == ("office_not_concerned", "clerk-3")
-    assert calm(country)
-
-
-def test_a_spouse_who_does_not_want_it_back_stays_free_after_a_declaration_of_death(
-    country: Country, couple_of_sanya: str, hand: HandClock
-) -> None:
-    request = record(country, WEIHAI, ending("declared_dead"))
-    confirm(country, WEIHAI, request)
-    day(country, hand, "2025-10-12")
-    back(country, declined=True)
-    assert (states(country), locked(country)) == (["ended_by_death"], [])
-    assert history(country)[-1] == "not_restored"
-    assert calm(country)
-
-
-def test_only_a_death_is_taken_back(country: Country, couple_of_sanya: str, hand: HandClock) -> None:
-    request = record(country, WEIHAI, judged())
-    confirm(country, WEIHAI, request)
-    request = back(country)
-    assert why(country[WEIHAI], request) == ["not_ended_by_death"]
-    assert states(country) == ["dissolved"]
 
 
 # --- in any order ----------------------------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ from contracts import certificate, intake, marriage
 from contracts.envelope import Json
 from services.certificate import store as certificates
 from services.marriage.store import reissues, tables
-from tests.builders import LANZHOU, SANYA, WEIHAI, Country, clerk
-from tests.marriage.partings import FIRST, ending, record
+from shared.outbox import Work
+from tests.builders import LANZHOU, SANYA, WEIHAI, Country, HandClock, clerk
+from tests.marriage.partings import FIRST, FIRST_DAY, OPENS, accept, confirm, day, ending, noted, record, sign, state
 from tests.marriage.weddings import (
     HE,
     OFFICES,
@@ -22,6 +23,7 @@ from tests.marriage.weddings import (
     last_task,
     married,
     refusals,
+    run_timer,
     wed,
     withdraw,
 )
@@ -118,6 +120,85 @@ def test_a_marriage_that_ends_before_the_clerk_acts_is_shown_and_given_out_no_mo
     assert findings(country[LANZHOU], case_id) == {"reissue_of_ended_marriage": False}
     act(country, case_id)
     assert refusals(country[LANZHOU], case_id) == ["reissue_of_ended_marriage"]
+
+
+def test_a_couple_divorces_with_a_certificate_that_was_given_out_anew_elsewhere(
+    country: Country, couple_of_sanya: str, hand: HandClock
+) -> None:
+    act(country, ask(country))
+    day(country, hand, FIRST_DAY)
+    case_id = accept(country, WEIHAI, certificate_no=NEW)
+    assert (state(country, case_id, WEIHAI), refusals(country[WEIHAI], case_id)) == ("cooling", [])
+    day(country, hand, OPENS)
+    run_timer(country, WEIHAI, "turn_days")
+    sign(country, WEIHAI, case_id)
+    assert (state(country, case_id, WEIHAI), married(country)[0].state) == ("registered", "dissolved")
+    assert statuses(country) == ["revoked"]
+    assert calm(country)
+
+
+def test_an_ending_recorded_by_the_number_of_a_newer_certificate_reaches_the_holder(
+    country: Country, couple_of_sanya: str
+) -> None:
+    act(country, ask(country))
+    request = record(country, WEIHAI, ending(on="2025-10-09", certificate_no=NEW))
+    assert noted(country[WEIHAI], request) == ["sent", "ended"]
+    assert married(country)[0].state == "ended_by_death"
+    assert calm(country)
+
+
+def test_a_newer_certificate_is_given_out_anew_once_more(country: Country, couple_of_sanya: str) -> None:
+    act(country, ask(country))
+    act(country, ask(country, certificate_no=NEW))
+    assert married(country)[0].archive["certificates"] == [FIRST, NEW, "BJ620102-2025-000002"]
+    faces = [
+        row.face["first_certificate_no"] for row in country[LANZHOU].rows("certificate", certificates.certificates)
+    ]
+    assert faces == [FIRST, FIRST]
+    assert calm(country)
+
+
+def test_by_the_number_of_a_newer_certificate_nobody_else_is_told_who_has_the_record(
+    country: Country, couple_of_sanya: str
+) -> None:
+    act(country, ask(country))
+    other = ask(country, HE, OTHER_SHE, certificate_no=NEW)
+    assert findings(country[LANZHOU], other) == {"marriage_unknown": False}
+
+
+def test_why_a_marriage_ended_is_told_to_whoever_ended_it_and_to_no_other_city(
+    country: Country, couple_of_sanya: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(country)
+    told: list[tuple[str, str]] = []
+
+    def tell(work: Work, contract: Any, subject: str, *rest: Any, to: str = "") -> str:
+        if contract is marriage.MarriageEndedV1:
+            told.append((to, rest[1]["ground"]))
+        return once(work, contract, subject, *rest, to=to)
+
+    once = Work.tell
+    monkeypatch.setattr(Work, "tell", tell)
+    record(country, SANYA, ending(on="2025-10-09"))
+    assert sorted(told) == [(SANYA, "death"), (LANZHOU, "")]
+    assert calm(country)
+
+
+def test_what_was_given_out_anew_is_valid_again_when_the_death_was_none(
+    country: Country, couple_of_sanya: str, hand: HandClock
+) -> None:
+    act(country, ask(country))
+    other = ask(country)
+    record(country, SANYA, ending(on="2025-10-09"))
+    assert (statuses(country), findings(country[LANZHOU], other)) == (["revoked"], {"reissue_of_ended_marriage": False})
+    day(country, hand, "2025-10-12")
+    document = {"kind": "撤销死亡登记证明", "issuer": "某派出所", "number": "某证第2号", "on": "2025-10-12"}
+    confirm(country, SANYA, record(country, SANYA, ending("", on="2025-10-12", document=document)))
+    assert (statuses(country), statuses(country, SANYA)) == (["valid"], ["valid"])
+    assert findings(country[LANZHOU], other) == {}
+    act(country, other)
+    assert statuses(country) == ["valid", "valid"]
+    assert calm(country)
 
 
 def test_while_the_holder_is_silent_nothing_is_given_out_or_refused(country: Country, couple_of_sanya: str) -> None:

@@ -31,7 +31,7 @@ from tests.marriage.partings import (
     record,
     sign,
 )
-from tests.marriage.weddings import HE, OFFICES, SHE, calm, couple, married, run_timer, switch, wed
+from tests.marriage.weddings import HE, OFFICES, SHE, calm, couple, later, married, report_again, run_timer, switch, wed
 from tests.replay import at_once, works_on_postgres
 from tests.servers import Database
 
@@ -141,7 +141,7 @@ def test_every_change_of_a_record_is_reported_once_and_in_order(
     marriage_id = live_through_everything(country, hand)
     assert registry.changes == EVERYTHING
     assert [key for key, _, _ in registry.taken] == [f"{marriage_id}-{version}" for version in range(1, 7)]
-    run_timer(country, SANYA, "report_again")
+    report_again(country)
     assert (registry.changes, registry.asked, unsent(country)) == (EVERYTHING, [], [])
     assert calm(country)
 
@@ -195,7 +195,7 @@ def test_the_copy_that_is_sent_is_the_record_as_it_is_now(country: Country, regi
     correct(country)
     reissue(country, RIGHT)
     registry.away = False
-    run_timer(country, SANYA, "report_again")
+    report_again(country)
     assert [(change["version"], copy["version"]) for _, change, copy in registry.taken] == [(1, 3), (2, 3), (3, 3)]
     first = registry.taken[0][2]
     assert [person["name"] for person in first["parties"]] == [RIGHT["name"], SHE["name"]]
@@ -210,12 +210,12 @@ def test_what_changed_while_the_registry_was_away_is_reported_in_order_once_it_i
 ) -> None:
     registry.away = True
     live_through_everything(country, hand)
-    run_timer(country, SANYA, "report_again")
+    report_again(country)
     assert registry.taken == []
     assert unsent(country) == [(1, "unknown"), *((version, "waiting") for version in range(2, 7))]
     registry.away = False
     for _ in range(2):
-        run_timer(country, SANYA, "report_again")
+        report_again(country)
     assert (registry.changes, unsent(country)) == (EVERYTHING, [])
     assert calm(country)
 
@@ -226,7 +226,7 @@ def test_a_change_whose_answer_was_lost_is_asked_about_and_not_reported_twice(
     registry.loses_answers = True
     marriage_id = live_through_everything(country, hand)
     for _ in EVERYTHING:
-        run_timer(country, SANYA, "report_again")
+        report_again(country)
     assert (registry.changes, unsent(country)) == (EVERYTHING, [])
     assert set(registry.asked) == {f"{marriage_id}-{version}" for version in range(1, 7)}
 
@@ -241,7 +241,7 @@ def test_nothing_is_reported_of_a_record_while_an_earlier_change_may_not_have_ar
     assert registry.changes == ["registered"]
     assert unsent(country) == [(1, "unknown"), (2, "waiting")]
     registry.away = registry.loses_answers = False
-    run_timer(country, SANYA, "report_again")
+    report_again(country)
     assert registry.changes == ["registered", "ended:death"]
 
 
@@ -254,7 +254,7 @@ def test_an_ending_reaches_the_simulated_registry_once_and_no_ground_or_name_sta
     end(country, "bigamy", on="2025-10-09")
     assert unsent(country) == [(2, "unknown")]
     switch(country[SANYA], "up")
-    run_timer(country, SANYA, "report_again")
+    report_again(country)
     assert [(it["key"], it["what"], it["copy"]["state"]) for it in kept(country)] == [
         (f"{marriage_id}-1", "registered", "valid"),
         (f"{marriage_id}-2", "ended", "void"),
@@ -268,7 +268,7 @@ def test_a_change_that_is_undone_is_not_reported(country: Country, registry: Hel
     with pytest.raises(RuntimeError):
         reissue_in_vain(country[SANYA].works["marriage"], marriage_id)
     country.settle()
-    run_timer(country, SANYA, "report_again")
+    report_again(country)
     assert (registry.changes, len(country[SANYA].rows("marriage", tables.reports))) == (["registered"], 1)
 
 
@@ -280,6 +280,19 @@ def reissue_in_vain(works: Works, marriage_id: str) -> None:
         record = records.reissue(held.record, NEW, work.today)
         reporting.save_record(work, held, record, live=True)
         raise RuntimeError
+
+
+def test_a_report_that_may_be_in_flight_this_very_minute_is_not_sent_a_second_time(
+    country: Country, registry: Held, hand: HandClock
+) -> None:
+    registry.loses_answers = True
+    wed(country)
+    later(hand, 50)
+    run_timer(country, SANYA, "report_again")
+    assert registry.asked == []
+    later(hand, 10)
+    run_timer(country, SANYA, "report_again")
+    assert (len(registry.asked), registry.changes) == (1, ["registered"])
 
 
 # --- on PostgreSQL ---------------------------------------------------------------------------------------------------
@@ -315,6 +328,6 @@ def test_however_many_report_a_record_at_once_the_registry_has_every_change_in_o
     first_time = list(dict.fromkeys(registry.changes))
     assert first_time == ["registered", "ended:death", "restored"]
     with works.begin() as work:
-        assert reports.list_unsent(work, 9) == []
+        assert reports.list_unsent(work, work.now, 9) == []
         assert reporting.begin_report(work, "m") is None
     works.engine.dispose()

@@ -49,6 +49,23 @@ def test_only_a_marriage_number_begins_a_marriage(number: str) -> None:
         records.registered(number, ON, FACTS)
 
 
+def test_a_later_marriage_stands_against_a_declared_dead_s_return_unless_it_never_bound() -> None:
+    declared = ended(Ground.DECLARED_DEAD)
+    later = dataclasses.replace(married(), registered_on=DAY("2025-12-01"))
+    earlier = dataclasses.replace(married(), registered_on=DAY("2025-11-30"))
+    assert records.stands_against(declared, later)
+    for ground in ENDS:
+        assert records.stands_against(
+            declared, dataclasses.replace(later, standing=LAWS[ground].standing, ground=ground)
+        )
+        past = dataclasses.replace(earlier, standing=LAWS[ground].standing, ground=ground)
+        assert not records.stands_against(declared, past)
+        assert not records.stands_against(ended(Ground.DEATH), past)
+    for ground in ANNULS:
+        void = dataclasses.replace(later, standing=LAWS[ground].standing, ground=ground)
+        assert not records.stands_against(declared, void)
+
+
 def test_a_late_registration_keeps_its_own_day_and_beside_it_since_when_the_conditions_were_met() -> None:
     record = records.registered_late(NUMBER, ON, FACTS, DAY("2010-02-01"))
     assert (record.origin, record.registered_on) == (Origin.LATE, ON)

@@ -25,6 +25,7 @@ from tests.marriage.weddings import (
     examine,
     married,
     register,
+    report_again,
     run_timer,
     withdraw,
 )
@@ -135,12 +136,12 @@ def test_a_report_that_was_cut_off_is_looked_for_before_it_is_sent_again(country
     register(country, SANYA, case_id)
     assert told.reports == [f"{case_id}-1"]
     told.breaks = lambda _who: False
-    run_timer(country, SANYA, "report_again")
+    report_again(country)
     assert told.reports == [f"{case_id}-1"]
     assert told.asked[-1] == "find"
     (row,) = country[SANYA].rows("marriage", tables.reports)
     assert row.state == "sent"
-    run_timer(country, SANYA, "report_again")
+    report_again(country)
     assert told.asked.count("find") == 1
 
 
@@ -150,5 +151,5 @@ def test_a_report_that_never_arrived_is_sent_again(country: Country, told: Told)
     register(country, SANYA, case_id)
     told.reports.clear()
     told.breaks = lambda _who: False
-    run_timer(country, SANYA, "report_again")
+    report_again(country)
     assert told.reports == [f"{case_id}-1"]

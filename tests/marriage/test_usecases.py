@@ -32,6 +32,7 @@ from tests.marriage.weddings import (
     person,
     refusals,
     register,
+    report_again,
     run_timer,
     settle_anyhow,
     switch,
@@ -65,7 +66,7 @@ def test_the_certificate_names_both_and_its_number(country: Country) -> None:
 
 def test_a_marriage_is_reported_to_the_national_registry_once(country: Country) -> None:
     case_id = wed(country)
-    run_timer(country, SANYA, "report_again")
+    report_again(country)
     (report,) = country[SANYA].rows("marriage", tables.reports)
     assert (report.marriage_id, report.version, report.state, report.attempts) == (case_id, 1, "sent", 1)
 

@@ -7,7 +7,8 @@ import pytest
 
 from contracts import claims, intake, marriage
 from contracts.envelope import Json
-from services.marriage.store import tables
+from services.marriage.store import divorces, tables
+from shared.outbox import Work
 from tests.builders import LANZHOU, SANYA, WEIHAI, Country, HandClock
 from tests.marriage.weddings import (
     HE,
@@ -27,6 +28,7 @@ from tests.marriage.weddings import (
     married,
     refusals,
     register,
+    report_again,
     run_claims_timer,
     run_timer,
     settle_anyhow,
@@ -97,7 +99,7 @@ def test_a_report_without_an_answer_is_looked_for_and_not_sent_twice(
     assert len(married(country)) == 1
     assert report(country) == "unknown"
     switch(country[SANYA], "up")
-    run_timer(country, SANYA, "report_again")
+    report_again(country)
     assert report(country) == "sent"
     path = country[SANYA].node.home / "reports.jsonl"
     assert len(path.read_text("utf-8").splitlines()) == 1
@@ -155,6 +157,31 @@ def test_a_withdrawal_that_overtook_its_application_ends_it_and_reserves_nobody(
     assert kept(country, SANYA, case_id).registration.state == "dropped"
     assert locked(country) == []
     assert calm(country)
+
+
+def test_a_withdrawal_locks_its_case_before_it_looks_what_kind_of_case_it_is(
+    country: Country, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case_id = apply(country)
+    country.settle()
+    order: list[str] = []
+    lock, find = Work.lock, divorces.find_divorce
+
+    def noted_lock(work: Work, key: str, *, shared: bool = False) -> None:
+        if work.service == "marriage":
+            order.append(f"lock {key}")
+        lock(work, key, shared=shared)
+
+    def noted_find(work: Work, of_case: str) -> Any:
+        order.append(f"find {of_case}")
+        return find(work, of_case)
+
+    withdraw(country, SANYA, case_id)
+    monkeypatch.setattr(Work, "lock", noted_lock)
+    monkeypatch.setattr(divorces, "find_divorce", noted_find)
+    country.settle()
+    assert order[:2] == [f"lock {case_id}", f"find {case_id}"]
+    assert kept(country, SANYA, case_id).registration.state == "dropped"
 
 
 # --- the lease -------------------------------------------------------------------------------------------------------

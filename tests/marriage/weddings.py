@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from sqlalchemy import update
 
 from contracts import intake, marriage
 from contracts.envelope import Contract, Json
@@ -148,6 +149,13 @@ def run_timer(country: Country, city: str, name: str) -> None:
     _run(country, city, "marriage", name)
 
 
+def report_again(country: Country, city: str = SANYA) -> None:
+    """The timer of reports, when nothing of it can be in flight any more, and all that follows."""
+    with country[city].works["marriage"].begin() as work:
+        work.write(update(tables.reports).values(asked_at=""))
+    run_timer(country, city, "report_again")
+
+
 def _run(country: Country, city: str, service: str, name: str) -> None:
     station = country[city].bus.stations[service]
     assert station.doors
@@ -183,13 +191,13 @@ def calm(country: Country) -> bool:
     return not lost and not any(city.dead() or city.parked() for city in country.cities.values())
 
 
-def add_spouse(country: Country, id_number: str, *, gone: bool = False) -> None:
-    """The registry of 三亚 says that somebody is married, or says so no more."""
+def add_spouse(country: Country, id_number: str, *, gone: bool = False, **more: Any) -> None:
+    """The registry of 三亚 says that somebody is married, or says so no more; `more`: since, number, until (it has ended)."""
     path: Path = country[SANYA].node.home / "registries.yaml"
     data = yaml.safe_load(path.read_text("utf-8"))
     data["persons"] = [row for row in data["persons"] if row["number"] != id_number]
     if not gone:
-        marriage_row = {"since": datetime.date(2003, 5, 20), "office": "某县婚姻登记处", "number": "某结字第1号"}
+        marriage_row = {"since": datetime.date(2003, 5, 20), "office": "某县婚姻登记处", "number": "某结字第1号"} | more
         data["persons"].append({"number": id_number, "name": "某人", "marriage": marriage_row})
     path.write_text(yaml.safe_dump(data, allow_unicode=True), "utf-8")
     switch(country[SANYA], "up")

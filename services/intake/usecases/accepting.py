@@ -200,14 +200,16 @@ def _pass_on(work: Work, leg: Leg, done: Json, brought: list[Json], answers: Jso
 
 
 def withdraw_application(work: Work) -> None:
-    """撤回: at once while the case is still here, else by asking the office that holds it."""
+    """撤回: at once while the case is still here, else by asking the office that holds it.
+
+    By the applicant, or a clerk of the accepting office. Denied `office_not_accepting`.
+    """
     asked = work.data(said.WithdrawApplicationV1)
     leg = store.get_leg(work, case.id_of(work), "accepting")
     rules.expect_version(leg, asked["expected_version"])
     kept = store.get_case(work, leg.case_id)
     here, lapsed = rules.is_held_here(leg), asked["supplement_lapsed"]
-    if lapsed:
-        _expect_accepting(kept, asked["actor"])
+    _expect_accepting(kept, asked["actor"])
     wished = rules.withdrawn_by(leg, asked["actor"]["kind"], work.today, lapsed=lapsed)
     after = case.end(wished, work, "withdraw") if here else rules.move(wished, "ask_withdrawal")
     leg, why = case.change(work, leg, after), f"{leg.supplement_until} 前未补正" if lapsed else ""

@@ -65,6 +65,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("asked_at", sa.String(length=27), nullable=False),
         sa.PrimaryKeyConstraint("marriage_id", "version"),
     )
     op.create_index("reports_state", "reports", ["state"], unique=False)

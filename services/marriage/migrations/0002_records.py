@@ -60,6 +60,7 @@ def upgrade() -> None:
         sa.Column("case_facts", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("case_id"),
     )
+    op.create_index("reissues_certificate_no", "reissues", ["certificate_no"], unique=False)
     op.create_table(
         "divorce_certificates",
         sa.Column("divorce_id", sa.String(length=36), nullable=False),

@@ -66,6 +66,7 @@ class Divorce:
     """A case, as far as its moves depend on it. Only its own office withdraws and registers it.
 
     `rest_days`: of the office on the day of application; what the receipt says is not moved by a later change.
+    `signed_on`: when both had come again, in time; whatever is put right afterwards, they are not late any more.
     """
 
     office: str
@@ -75,6 +76,7 @@ class Divorce:
     receipt_on: datetime.date | None = None
     terms: Terms | None = None
     withdrawn_by: papers.Side | None = None
+    signed_on: datetime.date | None = None
     ended_on: datetime.date | None = None
 
 
@@ -116,10 +118,10 @@ def hand_receipt(now: Divorce, on: datetime.date, calendar: Calendar) -> Divorce
 
 
 def advanced(now: Divorce, on: datetime.date) -> Divorce:
-    """What the day `on` has made of the case. Nothing is concluded from a provisional date."""
+    """What the day `on` has made of the case. Nothing is concluded from a provisional date, nor once both have signed."""
     if now.state is State.COOLING and _is_past(_terms(now).cooling, on):
         now = dataclasses.replace(now, state=State.AWAITING_CERTIFICATE)
-    if now.state is State.AWAITING_CERTIFICATE and _is_past(_terms(now).window, on):
+    if now.state is State.AWAITING_CERTIFICATE and not now.signed_on and _is_past(_terms(now).window, on):
         ended_on = _terms(now).window.date + ONE_DAY
         return dataclasses.replace(now, state=State.DEEMED_WITHDRAWN, ended_on=ended_on)
     return now
@@ -132,8 +134,11 @@ def recounted(now: Divorce, calendar: Calendar) -> Divorce:
     return dataclasses.replace(now, terms=terms(now.receipt_on, calendar, now.rest_days))
 
 
-def withdraw(now: Divorce, by: papers.Side, office: str, on: datetime.date) -> Divorce:
-    """撤回, by one alone, until the end of the last day of cooling-off. Refused `cooling_off_over` after it."""
+def withdraw(now: Divorce, by: papers.Side | None, office: str, on: datetime.date) -> Divorce:
+    """撤回, by one alone, until the end of the last day of cooling-off. Refused `cooling_off_over` after it.
+
+    `by`: None where it is not known which of the two, as through a portal.
+    """
     _expect_office(now, office)
     now = _open(advanced(now, on))
     if now.state is State.AWAITING_CERTIFICATE:
@@ -154,11 +159,17 @@ def register(now: Divorce, shown: papers.Papers, office: str, on: datetime.date)
     now = _open(advanced(now, on))
     if now.state is not State.AWAITING_CERTIFICATE:
         raise _too_early(now, on)
-    _expect_certain(_terms(now).window, on)
+    if not now.signed_on:
+        _expect_certain(_terms(now).window, on)
     papers.expect_complete(shown)
     grounds = papers.shortcomings(shown)
     state = State.REFUSED if grounds else State.REGISTERED
     return Ruling(dataclasses.replace(now, state=state, ended_on=on), grounds)
+
+
+def sign(now: Divorce, on: datetime.date) -> Divorce:
+    """双方签字, as `register` allows; signed anew, the first day counts."""
+    return dataclasses.replace(now, state=State.AWAITING_CERTIFICATE, signed_on=now.signed_on or on)
 
 
 def complete(now: Divorce, on: datetime.date) -> Divorce:

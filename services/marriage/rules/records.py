@@ -203,6 +203,22 @@ def restore(record: Record, back: Reappearance) -> Record:
     return _written(record, entry, standing=Standing.VALID, ground=None, ended_on=None)
 
 
+def stands_against(record: Record, other: Record) -> bool:
+    """Whether another marriage of one of the two keeps this one from coming back: one that is valid; after a declaration of
+    death also one that came later and has ended. One that is void from the beginning has never been.
+    """
+    if other.standing is Standing.VALID:
+        return True
+    never = other.ground is not None and LAWS[other.ground].from_the_beginning
+    return not never and came_after(record, other.registered_on)
+
+
+def came_after(record: Record, on: datetime.date | None) -> bool:
+    """Whether a marriage of that day was entered into after the declaration of death that ended this one."""
+    declared_on = record.ended_on if record.ground is Ground.DECLARED_DEAD else None
+    return declared_on is not None and on is not None and on >= declared_on
+
+
 def correct(record: Record, facts: Mapping[str, str], on: datetime.date, document: str) -> Record:
     """更正: the whole facts as they should be; those before stay in the history. Refused `nothing_to_correct`."""
     _expect_document(document, ARCHIVES)

@@ -23,12 +23,14 @@ class Known:
     """What was heard of the marriage.
 
     `found`: contracts.marriage_parts.Found, None while the holder has not answered; `fault`: why nobody can be asked;
-    `refusal`: why the holder did not end it. Both are contracts.case.Reason.
+    `refusal`: why the holder did not end it. Both are contracts.case.Reason. `first_no`: under which the holder has the
+    marriage, where another node told us so.
     """
 
     found: Mapping[str, Any] | None = None
     fault: Mapping[str, str] | None = None
     refusal: Mapping[str, str] | None = None
+    first_no: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def _kept(row: Row[Any]) -> Kept:
 
 
 def _divorce(row: Row[Any]) -> Divorce:
-    course, days = row.course, ("receipt_on", "ended_on")
+    course, days = row.course, ("receipt_on", "signed_on", "ended_on")
     return Divorce(
         office=row.office,
         applied_on=DAY(course["applied_on"]),
@@ -94,14 +96,20 @@ def _course(now: Divorce) -> Json:
         "receipt_on": now.receipt_on.isoformat() if now.receipt_on else "",
         "terms": [[end.date.isoformat(), end.provisional] for end in terms],
         "withdrawn_by": now.withdrawn_by,
+        "signed_on": now.signed_on.isoformat() if now.signed_on else "",
         "ended_on": now.ended_on.isoformat() if now.ended_on else "",
     }
 
 
 def _wake_on(kept: Kept) -> datetime.date | None:
-    """The day on which the calendar makes something of the case; every day while its dates are provisional."""
+    """The day on which the calendar makes something of the case; today, and then every day, while its dates are provisional."""
     now = kept.divorce
-    if kept.ending or now.terms is None or now.state not in (State.COOLING, State.AWAITING_CERTIFICATE):
+    if (
+        kept.ending
+        or now.signed_on
+        or now.terms is None
+        or now.state not in (State.COOLING, State.AWAITING_CERTIFICATE)
+    ):
         return None
     if now.terms.window.provisional:
         return now.receipt_on
@@ -110,7 +118,7 @@ def _wake_on(kept: Kept) -> datetime.date | None:
 
 def _values(kept: Kept) -> Json:
     """All that changes while a case goes on."""
-    return {name: getattr(kept, name) for name in PLAIN[5:]} | {
+    return {name: getattr(kept, name) for name in PLAIN[4:]} | {
         "state": str(kept.divorce.state),
         "course": _course(kept.divorce),
         "wake_on": _wake_on(kept),
@@ -139,6 +147,11 @@ def save_divorce(work: Work, kept: Kept, decision: Json | None = None) -> None:
     """Write back a case that this transaction has locked; `decision`: what it was decided on."""
     also = {} if decision is None else {"decision": decision}
     work.write(CHANGE, {"of_case": kept.case_id} | _values(kept) | also)
+
+
+def wake_on(work: Work, case_id: str, on: datetime.date) -> None:
+    """The calendar goes on with it on that day, not before."""
+    work.write(update(divorces).where(divorces.c.case_id == case_id).values(wake_on=on))
 
 
 def list_due(work: Work, on: datetime.date, limit: int) -> list[str]:

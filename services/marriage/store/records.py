@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import Row, bindparam, func, select, update
 
 from services.marriage.rules.endings import Ground, Standing
 from services.marriage.rules.records import Entry, Origin, Record
@@ -95,6 +95,11 @@ def _iso(day: datetime.date | None) -> str:
     return day.isoformat() if day else ""
 
 
+def list_of_person(work: Work, person: str) -> list[Held]:
+    """The marriages of a person, living or ended; locked until the transaction ends."""
+    return list_of_persons(work, [person])
+
+
 def list_of_persons(work: Work, persons: Collection[str]) -> list[Held]:
     """The marriages of all these persons together, living or ended; locked until the transaction ends."""
     found = [{row.marriage_id: row for row in work.execute(OF_PERSON, {"of_person": one})} for one in sorted(persons)]
@@ -155,8 +160,20 @@ def find_restoration(work: Work, request_id: str) -> Restoration | None:
 
 def is_coming_back(work: Work, marriage_id: str) -> bool:
     """Whether both persons are being claimed for it again; call it with the marriage locked."""
-    asked = (restorations.c.marriage_id == marriage_id) & (restorations.c.state == "asked")
+    asked = (restorations.c.marriage_id == marriage_id) & restorations.c.state.in_(("asked", "waiting"))
     return work.execute(select(restorations.c.request_id).where(asked)).first() is not None
+
+
+def list_waiting(work: Work, limit: int) -> list[str]:
+    """Restorations for which the claims are to be tried again; any of them, so that none waits behind one that fails."""
+    waiting = select(restorations.c.request_id).where(restorations.c.state == "waiting")
+    return list(work.execute(waiting.order_by(func.random()).limit(limit)).scalars())
+
+
+def save_restoration(work: Work, kept: Restoration) -> None:
+    """Under which attempt it is tried now, and how far it is."""
+    mine = update(restorations).where(restorations.c.request_id == kept.request_id)
+    work.write(mine.values(attempt=kept.attempt, state=kept.state))
 
 
 def end_restoration(work: Work, request_id: str, state: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Row, bindparam, select, update
 
 from services.marriage.rules.reissue import State
 from services.marriage.store.tables import reissues
@@ -32,12 +32,19 @@ class Kept:
     found: Mapping[str, Any] | None = None
     fault: Mapping[str, str] | None = None
     certificate_no: str = ""
+    first_no: str = ""  # under which the holder has the record, where another node told us so
     acts: tuple[Json, ...] = ()
 
 
 def _moving(kept: Kept) -> Json:
-    known = {"found": dict(kept.found) if kept.found else None, "fault": dict(kept.fault) if kept.fault else None}
-    plain = {"state": str(kept.state), "version": kept.version, "certificate_no": kept.certificate_no}
+    known: Json = {"first_no": kept.first_no}
+    known |= {"found": dict(kept.found) if kept.found else None, "fault": dict(kept.fault) if kept.fault else None}
+    plain = {
+        "holder": kept.holder,
+        "state": str(kept.state),
+        "version": kept.version,
+        "certificate_no": kept.certificate_no,
+    }
     return plain | {"known": known, "acts": list(kept.acts)}
 
 
@@ -50,7 +57,15 @@ def open_reissue(work: Work, kept: Kept) -> bool:
 
 def find_reissue(work: Work, case_id: str) -> Kept | None:
     """A case, locked until the transaction ends."""
-    row = work.execute(FIND, {"of_case": case_id}).first()
+    return _kept(work.execute(FIND, {"of_case": case_id}).first())
+
+
+def find_reissued(work: Work, certificate_no: str) -> Kept | None:
+    """The case that gave out that certificate here."""
+    return _kept(work.execute(select(reissues).where(reissues.c.certificate_no == certificate_no)).first())
+
+
+def _kept(row: Row[Any] | None) -> Kept | None:
     if row is None:
         return None
     plain = {name: getattr(row, name) for name in (*NAMES, "personal")}

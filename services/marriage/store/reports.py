@@ -1,5 +1,6 @@
 """What the national registry is told of marriages on record: one report of each change, of one record in order."""
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, insert, select, update
 
 from services.marriage.store.tables import marriages, reports
+from shared import clock
 from shared.outbox import Work
 
 PLAIN = ("certificate_no", "office", "division", "state", "parties", "registered_on", "archive")
@@ -36,7 +38,11 @@ class Unsent:
 
 def add_report(work: Work, marriage_id: str, version: int) -> None:
     """The registry is to hear of the change that made this version."""
-    work.write(ADD, {"marriage_id": marriage_id, "version": version, "state": "waiting", "attempts": 0})
+    work.write(ADD, {"marriage_id": marriage_id, "version": version, "state": "waiting", "attempts": 0} | _now(work))
+
+
+def _now(work: Work) -> dict[str, str]:
+    return {"asked_at": clock.iso(work.now)}
 
 
 def find_unsent(work: Work, marriage_id: str) -> Unsent | None:
@@ -47,7 +53,7 @@ def find_unsent(work: Work, marriage_id: str) -> Unsent | None:
 
 def note_sending(work: Work, marriage_id: str, version: int) -> None:
     """A report is about to be sent: from now on nobody knows whether it arrived."""
-    work.write(SENDING, {"of_marriage": marriage_id, "of_version": version})
+    work.write(SENDING, {"of_marriage": marriage_id, "of_version": version} | _now(work))
 
 
 def note_sent(work: Work, marriage_id: str, version: int) -> None:
@@ -55,7 +61,10 @@ def note_sent(work: Work, marriage_id: str, version: int) -> None:
     work.write(REPORTED, {"of_marriage": marriage_id, "of_version": version, "state": "sent"})
 
 
-def list_unsent(work: Work, limit: int) -> list[str]:
-    """Marriages with a report that has not certainly arrived; any of them."""
+def list_unsent(work: Work, before: datetime.datetime, limit: int) -> list[str]:
+    """Marriages with a report that has not certainly arrived, none of which may be in flight: not one was made or sent since
+    `before`; any of them.
+    """
     due = select(reports.c.marriage_id).where(reports.c.state != "sent").group_by(reports.c.marriage_id)
+    due = due.having(func.max(reports.c.asked_at) <= clock.iso(before))
     return list(work.execute(due.order_by(func.random()).limit(limit)).scalars())

@@ -43,6 +43,7 @@ def find_request(work: Work, request_id: str) -> Kept | None:
 
 
 def save_request(work: Work, kept: Kept, state: str) -> None:
-    """How far it is, and who has confirmed it."""
+    """How far it is, who has confirmed it, and whom it is asked of."""
     mine = update(requests).where(requests.c.request_id == kept.request_id)
-    work.write(mine.values(state=state, confirmed_by=kept.confirmed_by))
+    values = {"state": state, "confirmed_by": kept.confirmed_by, "holder": kept.holder, "wish": dict(kept.wish)}
+    work.write(mine.values(values))

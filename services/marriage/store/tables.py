@@ -97,6 +97,7 @@ reports = Table(  # to the national registry: one of each version of a record th
     Column("version", Integer, primary_key=True),  # which the change made: of one record they are sent in this order
     Column("state", String(10), nullable=False),  # waiting, unknown (it was sent, and nobody knows), sent
     Column("attempts", Integer, nullable=False),
+    Column("asked_at", String(27), nullable=False),  # when it was last sent, or made: it may be in flight
     Index("reports_state", "state"),
 )
 
@@ -123,7 +124,9 @@ restorations = Table(  # marriages that are to come back, once both persons are 
     Column("marriage_id", String(36), nullable=False),
     Column("node", String(6), nullable=False),
     Column("attempt", String(36), nullable=False),
-    Column("state", String(10), nullable=False),  # asked, restored, kept; blocked: two people must look
+    Column(
+        "state", String(10), nullable=False
+    ),  # asked, waiting (tried again by the timer), restored, kept, refused; blocked: two people must look
     Column("wish", Sealed("marriage.restorations.wish"), nullable=False),  # on, document, declined
     Index("restorations_state", "state"),
 )
@@ -232,6 +235,7 @@ reissues = Table(
     Column("known", Sealed("marriage.reissues.known"), nullable=False),  # what was heard of the marriage
     Column("decision", Sealed("marriage.reissues.decision"), nullable=True),
     Column("case_facts", JSON, nullable=False),
+    Index("reissues_certificate_no", "certificate_no"),
 )
 divorce_certificates = Table(  # given out anew of a divorce on record here, by any office
     "divorce_certificates",

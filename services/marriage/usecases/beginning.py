@@ -115,11 +115,10 @@ def _power(work: Work, kept: Kept) -> eligibility.Office:
 
 
 def drop_application(work: Work) -> None:
-    """撤回: in time only before the decision; both persons are free again."""
+    """撤回: in time only before the decision; both persons are free again. Call it with the case locked."""
     told = work.data(intake_contracts.ApplicationWithdrawnV1)
     if not told["leg_no"]:
         return
-    work.lock(case.id_of(work))
     kept = store.find_application(work, case.id_of(work))
     if kept is None or kept.leg_no < told["leg_no"]:
         store.keep_withdrawal(work, case.id_of(work), told["leg_no"])

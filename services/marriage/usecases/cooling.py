@@ -1,7 +1,6 @@
 """离婚冷静期: the claim on the marriage, the receipt that begins the period, and what the calendar makes of it."""
 
 import dataclasses
-import datetime
 from collections.abc import Sequence
 
 from contracts import claims as claims_contracts
@@ -13,8 +12,9 @@ from services.marriage.rules.divorce import OVER, State, Terms
 from services.marriage.rules.registration import Hold
 from services.marriage.store import divorces as store
 from services.marriage.store.divorces import Kept
-from services.marriage.usecases import divorce_case
-from shared import calendar
+from services.marriage.usecases import divorce_case, divorcing
+from shared import calendar, clock
+from shared.calendar import ONE_DAY
 from shared.errors import OutOfStep
 from shared.outbox import Work
 
@@ -60,10 +60,13 @@ def note_unasked(work: Work, kept: Kept) -> None:
 
 
 def reserve_again(work: Work, kept: Kept) -> None:
-    """再次预留, by a clerk who knows that what stood in the way may be gone."""
+    """再次预留, by a clerk who knows that what stood in the way may be gone; a marriage not found is looked up again."""
     asked = work.data(said.ReserveAgainV1)
     divorce_case.expect_turn(work, kept, asked, "examine")
-    if kept.hold is not Hold.NONE or kept.known.found is None or divorce_case.obstacles(kept):
+    if kept.divorce.state is State.APPLIED and kept.hold is Hold.NONE and divorce_case.waits(kept):
+        divorcing.look_up_again(work, kept)
+        return
+    if kept.hold is not Hold.NONE or kept.known.found is None or divorce_case.is_obstructed(kept):
         raise OutOfStep("hold_lives", "已预留、正在预留或婚姻登记地尚未答复,不用再次预留,请刷新后查看")
     divorce_case.open_task(work, divorce_case.reserve(work, kept))
 
@@ -77,16 +80,14 @@ def _expect(kept: Kept, attempt: str, *holds: Hold) -> None:
 
 
 def note_locked(work: Work, kept: Kept, attempt: str) -> None:
-    """受理: cooling-off begins with the day of the act, and both get its dates."""
+    """受理: only now there is a receipt to hand over, so cooling-off begins today, and both get its dates."""
     _expect(kept, attempt, Hold.CONFIRMING)
-    act = kept.acts[-1]
-    on = datetime.date.fromisoformat(act["on"])
-    after = rules.hand_receipt(kept.divorce, on, calendar.standard())
+    after = rules.hand_receipt(kept.divorce, work.today, calendar.standard())
     now = dataclasses.replace(kept, divorce=after, hold=Hold.LOCKED, version=kept.version + 1, waits_for=())
     store.save_divorce(work, now)
     issued = divorce_case.mine(now) | {"reference": kept.case_facts["case_no"]}
     work.tell(claims_contracts.NoteIssuedV1, kept.case_id, issued)
-    data = divorce_case.case_word(now) | {"approve": True, "at": act["at"], "next_task": None}
+    data = divorce_case.case_word(now) | {"approve": True, "at": clock.iso(work.now), "next_task": None}
     data |= {"office": dict(kept.case_facts["accepting_office"]), "note": _receipt(after.terms)}
     work.tell(said.ApplicationExaminedV1, kept.case_id, data)
 
@@ -103,14 +104,14 @@ def _receipt(terms: Terms | None) -> str:
 
 
 def wake(work: Work, case_id: str) -> None:
-    """到日: cooling-off is over, or the days after it are. OutOfStep when the day has changed nothing."""
+    """到日: cooling-off is over, or the days after it are; else it is looked at again tomorrow. OutOfStep when it went on."""
     kept = store.find_divorce(work, case_id)
     if kept is None or kept.ending or kept.divorce.state not in rules.OPEN:
         raise OutOfStep("stale", "过时的消息")
     after = rules.advanced(rules.recounted(kept.divorce, calendar.standard()), work.today)
     if after == kept.divorce:
-        raise OutOfStep("not_yet", "期限未到")
-    if after.state is State.DEEMED_WITHDRAWN:
+        store.wake_on(work, case_id, work.today + ONE_DAY)
+    elif after.state is State.DEEMED_WITHDRAWN:
         divorce_case.drop(work, kept, after, OVER[after.state])
     elif after.state is State.AWAITING_CERTIFICATE:
         divorce_case.open_task(work, dataclasses.replace(kept, divorce=after))

@@ -42,8 +42,8 @@ def _sign(work: Work, kept: Kept, asked: Json, shown: Json, office: Office) -> N
     signature = {"issuer_code": deciding.issuer_code(office), "division": office.division[:6]}
     now = divorce_case.with_act(work, kept, "register", asked, shown, **signature)
     known = dataclasses.replace(kept.known, refusal=None)
-    awaiting = dataclasses.replace(kept.divorce, state=State.AWAITING_CERTIFICATE)
-    now = dataclasses.replace(now, divorce=awaiting, ending=True, known=known)
+    signed = rules.sign(kept.divorce, divorce_case.day_of_act(work))
+    now = dataclasses.replace(now, divorce=signed, ending=True, known=known)
     _ask_holder(work, now, office)
     divorce_case.open_task(work, now)
 
@@ -83,7 +83,9 @@ def note_ended(work: Work, kept: Kept) -> None:
 
 
 def note_refused(work: Work, kept: Kept) -> None:
-    """未能终止: it had ended otherwise, or the clerk is shown what the holder has against it."""
+    """未能终止: it had ended otherwise, or the clerk is shown what the holder has against it, and both sign again later on:
+    they were in time.
+    """
     if not kept.ending:
         raise OutOfStep("stale", "过时的消息")
     why = work.personal(said.EndingRefusedV1)

@@ -115,8 +115,7 @@ def open_task(work: Work, kept: Kept) -> None:
         "missing_facts": missing(kept),
         "ask_office": None if kept.ask_office is None else dict(kept.ask_office),
     }
-    findings = [{"ground": one["code"], "eligible": False, "reasons": [one]} for one in obstacles(kept)]
-    work.tell(said.TaskOpenedV1, kept.case_id, data, {"findings": findings})
+    work.tell(said.TaskOpenedV1, kept.case_id, data, {"findings": _findings(kept)})
 
 
 def case_word(kept: Kept) -> Json:
@@ -137,28 +136,56 @@ def missing(kept: Kept) -> list[str]:
         return ["holder"]
     if kept.known.found is None and kept.known.fault is None:
         return ["marriage_record"]
-    waits = list(kept.waits_for)
-    if kept.hold is Hold.ASKED and not waits:
-        waits.append("claims_asked")
-    return [*waits, "to_register"] if kept.hold is Hold.CONFIRMING else waits
+    if waits(kept):
+        return ["marriage_on_record"]
+    wanted = list(kept.waits_for)
+    if kept.hold is Hold.ASKED and not wanted:
+        wanted.append("claims_asked")
+    return [*wanted, "to_register"] if kept.hold is Hold.CONFIRMING else wanted
 
 
-def obstacles(kept: Kept) -> list[Json]:
-    """What stands against the case beyond its papers, as contracts.case.Reason."""
+def waits(kept: Kept) -> list[Json]:
+    """Why the marriage cannot be looked up, or was not ended, as contracts.case.Reason: nothing that refuses anybody."""
     known, found = kept.known, kept.known.found
     told = [dict(reason) for reason in (known.fault, known.refusal) if reason]
     if found is not None and not found["found"]:
-        words = "婚姻登记地没有双方与此证字号一致的婚姻登记。请对照结婚证核对证字号和双方证件号码,撤回后重新提交。"
+        words = (
+            "婚姻登记地没有双方与此证字号一致的婚姻登记。请对照结婚证核对证字号和双方证件号码,有误的撤回后重新提交;"
+            "无误的请与登记地联系补录或更正档案,之后点“再次预留”重新核对。"
+        )
         told.append({"code": "marriage_unknown", "text": words, "basis": rules.SAME_OFFICE})
-    elif found is not None and found["standing"] != "valid":
-        words = f"{found['words']},不需要再办理离婚登记。"
-        told.append({"code": "marriage_not_valid", "text": words, "basis": rules.SAME_OFFICE})
     return told
 
 
 def against(kept: Kept) -> tuple[Finding, ...]:
-    """The same as findings."""
-    return tuple(Finding(one["code"], one["text"], one["basis"], eligible=False) for one in obstacles(kept))
+    """The ground that the holder's answer gives: a marriage that is none any more needs no divorce."""
+    found = kept.known.found
+    if found is None or not found["found"] or found["standing"] == "valid":
+        return ()
+    words = f"{found['words']},不需要再办理离婚登记。"
+    return (Finding("marriage_not_valid", words, rules.SAME_OFFICE, eligible=False),)
+
+
+def is_obstructed(kept: Kept) -> bool:
+    """Whether something stands against the case beyond its papers."""
+    return bool(waits(kept) or against(kept))
+
+
+def expect_found(kept: Kept) -> None:
+    """Refused with what is to be done while the marriage is not found: 暂不能办结."""
+    for one in waits(kept):
+        code = one["code"]
+        raise Refused(code, f"暂不能办结:{one['text']}", basis=one["basis"])
+
+
+def _findings(kept: Kept) -> list[Json]:
+    grounds = [dataclasses.asdict(one) for one in against(kept)]
+    told = [(one, None) for one in waits(kept)] + [(one, False) for one in grounds]
+    plain = ("code", "text", "basis")
+    return [
+        {"ground": one["code"], "eligible": eligible, "reasons": [{name: one[name] for name in plain}]}
+        for one, eligible in told
+    ]
 
 
 # --- the claim on the marriage ---------------------------------------------------------------------------------------

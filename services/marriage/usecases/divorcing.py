@@ -34,12 +34,22 @@ def begin_divorce(work: Work) -> None:
     if not store.open_divorce(work, kept):
         raise OutOfStep("stale", "过时的消息")
     if applications.was_withdrawn(work, kept.case_id, kept.leg_no):
-        _withdraw(work, kept, 0)
+        _withdraw(work, kept, None)
         return
+    _look_up(work, kept)
+
+
+def _look_up(work: Work, kept: Kept) -> None:
+    """Ask the holder, where it is known; the task says what is awaited."""
     if kept.holder:
         data = {"office": dict(kept.case_facts["accepting_office"])}
         work.tell(said.LookUpMarriageV1, kept.case_id, data, couple_of(kept), to=kept.holder)
     divorce_case.open_task(work, kept)
+
+
+def look_up_again(work: Work, kept: Kept) -> None:
+    """再查: books may have been entered, or a city may have joined, since the marriage was not found."""
+    _look_up(work, _with_holder(work, dataclasses.replace(kept, holder="", known=Known())))
 
 
 def _new(work: Work, told: Json, personal: Json) -> Kept:
@@ -70,7 +80,7 @@ def _with_holder(work: Work, kept: Kept) -> Kept:
         divorce_case.sides_of(work, kept)
         holder = holder_of(work, answers["certificate_no"], answers.get("registering_division") or "")
     except TongbanError as error:
-        fault = {"code": error.code, "text": error.message, "basis": error.basis}
+        fault = {"code": error.code, "text": error.message, "basis": error.basis or rules.SAME_OFFICE}
         return dataclasses.replace(kept, known=Known(fault=fault))
     return dataclasses.replace(kept, holder=holder)
 
@@ -79,16 +89,21 @@ def couple_of(kept: Kept) -> Json:
     """Both persons and the number they gave, as contracts.marriage_parts.Couple."""
     plain = ("name", "id_type", "id_number")
     persons = [{name: person[name] for name in plain} for person in case.persons_of(kept.personal)]
-    return {"certificate_no": kept.personal["answers"]["certificate_no"].strip(), "persons": persons}
+    number = kept.known.first_no or kept.personal["answers"]["certificate_no"].strip()
+    return {"certificate_no": number, "persons": persons}
 
 
 def note_found(work: Work, kept: Kept) -> None:
-    """查核结果: the one divorce of a living marriage is reserved."""
+    """查核结果: the one divorce of a living marriage is reserved; or once: where to ask instead."""
     if kept.known.found is not None or kept.divorce.state is not State.APPLIED:
         raise OutOfStep("stale", "过时的消息")
     found = work.personal(said.MarriageFoundV1)
+    if found["holder"] and not kept.known.first_no:
+        known = dataclasses.replace(kept.known, first_no=found["certificate_no"])
+        _look_up(work, dataclasses.replace(kept, holder=found["holder"], known=known))
+        return
     now = dataclasses.replace(kept, known=dataclasses.replace(kept.known, found=found))
-    divorce_case.open_task(work, now if divorce_case.obstacles(now) else divorce_case.reserve(work, now))
+    divorce_case.open_task(work, now if divorce_case.is_obstructed(now) else divorce_case.reserve(work, now))
 
 
 # --- 审查受理 --------------------------------------------------------------------------------------------------------
@@ -107,6 +122,7 @@ def examine_divorce(work: Work) -> None:
         return
     if grounds:
         raise Refused(grounds[0].code, "".join(one.text for one in grounds), basis=grounds[0].basis)
+    divorce_case.expect_found(kept)
     _expect_reserved(kept)
     work.tell(claims_contracts.ConfirmClaimsV1, kept.case_id, divorce_case.mine(kept))
     divorce_case.open_task(work, dataclasses.replace(now, divorce=ruling.after, hold=Hold.CONFIRMING))
@@ -141,24 +157,28 @@ def withdraw_divorce(work: Work) -> None:
 
 
 def drop_divorce(work: Work, kept: Kept) -> None:
-    """撤回 through intake, by the applicant. OutOfStep when it comes too late: then the days decide."""
+    """撤回 through intake, which does not tell which of the two. OutOfStep when it comes too late: then the days decide."""
     told = work.data(intake_contracts.ApplicationWithdrawnV1)
     if not told["leg_no"]:
         return
     if kept.ending:
         raise OutOfStep("holder_asked", "双方已签字,正在等待婚姻登记地确认")
     try:
-        _withdraw(work, kept, 0)
+        _withdraw(work, kept, None)
     except Refused as error:
         raise OutOfStep(error.code, error.message) from error
 
 
-def _withdraw(work: Work, kept: Kept, number: int) -> None:
-    side: Side
-    try:
-        side = divorce_case.sides_of(work, kept)[number]
-    except TongbanError:  # whose papers do not say who is who may change their mind, too
-        side = "man"
+def _withdraw(work: Work, kept: Kept, number: int | None) -> None:
     on = divorce_case.day_of_act(work)
-    after = rules.withdraw(kept.divorce, side, kept.office, on)
-    divorce_case.drop(work, kept, after, f"一方于{on}撤回离婚登记申请")
+    after = rules.withdraw(kept.divorce, _side(work, kept, number), kept.office, on)
+    how = "经收件窗口或网上申请" if number is None else "一方"
+    divorce_case.drop(work, kept, after, f"{how}于{on}撤回离婚登记申请")
+
+
+def _side(work: Work, kept: Kept, number: int | None) -> Side | None:
+    """Who withdraws; None where nobody has said so, or the papers do not say who is who: they may change their mind, too."""
+    try:
+        return None if number is None else divorce_case.sides_of(work, kept)[number]
+    except TongbanError:
+        return None

@@ -14,7 +14,7 @@ from services.marriage.rules.records import Ending, Record
 from services.marriage.store import applications
 from services.marriage.store import records as store
 from services.marriage.store.records import Held
-from services.marriage.usecases import case, copying, divorce_records, reporting
+from services.marriage.usecases import case, copying, divorce_records, pointing, reporting
 from services.marriage.usecases.beginning import with_number
 from shared import audit, clock
 from shared.errors import NotFound, OutOfStep, Refused, TongbanError
@@ -42,6 +42,7 @@ def look_up_marriage(work: Work) -> None:
         held = find(work, couple)
     except NotFound:
         found = divorce_records.look_up(work, couple)
+        found |= {} if found["found"] else pointing.find_pointer(work, couple)
     else:
         store.keep_watcher(work, held.marriage_id, case.id_of(work), case.source(work))
         found = _found(held.record) | {"marriage": held.marriage_id}
@@ -106,7 +107,7 @@ def end_marriage(work: Work) -> None:
         held = find(work, wish)
         record = records.end(held.record, _ending(work, wish), work.today)
     except TongbanError as error:
-        refuse(work, error, held.record.ended_on if held else None)
+        refuse(work, error, wish, held.record.ended_on if held else None)
     else:
         end(work, held, record, request)
 
@@ -124,11 +125,12 @@ def document_of(wish: Json) -> str:
     return " ".join((paper["issuer"], paper["kind"], paper["number"], paper["on"]))
 
 
-def refuse(work: Work, error: TongbanError, ended_on: datetime.date | None = None) -> None:
-    """Tell whoever asked why nothing was ended or restored."""
+def refuse(work: Work, error: TongbanError, couple: Json, ended_on: datetime.date | None = None) -> None:
+    """Tell whoever asked why nothing was ended or restored, or where to ask instead."""
     day = ended_on.isoformat() if ended_on else ""
+    pointer = pointing.find_pointer(work, couple) if isinstance(error, NotFound) else {}
     why = {"code": error.code, "message": error.message, "basis": error.basis, "ended_on": day}
-    work.tell(said.EndingRefusedV1, case.id_of(work), {}, why, to=case.source(work))
+    work.tell(said.EndingRefusedV1, case.id_of(work), {}, why | pointer, to=case.source(work))
 
 
 def end(work: Work, held: Held, record: Record, request: str) -> None:
@@ -163,13 +165,16 @@ def couple_of(held: Held) -> Json:
 
 
 def tell_ended(work: Work, held: Held, to: Iterable[tuple[str, str]], request: str) -> None:
-    """Tell each of `to` (subject, node) that `request` has ended the marriage."""
+    """Tell each of `to` (subject, node) that `request` has ended the marriage.
+
+    Why it ended is told to whoever asked for it and in this city: of others the case may be long over.
+    """
     record = held.record
     since = record.ended_on.isoformat() if record.ended_on else ""
-    sealed = couple_of(held) | {"ground": str(record.ground or ""), "on": since}
-    data = {"marriage": held.marriage_id, "request": request}
+    data, sealed = {"marriage": held.marriage_id, "request": request}, couple_of(held) | {"on": since}
     for subject, node in to:
-        work.tell(said.MarriageEndedV1, subject, data, sealed, to=node)
+        ground = str(record.ground or "") if subject == request or node == work.node.code else ""
+        work.tell(said.MarriageEndedV1, subject, data, sealed | {"ground": ground}, to=node)
 
 
 # --- 死亡通报 --------------------------------------------------------------------------------------------------------

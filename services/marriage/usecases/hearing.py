@@ -35,7 +35,11 @@ def begin(work: Work) -> None:
 
 
 def drop(work: Work) -> None:
-    """撤回 through intake; one that overtook its application is kept for it."""
+    """撤回 through intake; one that overtook its application is kept for it.
+
+    Locked first: a case that begins meanwhile has either been seen here, or sees what was kept for it.
+    """
+    work.lock(case.id_of(work))
     kept = divorces.find_divorce(work, case.id_of(work))
     if kept is not None:
         divorcing.drop_divorce(work, kept)
@@ -82,7 +86,7 @@ def note_held(work: Work) -> None:
     elif divorce := divorces.find_divorce(work, about):
         cooling.note_held(work, divorce, told["attempt"])
     elif restoration := records.find_restoration(work, about):
-        restoring.note_held(work, restoration)
+        restoring.note_held(work, restoration, told["attempt"])
     elif entry := archives.find_entry(work, about):
         archiving.note_held(work, entry, told["attempt"])
     else:
@@ -99,7 +103,7 @@ def note_locked(work: Work) -> None:
     elif divorce := divorces.find_divorce(work, about):
         cooling.note_locked(work, divorce, told["attempt"])
     elif restoration := records.find_restoration(work, about):
-        restoring.note_locked(work, restoration)
+        restoring.note_locked(work, restoration, told["attempt"])
     elif entry := archives.find_entry(work, about):
         archiving.note_locked(work, entry, told["attempt"])
     else:
@@ -116,7 +120,7 @@ def note_lost(work: Work, contract: type[Contract]) -> None:
     elif divorce := divorces.find_divorce(work, about):
         cooling.note_lost(work, divorce, told["attempt"], told["denials"])
     elif restoration := records.find_restoration(work, about):
-        restoring.note_lost(work, restoration, told["denials"])
+        restoring.note_lost(work, restoration, told["attempt"], told["denials"])
     elif entry := archives.find_entry(work, about):
         archiving.note_lost(work, entry, told["attempt"], told["denials"])
     else:
@@ -141,7 +145,7 @@ def note_unasked(work: Work) -> None:
     if divorce := divorces.find_divorce(work, case.id_of(work)):
         cooling.note_unasked(work, divorce)
     elif restoration := records.find_restoration(work, case.id_of(work)):
-        restoring.note_lost(work, restoration)
+        restoring.note_lost(work, restoration, restoration.attempt)
     elif entry := archives.find_entry(work, case.id_of(work)):
         archiving.note_lost(work, entry, entry.attempt, ())
     elif correction := corrections.find_correction(work, case.id_of(work)):
@@ -200,3 +204,5 @@ def note_back(work: Work) -> None:
     """婚姻已恢复."""
     if request := requests.find_request(work, case.id_of(work)):
         recording.note_back(work, request)
+    elif reissue := reissues.find_reissue(work, case.id_of(work)):
+        reissuing.note_back(work, reissue)

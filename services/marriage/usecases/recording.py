@@ -1,5 +1,6 @@
 """Endings without an application: a clerk records the document, another one confirms, the holder ends the marriage."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -101,12 +102,16 @@ def _note_look(work: Work, kept: Kept, actor: str, act: str) -> None:
 
 
 def _send(work: Work, kept: Kept, office: Office) -> None:
+    _ask(work, kept, office)
+    _go_on(work, kept, "sent")
+
+
+def _ask(work: Work, kept: Kept, office: Office) -> None:
     wish = dict(kept.wish)
     ground, declined = wish.pop("ground"), wish.pop("declined")
     contract = said.EndMarriageV1 if ground else said.WithdrawEndingV1
     wish |= {"ground": ground} if ground else {"declined": declined}
     work.tell(contract, kept.request_id, {"office": office_ref(work, office)}, wish, to=kept.holder)
-    _go_on(work, kept, "sent")
 
 
 def _go_on(work: Work, kept: Kept, state: str, reasons: list[Json] | None = None) -> None:
@@ -133,8 +138,15 @@ def note_back(work: Work, kept: Kept) -> None:
 
 
 def note_refused(work: Work, kept: Kept) -> None:
-    """未能终止."""
+    """未能终止, or once: where to ask instead."""
     why = work.personal(said.EndingRefusedV1)
-    if kept.state == "sent":
+    if kept.state != "sent":
+        return
+    if why["holder"] and why["certificate_no"] != kept.wish["certificate_no"]:
+        wish = dict(kept.wish) | {"certificate_no": why["certificate_no"]}
+        now = dataclasses.replace(kept, holder=why["holder"], wish=wish)
+        store.save_request(work, now, "sent")
+        _ask(work, now, work.node.offices.get(now.office))
+    else:
         reason = {"code": why["code"], "text": why["message"], "basis": why["basis"]}
         _go_on(work, kept, "refused", [reason])

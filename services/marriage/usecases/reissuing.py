@@ -9,7 +9,6 @@ from contracts.envelope import Contract, Json
 from contracts.matters import Matter, matter_version
 from services.marriage.rules import numbers
 from services.marriage.rules import reissue as rules
-from services.marriage.rules.endings import LAWS, Ground
 from services.marriage.rules.records import REISSUE
 from services.marriage.rules.reissue import SERIES, Answer, Series, State
 from services.marriage.store import applications, marriages
@@ -25,6 +24,7 @@ from shared.errors import Denied, OutOfStep, Refused, TongbanError
 from shared.outbox import Work
 
 MATTERS = tuple(SERIES)
+ENDED = "ended"  # where a marriage stands of which only that is told
 RULES = "marriage/reissue-2025"
 REFUSED = "经审查,不符合补领条件,不予补发。"
 
@@ -43,10 +43,14 @@ def begin_reissue(work: Work) -> None:
     if applications.was_withdrawn(work, kept.case_id, kept.leg_no):
         _drop(work, kept)
         return
-    if kept.holder:
-        data = {"office": dict(told["case"]["accepting_office"])}
-        work.tell(said.LookUpMarriageV1, kept.case_id, data, _couple(kept), to=kept.holder)
+    _look_up(work, kept)
     _open_task(work, kept)
+
+
+def _look_up(work: Work, kept: Kept) -> None:
+    if kept.holder:
+        data = {"office": dict(kept.case_facts["accepting_office"])}
+        work.tell(said.LookUpMarriageV1, kept.case_id, data, _couple(kept), to=kept.holder)
 
 
 def _with_holder(work: Work, kept: Kept) -> Kept:
@@ -62,14 +66,20 @@ def _with_holder(work: Work, kept: Kept) -> Kept:
 def _couple(kept: Kept) -> Json:
     plain = ("name", "id_type", "id_number")
     persons = [{name: person[name] for name in plain} for person in case.persons_of(kept.personal)]
-    return {"certificate_no": kept.personal["answers"]["certificate_no"].strip(), "persons": persons}
+    return {"certificate_no": kept.first_no or kept.personal["answers"]["certificate_no"].strip(), "persons": persons}
 
 
 def note_found(work: Work, kept: Kept) -> None:
-    """查核结果."""
+    """查核结果, or once: where to ask instead."""
     if kept.found is not None or kept.state is not State.ASKED:
         raise OutOfStep("stale", "过时的消息")
-    _open_task(work, dataclasses.replace(kept, found=work.personal(said.MarriageFoundV1)))
+    found = work.personal(said.MarriageFoundV1)
+    if found["holder"] and not kept.first_no:
+        kept = dataclasses.replace(kept, holder=found["holder"], first_no=found["certificate_no"])
+        _look_up(work, kept)
+        store.save_reissue(work, kept)
+    else:
+        _open_task(work, dataclasses.replace(kept, found=found))
 
 
 def note_ended(work: Work, kept: Kept) -> None:
@@ -77,9 +87,23 @@ def note_ended(work: Work, kept: Kept) -> None:
     if kept.state is State.REISSUED:
         _tell_certificate(work, kept, certificate_contracts.RevokeCertificateV1)
     elif kept.state is State.ASKED:
-        law = LAWS[Ground(work.personal(said.MarriageEndedV1)["ground"])]
-        ended = {"standing": str(law.standing), "words": f"该婚姻已经{law.name}"}
+        ended = {"standing": ENDED, "words": "该婚姻已经终止"}
         _open_task(work, dataclasses.replace(kept, found=dict(kept.found or {"found": True}) | ended))
+
+
+def note_back(work: Work, kept: Kept) -> None:
+    """婚姻已恢复: what was given out states a marriage again, and what is asked for may be given out.
+
+    Denied `not_the_holder`.
+    """
+    if case.source(work) != kept.holder:
+        raise Denied("not_the_holder", "只有保管登记档案的城市可以说明婚姻已恢复")
+    if not work.personal(said.EndingWithdrawnV1)["restored"]:
+        return
+    if kept.state is State.REISSUED:
+        _tell_certificate(work, kept, certificate_contracts.ReinstateCertificateV1)
+    elif kept.state is State.ASKED and kept.found is not None:
+        _open_task(work, dataclasses.replace(kept, found=dict(kept.found) | {"standing": "valid", "words": ""}))
 
 
 def note_superseded(work: Work, kept: Kept) -> None:

@@ -2,17 +2,19 @@
 
 import dataclasses
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from contracts import certificate as certificate_contracts
 from contracts import claims as claims_contracts
 from contracts import marriage as said
 from contracts.envelope import Json
+from services.marriage.ports import MaritalStatus
 from services.marriage.rules import records
 from services.marriage.rules.eligibility import Standing, standing_of_claim
 from services.marriage.rules.endings import Ground
 from services.marriage.rules.records import ONLY_ONE, Reappearance
+from services.marriage.store import marriages
 from services.marriage.store import records as store
 from services.marriage.store.records import Held, Restoration
 from services.marriage.usecases import case, copying, ending, reporting
@@ -33,7 +35,7 @@ def withdraw_ending(work: Work) -> None:
         held = ending.find(work, wish)
         record = records.restore(held.record, reappearance(wish, remarried=False))
     except TongbanError as error:
-        ending.refuse(work, error)
+        ending.refuse(work, error, wish)
     else:
         bring_back(work, request, held, wish, record)
 
@@ -81,17 +83,63 @@ def _mine(kept: Restoration) -> Json:
 # --- what claims answers --------------------------------------------------------------------------------------------------
 
 
-def note_held(work: Work, kept: Restoration) -> None:
-    """已预留: now the locks."""
-    _expect_open(kept)
-    work.tell(claims_contracts.ConfirmClaimsV1, kept.request_id, _mine(kept))
+def note_held(work: Work, kept: Restoration, attempt: str) -> None:
+    """已预留: the national registry is asked before the locks."""
+    _expect_open(kept, attempt)
+    work.tell(said.RestoreMarriageV1, kept.request_id, {"attempt": attempt})
 
 
-def note_locked(work: Work, kept: Restoration) -> None:
-    """已锁定: restored, in this very transaction."""
-    _expect_open(kept)
+def begin_look(work: Work, request: str, attempt: str) -> list[Json]:
+    """Whom to ask the national registry about, on record; nobody where that attempt is over."""
+    kept = store.find_restoration(work, request)
+    if kept is None or (kept.state, kept.attempt) != ("asked", attempt):
+        return []
+    persons = [dict(person) for person in _held(work, kept).persons]
+    ending.record_look(work, request, "", "ask_registries", persons)
+    return persons
+
+
+def restore_marriage(work: Work) -> None:
+    """恢复: now the locks, unless somebody has remarried; where the registry gave no answer it is asked again later."""
+    kept = store.find_restoration(work, case.id_of(work))
+    if kept is None:
+        raise OutOfStep("stale", "过时的消息")
+    _expect_open(kept, work.data(said.RestoreMarriageV1)["attempt"])
+    held, answers = _held(work, kept), work.answer
+    if _is_remarried(work, held, [one for one in answers if one]):
+        _release(work, kept)
+        _stay_ended(work, kept, held, remarried=True)
+    elif len(answers) == len(case.ROLES) and all(answers):
+        work.tell(claims_contracts.ConfirmClaimsV1, kept.request_id, _mine(kept))
+    else:
+        _release(work, kept)
+        _wait(work, kept)
+
+
+def _is_remarried(work: Work, held: Held, answers: Iterable[MaritalStatus]) -> bool:
+    """Whether one of the two has married since; a declaration of death stays in force also where that marriage ended."""
+    others = [
+        other
+        for person in held.persons
+        for other in store.list_of_person(work, case.person_index(work, person))
+        if other.marriage_id != held.marriage_id
+    ]
+    if any(records.stands_against(held.record, other.record) for other in others):
+        return True
+    foreign = [one for one in answers if one.number not in (held.record.number, *held.record.certificates)]
+    return any(one.married or records.came_after(held.record, one.since) for one in foreign)
+
+
+def note_locked(work: Work, kept: Restoration, attempt: str) -> None:
+    """已锁定: restored, in this very transaction; or given up, where the marriage ended otherwise meanwhile."""
+    _expect_open(kept, attempt)
     held = _held(work, kept)
-    record = records.restore(held.record, reappearance(kept.wish, remarried=False))
+    try:
+        record = records.restore(held.record, reappearance(kept.wish, remarried=False))
+    except TongbanError as error:
+        _release(work, kept)
+        _give_up(work, kept, error)
+        return
     held = dataclasses.replace(held, attempt=kept.attempt, claims_case=kept.request_id)
     reporting.save_record(work, held, record, live=True)
     issued = _mine(kept) | {"reference": record.number}
@@ -100,18 +148,57 @@ def note_locked(work: Work, kept: Restoration) -> None:
     _tell_back(work, kept, held, "restored")
 
 
-def note_lost(work: Work, kept: Restoration, denials: Iterable[Json] = ()) -> None:
-    """未能预留: by law the marriage stays ended, or two people must look."""
-    _expect_open(kept)
+def note_lost(work: Work, kept: Restoration, attempt: str, denials: Sequence[Json] = ()) -> None:
+    """未能预留: tried again while nothing but our own old claims or a lapsed lease is in the way; else it stays ended by law,
+    or two people must look.
+    """
+    _expect_open(kept, attempt)
     held = _held(work, kept)
+    if denials and all(_passes(work, held, row) for row in denials):
+        _wait(work, kept)
+        return
     married = Standing.MARRIED in (standing_of_claim(row["why"], row["issued"]) for row in denials)
-    if married and held.record.ground is Ground.DECLARED_DEAD:
+    _stay_ended(work, kept, held, remarried=married)
+
+
+def _passes(work: Work, held: Held, denial: Json) -> bool:
+    """Whether it is only a lease that ran out, or the claim of this very marriage, whose release is still on its way."""
+    if denial["why"] == claims_contracts.ENDED:
+        return True
+    ours = bool(denial["by"]) and denial["by"]["node"] == work.node.code
+    return ours and not marriages.list_married(work, [case.person_index(work, one) for one in held.persons])
+
+
+def _wait(work: Work, kept: Restoration) -> None:
+    """Nothing is claimed; the timer tries again."""
+    store.save_restoration(work, dataclasses.replace(kept, state="waiting"))
+
+
+def reserve_again(work: Work, request: str) -> None:
+    """Try again, under a new attempt; or give up, where the marriage ended otherwise meanwhile. OutOfStep when it went on."""
+    kept = store.find_restoration(work, request)
+    if kept is None or kept.state != "waiting":
+        raise OutOfStep("stale", "过时的消息")
+    held = _held(work, kept)
+    try:
+        records.restore(held.record, reappearance(kept.wish, remarried=False))
+    except TongbanError as error:
+        _give_up(work, kept, error)
+        return
+    now = dataclasses.replace(kept, state="asked", attempt=clock.new_id())
+    store.save_restoration(work, now)
+    _reserve(work, now, held)
+
+
+def _stay_ended(work: Work, kept: Restoration, held: Held, *, remarried: bool) -> None:
+    """By law the marriage stays ended, or two people must look."""
+    if remarried and held.record.ground is Ground.DECLARED_DEAD:
         _keep_ended(work, kept, held, records.restore(held.record, reappearance(kept.wish, remarried=True)))
         return
     store.end_restoration(work, kept.request_id, "blocked")
     data = {"marriage": held.marriage_id, "office": held.office, "text": BLOCKED}
     work.tell(said.RestorationBlockedV1, kept.request_id, data)
-    _refuse(work, kept, _why(held, kept, remarried=married))
+    _refuse(work, kept, _why(held, kept, remarried=remarried))
 
 
 def _why(held: Held, kept: Restoration, *, remarried: bool) -> TongbanError:
@@ -120,6 +207,16 @@ def _why(held: Held, kept: Restoration, *, remarried: bool) -> TongbanError:
     except TongbanError as error:
         return error
     return Refused("restoration_blocked", BLOCKED, basis=ONLY_ONE)
+
+
+def _give_up(work: Work, kept: Restoration, error: TongbanError) -> None:
+    """Nothing comes back, and whoever asked hears why."""
+    store.end_restoration(work, kept.request_id, "refused")
+    _refuse(work, kept, error)
+
+
+def _release(work: Work, kept: Restoration) -> None:
+    work.tell(claims_contracts.ReleaseClaimsV1, kept.request_id, _mine(kept) | {"why": "not_restored"})
 
 
 def _refuse(work: Work, kept: Restoration, error: TongbanError) -> None:
@@ -133,11 +230,15 @@ def _keep_ended(work: Work, kept: Restoration, held: Held, record: records.Recor
 
 
 def _tell_back(work: Work, kept: Restoration, held: Held, state: str) -> None:
+    """Tell whoever asked, and this city; of a marriage that is back also everybody who heard of its end."""
     store.end_restoration(work, kept.request_id, state)
     data = {"marriage": held.marriage_id, "request": kept.request_id}
     sealed = ending.couple_of(held) | {"restored": state == "restored"}
-    for node in dict.fromkeys((kept.node, work.node.code)):
-        work.tell(said.EndingWithdrawnV1, kept.request_id, data, sealed, to=node)
+    everybody = {(kept.request_id, node): None for node in (kept.node, work.node.code)}
+    if state == "restored":
+        everybody |= dict.fromkeys(store.list_watchers(work, held.marriage_id))
+    for subject, node in everybody:
+        work.tell(said.EndingWithdrawnV1, subject, data, sealed, to=node)
     if state == "restored":
         copying.copy_status(work, "marriage_restored", kept.request_id, held.persons, work.today)
 
@@ -148,6 +249,6 @@ def _held(work: Work, kept: Restoration) -> Held:
     return held
 
 
-def _expect_open(kept: Restoration) -> None:
-    if kept.state != "asked":
+def _expect_open(kept: Restoration, attempt: str) -> None:
+    if (kept.state, kept.attempt) != ("asked", attempt):
         raise OutOfStep("stale", "过时的消息")

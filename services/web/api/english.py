@@ -157,7 +157,6 @@ ENGLISH: Mapping[str, str] = {
     "not_the_successor": "The prefix is not being handed over to that node; check who was named.",
     "not_the_holder": "Only the city that keeps the record may say that a certificate was superseded.",
     "not_this_step": "The case is not at this step now; read it again before you act.",
-    "not_yet": "This release does not do this yet; upgrade the node first.",
     "not_your_application": "You can apply in your own name only; check the applicant's document number.",
     "not_your_claims": "You can look up and give up your own claims only; check the document number.",
     "not_your_record": "You can look up your own records only; check the document number.",
