@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any
 
 import psycopg
-from psycopg.pq import PipelineStatus, TransactionStatus
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -24,7 +23,6 @@ from sqlalchemy import (
     Text,
     bindparam,
     delete,
-    event,
     insert,
     select,
     text,
@@ -42,6 +40,7 @@ from shared.crypto.keys import using
 from shared.crypto.personal import open_personal, seal_personal
 from shared.directory import Node
 from shared.logs import traceparent
+from shared.pipeline import AWAITED, COUNTED, hear, piped, piping, send
 
 BigId = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up by itself only for INTEGER keys
 message_metadata = MetaData()
@@ -122,8 +121,12 @@ class Work:
 
     def change(self, statement: Executable, values: Any = None) -> int:
         """Run an insert, update or delete; the number of rows it touched."""
-        result: Any = self.connection.execute(statement, values, execution_options=COUNTED)
-        count = int(result.rowcount)
+        sent: Any = send(self.connection, statement, values)
+        if sent is None:
+            sent = self.connection.execute(statement, values, execution_options=COUNTED)
+        else:
+            hear(self.connection)
+        count = int(sent.rowcount)
         if count < 0:
             raise RuntimeError("the database did not say how many rows were touched")  # not known is not none
         return count
@@ -133,7 +136,8 @@ class Work:
 
         On PostgreSQL nobody waits for it: an error comes with a later statement, at the latest with the commit.
         """
-        self.connection.execute(statement, values)
+        if send(self.connection, statement, values) is None:
+            self.connection.execute(statement, values)
 
     def insert_once(self, table: Table, values: Json) -> bool:
         """Insert unless its key is there already; True when it was new."""
@@ -270,58 +274,6 @@ def _upsert_newest(table: Table, by: tuple[str, ...], dialect: str) -> Executabl
     return statement.on_conflict_do_update(index_elements=keys, set_=newer, where=older)
 
 
-# --- a transaction of PostgreSQL's is one pipeline: only questions are waited for (ADR 0016) ------------------------------
-
-AWAITED = {"awaited": True}  # the option of a statement whose answer must be there when it returns
-COUNTED = AWAITED | {"preserve_rowcount": True}  # SQLAlchemy would not look for an insert
-CALM = (TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR)
-
-
-def _piping(engine: Engine) -> Engine:
-    """The same connections for transactions that are pipelines."""
-    if engine.dialect.name != "postgresql":
-        return engine
-    ours = engine.execution_options(isolation_level="AUTOCOMMIT")  # it is us who say BEGIN
-    event.listen(ours, "after_cursor_execute", _await_answer)
-    return ours
-
-
-def _await_answer(connection: Connection, _cursor: Any, _sql: str, _values: Any, context: Any, _many: bool) -> None:
-    """SQLAlchemy has sent a statement: if it was a question, wait for its answer and all before it."""
-    if context.execution_options.get("awaited"):
-        _hear(connection)
-
-
-def _hear(connection: Connection) -> None:
-    """Wait until all that was sent is answered; raises what the database has against it."""
-    if connection.dialect.name == "postgresql" and not connection.invalidated:
-        connection.info["pipeline"].sync()
-
-
-@contextmanager
-def _piped(connection: Connection) -> Iterator[None]:
-    """One transaction: committed at the end, and PostgreSQL has said so; after an error it remains to be rolled back."""
-    if connection.dialect.name != "postgresql":
-        yield
-        return
-    driver: Any = connection.connection.driver_connection
-    try:
-        with driver.pipeline() as pipeline:
-            connection.info["pipeline"] = pipeline
-            connection.exec_driver_sql("BEGIN")  # by SQLAlchemy: of one dead connection it concludes on the others
-            yield
-            end = driver.execute("COMMIT")  # psycopg's own BEGIN and COMMIT would each be waited for
-        if end.statusmessage != "COMMIT":
-            raise RuntimeError("an error of this transaction was passed over, and the database undid it")
-    except BaseException as error:
-        if driver.info.pipeline_status is not PipelineStatus.OFF or driver.info.transaction_status not in CALM:
-            connection.invalidate()  # answers are on their way to nobody
-        first = error.__context__
-        if isinstance(error, psycopg.Error) and first is not None and not isinstance(first, Exception):
-            raise first from None  # psycopg puts "still busy" in the place of a time-out or a kill
-        raise
-
-
 def _hearing(work: Work) -> Iterator[Work]:
     """What the use-case raises may hide that its message was here before."""
     try:
@@ -329,7 +281,7 @@ def _hearing(work: Work) -> Iterator[Work]:
     except (DBAPIError, psycopg.Error):
         raise  # the first error there was
     except Exception:
-        _hear(work.connection)
+        hear(work.connection)
         raise
 
 
@@ -347,7 +299,7 @@ class Works:
     def __init__(self, node: Node, service: str, engine: Engine) -> None:
         self.node = node
         self.service = service
-        self.engine = _piping(engine)
+        self.engine = piping(engine)
         self.on_told: Callable[[], None] = lambda: None  # the embedded bus wakes up by this
         self._one_writer = threading.RLock() if engine.dialect.name == "sqlite" else None
 
@@ -363,7 +315,7 @@ class Works:
     def _begin(self, cause: Message | None) -> Iterator[Work]:
         with using(self.node.keys), self.engine.connect() as connection, connection.begin():
             work = Work(self.node, self.service, connection, clock.now(), cause)
-            with _piped(connection):
+            with piped(connection):
                 yield work
         if work.told:
             self.on_told()

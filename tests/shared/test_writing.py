@@ -7,7 +7,20 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, event, insert, select, text
+from sqlalchemy import (
+    JSON,
+    Column,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    bindparam,
+    create_engine,
+    event,
+    insert,
+    select,
+    text,
+)
 from sqlalchemy.exc import DBAPIError
 
 from contracts.envelope import Message
@@ -27,8 +40,10 @@ notes = Table(
     Column("leg", Integer, nullable=False),
     Column("version", Integer, nullable=False),
     Column("text", String(80)),
+    Column("more", JSON),
 )
 ADD = insert(notes)
+THESE = notes.update().where(notes.c.note_id.in_(bindparam("these", expanding=True)))
 
 
 def note(note_id: str, version: int = 1, leg: int = 1, words: str = "") -> dict[str, object]:
@@ -60,6 +75,20 @@ def test_what_is_written_is_there_after_the_commit(works: Works) -> None:
         work.write(ADD, note("a"))
         work.write(ADD, [note("b"), note("c")])
     assert set(texts(works)) == {"a", "b", "c"}
+
+
+def test_a_statement_that_comes_again_says_the_same_and_counts_the_same(works: Works) -> None:
+    for number in range(4):
+        with works.begin() as work:
+            work.write(ADD, note(str(number)) | {"more": {"三亚": [number, None]}})
+            assert work.change(THESE, {"these": [str(n) for n in range(number + 1)], "leg": 7}) == number + 1
+            assert work.insert_once(notes, note("once")) is (number == 0)
+            assert not work.insert_once(notes, note("once"))
+    with works.begin() as work:
+        rows = work.execute(
+            select(notes.c.more, notes.c.leg).where(notes.c.note_id != "once").order_by(notes.c.note_id)
+        )
+        assert [tuple(row) for row in rows] == [({"三亚": [number, None]}, 7) for number in range(4)]
 
 
 def test_the_next_question_sees_what_was_written_before_it(works: Works) -> None:

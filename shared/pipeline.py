@@ -1,0 +1,111 @@
+"""A transaction of PostgreSQL's is one pipeline: only questions are waited for (ADR 0016)."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import psycopg
+from psycopg.pq import PipelineStatus, TransactionStatus
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.sql import Executable
+
+AWAITED = {"awaited": True}  # the option of a statement whose answer must be there when it returns
+COUNTED = AWAITED | {"preserve_rowcount": True}  # SQLAlchemy would not look for an insert
+CALM = (TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR)
+
+
+def piping(engine: Engine) -> Engine:
+    """The same connections for transactions that are pipelines."""
+    if engine.dialect.name != "postgresql":
+        return engine
+    ours = engine.execution_options(isolation_level="AUTOCOMMIT")  # it is us who say BEGIN
+    event.listen(ours, "after_cursor_execute", _await_answer)
+    return ours
+
+
+def _await_answer(connection: Connection, _cursor: Any, _sql: str, _values: Any, context: Any, _many: bool) -> None:
+    """SQLAlchemy has sent a statement: if it was a question, wait for its answer and all before it."""
+    if context.execution_options.get("awaited"):
+        hear(connection)
+
+
+def hear(connection: Connection) -> None:
+    """Wait until all that was sent is answered; raises what the database has against it."""
+    if connection.dialect.name == "postgresql" and not connection.invalidated:
+        connection.info["pipeline"].sync()
+
+
+@contextmanager
+def piped(connection: Connection) -> Iterator[None]:
+    """One transaction: committed at the end, and PostgreSQL has said so; after an error it remains to be rolled back."""
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    try:
+        with driver.pipeline() as pipeline:
+            connection.info.update(pipeline=pipeline, driver=driver)
+            connection.exec_driver_sql("BEGIN")  # by SQLAlchemy: of one dead connection it concludes on the others
+            yield
+            end = driver.execute("COMMIT")  # psycopg's own BEGIN and COMMIT would each be waited for
+        if end.statusmessage != "COMMIT":
+            raise RuntimeError("an error of this transaction was passed over, and the database undid it")
+    except BaseException as error:
+        if driver.info.pipeline_status is not PipelineStatus.OFF or driver.info.transaction_status not in CALM:
+            connection.invalidate()  # answers are on their way to nobody
+        first = error.__context__
+        if isinstance(error, psycopg.Error) and first is not None and not isinstance(first, Exception):
+            raise first from None  # psycopg puts "still busy" in the place of a time-out or a kill
+        raise
+
+
+# --- what is written again and again goes to the driver as SQLAlchemy has compiled it once --------------------------------
+# To run a statement costs SQLAlchemy twice what the driver takes for it, and a wedding writes some two hundred times.
+
+
+class _Plan(NamedTuple):
+    """A compiled statement for values of these names, and how the driver wants some of them."""
+
+    compiled: Any
+    sql: str
+    processors: Mapping[str, Any]
+
+
+_plans: WeakKeyDictionary[Executable, dict[tuple[str, ...], _Plan | None]] = WeakKeyDictionary()
+
+
+def send(connection: Connection, statement: Executable, values: Any) -> psycopg.Cursor[Any] | None:
+    """The driver's cursor, whose answer may be still to come; None where SQLAlchemy has to run the statement itself.
+
+    That is so outside PostgreSQL, for several rows at once, and for a statement that was made for this one time.
+    """
+    if connection.dialect.name != "postgresql" or not isinstance(values, dict):
+        return None
+    plan = _plan_of(connection, statement, tuple(values))
+    if plan is None:
+        return None
+    bound = plan.compiled.construct_params(values)
+    for name, process in plan.processors.items():
+        bound[name] = process(bound[name])
+    cursor: psycopg.Cursor[Any] = connection.info["driver"].cursor()
+    return cursor.execute(plan.sql, bound)
+
+
+def _plan_of(connection: Connection, statement: Executable, names: tuple[str, ...]) -> _Plan | None:
+    """None the first time a statement comes: most that are made on the spot never come again."""
+    known = _plans.get(statement)
+    if known is None:
+        _plans[statement] = {}
+        return None
+    if names not in known:
+        known[names] = _compiled(connection, statement, names)
+    return known[names]
+
+
+def _compiled(connection: Connection, statement: Any, names: tuple[str, ...]) -> _Plan | None:
+    """None where SQLAlchemy has to look at the values: a list becomes as many parameters, a column has a default."""
+    compiled = statement.compile(dialect=connection.dialect, column_keys=list(names))
+    if compiled.post_compile_params or compiled.literal_execute_params or compiled.prefetch:
+        return None
+    return _Plan(compiled, str(compiled), compiled._bind_processors)
