@@ -17,7 +17,7 @@ from tests.house.sources import OURS, ROOT, Tree, functions, python, whole_tree
 
 ROOMS = {"rules", "usecases", "store", "service", "ports", "standards", "policies", "migrations", "README.md"}
 FACES = {"api", "desk", "portal", "ops", "live", "auth", "templates", "static"}  # of services/web
-SHARED_AT_MOST = 18
+SHARED_AT_MOST = 19
 NOT_SHARED_CODE = {"__init__.py", "data", "migrations"}
 README_LINES = 45
 NAMES_FOR_ANYTHING = {"util", "utils", "helper", "helpers", "common", "core", "base", "manager", "managers"}
@@ -95,7 +95,7 @@ def usual_lengths(tree: Tree) -> Iterator[str]:
 
 
 def shared_size(tree: Tree) -> Iterator[str]:
-    """shared/ has at most 18 entries: what only one service needs belongs there."""
+    """shared/ has at most 19 entries: what only one service needs belongs there."""
     entries = {path.split("/")[1] for path in tree if path.startswith("shared/")} - NOT_SHARED_CODE
     if len(entries) > SHARED_AT_MOST:
         yield f"shared/ has {len(entries)}: {sorted(entries)}"
@@ -288,7 +288,7 @@ SEEDS: list[tuple[Check, dict[str, str]]] = [
     (function_lengths, {"shared/a.py": LONG + "    a = 1\n" * 15}),
     (arguments, {"shared/a.py": "def f(a, b, c, d, e, f, g):\n    pass\n"}),
     (usual_lengths, {"shared/a.py": LONG}),
-    (shared_size, {f"shared/a{n}.py": "" for n in range(19)}),
+    (shared_size, {f"shared/a{n}.py": "" for n in range(20)}),
     (names_for_anything, {"shared/string_utils.py": ""}),
     (names_for_anything, {"services/x/rules.py": "class CaseManager:\n    pass\n"}),
     (transactions, {"services/x/usecases.py": "with engine.begin() as c:\n    pass\n"}),
