@@ -305,7 +305,7 @@ def test_a_person_is_told_that_nothing_can_be_given_up_during_a_hand_over(town: 
     actor = {"kind": "marriage", "actor": by_clerk(XIANAN)}
     town.say(XIANAN, said.DropClaimsV1, clock.new_id(), actor, {"subject": HE})
     town.settle()
-    assert town.desks[XIANAN][-1].data == {"kind": "marriage", "found": False, "deferred": "frozen"}
+    assert town.desks[XIANAN][-1].data == {"kind": "marriage", "found": False, "deferred": "frozen", "locked_by": None}
     town.mail = letters
     town.settle()
     assert (LANZHOU, SANYA, "held") in live(town)
