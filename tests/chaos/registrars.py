@@ -22,6 +22,7 @@ BLOCKED = "persons_not_reserved"
 SIGNED = ("", "late", "signed_already")  # what a registrar hears who has signed
 UNDER_WAY = {"to_register", "national_registry", "claims_asked", "authority_away"}  # nothing to do for a registrar
 NOT_LAWFUL = "ground_not_lawful"
+PER_OFFICE = 3  # registrars: each waits for the answer to every act
 LOOK_SECONDS = 1.0  # for tasks, where there were none
 PAUSE_SECONDS = (2.0, 8.0)  # before a case that could not go on is looked at again; by chance, so that none keep step
 LATE_SECONDS = 30.0
@@ -86,13 +87,14 @@ class Registrars:
         if couple.whim == "taken_in":
             self._withdraw(self.desks[couple.office], case_id)
 
-    def attend(self, office: str) -> None:
-        """A registrar's thread: every task that waits for the office, again and again."""
+    def attend(self, office: str, place: int) -> None:
+        """A registrar's thread: every task that waits for the office and is for this one of its desks, again and again."""
         desk = self.desks[office]
         while not self.stop.is_set():
             try:
                 _, answer = desk.ask("GET", "/tasks")
-                busy = [self._do(desk, task) for task in answer.get("tasks", ())]
+                mine = [task for task in answer.get("tasks", ()) if int(task["case_id"][-2:], 16) % PER_OFFICE == place]
+                busy = [self._do(desk, task) for task in mine]
             except GaveUp:
                 return
             if not any(busy):

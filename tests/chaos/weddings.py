@@ -13,7 +13,7 @@ from tests.chaos.divorces import BY_COURT
 from tests.chaos.endings import Endings, Way
 from tests.chaos.handover import Handover
 from tests.chaos.ledger import Ledger
-from tests.chaos.registrars import Registrars
+from tests.chaos.registrars import PER_OFFICE, Registrars
 from tests.chaos.stage import CODES, Stage
 
 HANDS_PER_CITY = 2
@@ -62,8 +62,8 @@ class Weddings:
         return [*windows, *(ending.run for ending in self.endings), self.handover.run]
 
     def robots(self) -> list[Callable[[], None]]:
-        """A registrar at every office."""
-        return [partial(self.crew.attend, office) for office in self.crew.desks]
+        """The registrars of every office."""
+        return [partial(self.crew.attend, office, place) for office in self.crew.desks for place in range(PER_OFFICE)]
 
     def healed(self) -> None:
         """Nothing was held back."""
