@@ -31,7 +31,8 @@ def project(work: Work, contract: type[Contract]) -> None:
 
 def _found(work: Work, message: Message, data: Json) -> None:
     """占用情况."""
-    store.keep_claims(work, message.subject, data | work.personal(said.ClaimsFoundV1))
+    claims = work.personal(said.ClaimsFoundV1)["claims"]
+    store.keep_claims(work, message.subject, data | {"claims": claims})
     asking.answer_command(work, message.correlation, "done", {})
 
 
