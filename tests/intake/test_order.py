@@ -194,7 +194,10 @@ def test_only_the_answer_to_the_newest_request_ends_the_waiting_in_every_order(
 def test_an_answer_that_does_not_say_to_what_ends_the_waiting(asked_twice: Scene) -> None:
     brought = decode(asked_twice.words[0])
     data = {name: value for name, value in brought.data.items() if name not in ("leg_no", "request")}
-    words = [*asked_twice.words[1:3], encode(replace(brought, data=data))]  # of a release before requests were named
+    words = [
+        *asked_twice.words[1:3],
+        encode(replace(brought, data=data, checked="")),
+    ]  # of a release before requests were named
     assert asked_twice.end(words)["legs"][1]["state"] == "accepted"
 
 
