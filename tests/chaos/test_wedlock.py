@@ -26,7 +26,7 @@ def test_one_marriage_and_its_two_locks_are_right():
     assert not list(numbers([RECORD], {("371002", 2026): 1}))
     assert not list(blocked(LOCKS, {"one"}))
     assert not list(unguarded(LOCKS, [RECORD], BOTH, GUARDS))
-    assert not list(left_out(BOTH, {"one"}))
+    assert not list(left_out(BOTH, {"one": True}))
 
 
 def test_a_person_married_in_two_cities_is_found_by_the_runs_own_book():
@@ -76,5 +76,11 @@ def test_a_marriage_without_a_right_lock_on_each_of_both_is_unguarded(change):
 
 
 def test_of_two_who_want_one_person_one_marries_unless_they_change_their_mind():
-    assert len(list(left_out(BOTH, set()))) == 2
-    assert not list(left_out({"one": dataclasses.replace(ONE, whim="signed")}, set()))
+    assert len(list(left_out(BOTH, {}))) == 2
+    assert not list(left_out({"one": dataclasses.replace(ONE, whim="signed")}, {}))
+
+
+def test_a_third_who_comes_for_a_widow_is_not_left_out_when_she_has_taken_another_meanwhile():
+    third = dataclasses.replace(ONE, case_id="third", numbers=(OTHER, HE), tangle=0)
+    assert not list(left_out({"one": ONE, "third": third}, {"one": True}))
+    assert list(left_out({"one": ONE, "third": third}, {"one": False})) == ["left out: third at 371000, tangle 0"]

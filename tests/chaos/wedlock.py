@@ -88,7 +88,7 @@ def verdict(cities: Cities, ledger: Ledger, guards: Mapping[str, str]) -> list[s
         *blocked(live, {record.case_id for record in found if record.state == "valid"}),
         *unguarded(live, [record for record in found if record.state == "valid"], weddings, guards),
         *_ends(cities, weddings, {record.case_id for record in found}),
-        *left_out(weddings, {record.case_id for record in found}),
+        *left_out(weddings, {record.case_id: record.state == "valid" for record in found}),
         *_acts(cities, ledger, weddings),
         *_certified(cities, found),
         *certificates(cities),
@@ -173,11 +173,16 @@ def _ends(cities: Cities, weddings: Mapping[str, Wedding], married: Collection[s
             yield f"screen behind: {case_id} at {entry.node} shows {shown.get(case_id)}, is {end}"
 
 
-def left_out(weddings: Mapping[str, Wedding], married: Collection[str]) -> Iterator[str]:
-    """Who means it marries, unless one of the two has married another: of those who want one person exactly one does."""
+def left_out(weddings: Mapping[str, Wedding], married: Mapping[str, bool]) -> Iterator[str]:
+    """Who means it marries, unless one of the two has married another: of those who want one person exactly one does.
+
+    `married`: cases, and whether their marriage stands. A widow may be taken by one of her tangle, before a third comes.
+    """
     taken = {(it.tangle, number) for case_id, it in weddings.items() if case_id in married for number in it.numbers}
+    spouses = {number for case_id, it in weddings.items() if married.get(case_id) for number in it.numbers}
     for case_id, it in weddings.items():
-        excused = it.whim or (it.tangle and any((it.tangle, number) in taken for number in it.numbers))
+        rival = it.tangle and any((it.tangle, number) in taken for number in it.numbers)
+        excused = it.whim or rival or any(number in spouses for number in it.numbers)
         if case_id not in married and not excused:
             yield f"left out: {case_id} at {it.node}, tangle {it.tangle}"
 
