@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.builders import LANZHOU, SANYA, WEIHAI, Country, HandClock, stop_clock
+from tests.marriage.partings import day
+from tests.marriage.weddings import wed
 from tests.servers import postgres
 
 __all__ = ["postgres"]
@@ -23,3 +25,11 @@ def country(hand: HandClock, tmp_path: Path) -> Iterator[Country]:
     made = Country(tmp_path, SANYA, LANZHOU, WEIHAI)
     yield made
     made.close()
+
+
+@pytest.fixture
+def couple_of_sanya(country: Country, hand: HandClock) -> str:
+    """A couple that married in 三亚 on 2025-10-09; today is the 11th."""
+    case_id = wed(country)
+    day(country, hand, "2025-10-11")
+    return case_id

@@ -5,11 +5,12 @@ from typing import Any
 from contracts import marriage
 from contracts.envelope import Contract, Json
 from deploy.homes import make_homes
+from services.certificate import store as certificates
 from services.marriage.store import divorces as store
 from services.marriage.store import tables
 from services.marriage.store.divorces import Kept
 from shared import clock
-from tests.builders import LANZHOU, City, Country, HandClock, clerk
+from tests.builders import LANZHOU, SANYA, City, Country, HandClock, clerk
 from tests.marriage.weddings import HE, OFFICES, SHE, couple, married, run_timer
 
 PAPERS = [
@@ -21,6 +22,8 @@ AGREED = {"signed": True, "children": True, "property": True, "debts": True}
 BOTH = [{"number": place, "present": True, "willing": True, "capable": True} for place in (0, 1)]
 SHOWN: Json = {"heard": BOTH, "agreement": AGREED, "certificate": "shown", "registered_in_mainland": True}
 PAPER = {"kind": "居民死亡医学证明(推断)书", "issuer": "某医院", "number": "某字第1号", "on": "2025-10-10"}
+JUDGMENT = {"kind": "民事判决书", "issuer": "某人民法院", "number": "(2025)某民初1号", "on": "2025-10-10"}
+ERROR = {"kind": "撤销死亡登记证明", "issuer": "某派出所", "number": "某证第2号", "on": "2025-10-12"}
 FIRST = "J460204-2025-000001"
 FIRST_DAY, LAST_DAY, OPENS, CLOSES, TOO_LATE = (
     "2025-10-10",
@@ -171,3 +174,24 @@ def notes(city: City, case_id: str) -> list[str]:
 def outcome(city: City, case_id: str) -> str:
     """How a case ended, as intake sees it; empty while it has not."""
     return str(city.story(case_id)["outcome"].get("result", ""))
+
+
+def judged(ground: str = "divorce_by_court", **changes: Any) -> Json:
+    """A judgment's ending, as a clerk records it."""
+    return ending(ground, document=JUDGMENT, **changes)
+
+
+def withdrawn(**changes: Any) -> Json:
+    """That a death was none, as a clerk records it."""
+    return ending("", on="2025-10-12", document=ERROR) | changes
+
+
+def certificate_states(country: Country, city: str = SANYA) -> list[str]:
+    """What became of a city's certificates."""
+    return [row.status for row in country[city].rows("certificate", certificates.certificates)]
+
+
+def history(country: Country) -> list[str]:
+    """What has happened to the one record of 三亚."""
+    (row,) = married(country, SANYA)
+    return [entry["what"] for entry in row.archive["history"]]

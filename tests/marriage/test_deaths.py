@@ -20,6 +20,7 @@ from tests.marriage.partings import (
     accept,
     day,
     ending,
+    history,
     living,
     named,
     notes,
@@ -65,11 +66,6 @@ def follow(country: Country, *lines: Json, city: str = SANYA) -> None:
     """The register grows, and is asked once."""
     enter_deaths(country[city], *lines)
     run_timer(country, city, "ask_deaths")
-
-
-def history(country: Country) -> list[str]:
-    (row,) = married(country, SANYA)
-    return [entry["what"] for entry in row.archive["history"]]
 
 
 def position(country: Country, city: str = SANYA) -> int:

@@ -6,19 +6,21 @@ from typing import Any
 import pytest
 
 from contracts import claims, intake, marriage
-from contracts.envelope import Json
-from services.certificate import store as certificates
 from services.marriage.store import tables
 from tests.builders import LANZHOU, SANYA, WEIHAI, Country, HandClock, clerk
 from tests.marriage.partings import (
+    certificate_states,
     confirm,
     day,
     ending,
+    history,
+    judged,
     living,
     noted,
     record,
     states,
     why,
+    withdrawn,
 )
 from tests.marriage.weddings import (
     OFFICES,
@@ -33,34 +35,6 @@ from tests.marriage.weddings import (
     wed,
 )
 from tests.replay import hold_back
-
-JUDGMENT = {"kind": "民事判决书", "issuer": "某人民法院", "number": "(2025)某民初1号", "on": "2025-10-10"}
-ERROR = {"kind": "撤销死亡登记证明", "issuer": "某派出所", "number": "某证第2号", "on": "2025-10-12"}
-
-
-@pytest.fixture
-def couple_of_sanya(country: Country, hand: HandClock) -> str:
-    """A couple that married in 三亚 on 2025-10-09; today is the 11th."""
-    case_id = wed(country)
-    day(country, hand, "2025-10-11")
-    return case_id
-
-
-def judged(ground: str = "divorce_by_court", **changes: Any) -> Json:
-    return ending(ground, document=JUDGMENT, **changes)
-
-
-def withdrawn(**changes: Any) -> Json:
-    return ending("", on="2025-10-12", document=ERROR) | changes
-
-
-def certificate_states(country: Country, city: str = SANYA) -> list[str]:
-    return [row.status for row in country[city].rows("certificate", certificates.certificates)]
-
-
-def history(country: Country) -> list[str]:
-    (row,) = married(country, SANYA)
-    return [entry["what"] for entry in row.archive["history"]]
 
 
 def back(country: Country, city: str = WEIHAI, **changes: Any) -> str:

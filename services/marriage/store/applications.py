@@ -63,7 +63,6 @@ class Kept:
 
 
 PLAIN = ("case_id", "leg_no", "office", "division", "version", "held_until", "renewed", "wake_at", "retry_until")
-MOVING = tuple(item.name for item in dataclasses.fields(Registration))
 FIND = select(applications).where(applications.c.case_id == bindparam("of_case")).with_for_update()
 WITHDRAWN = select(withdrawals.c.leg_no).where(
     withdrawals.c.case_id == bindparam("of_case"), withdrawals.c.leg_no == bindparam("of_leg")
