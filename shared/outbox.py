@@ -3,7 +3,7 @@
 import datetime
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -178,6 +178,30 @@ class Work:
             destination=to,
             checked=RELEASE,
         )
+
+    def hear_oneself(
+        self,
+        hear: Callable[["Work"], None],
+        contract: type[Contract],
+        subject: str,
+        data: Json,
+        personal: Json | None = None,
+        *,
+        beside: Iterable[str] = (),
+    ) -> None:
+        """Let `hear`, of this same service, take in now and in this transaction what else it would be told.
+
+        `beside`: other services of this city that are told so by a message. Raises whatever `hear` raises.
+        """
+        plain, private = written(contract, data, personal)
+        message = self._enveloped(contract, subject, plain, private, "")
+        for service in beside:
+            self.retell(message, queue=service)
+        outer, self.cause = self.cause, message
+        try:
+            hear(self)
+        finally:
+            self.cause = outer
 
     def retell(self, message: Message, queue: str = "") -> None:
         """Put a message that came from elsewhere, unchanged, into the outbox (`queue`: straight to that queue)."""

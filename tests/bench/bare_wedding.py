@@ -26,30 +26,23 @@ CROSSES = frozenset(
 )
 WEDDING: Steps = {
     ("intake", "intake.take_in_application.v1", False): Step(
-        writes=7,
+        writes=9,
         seals=2,
-        indexes=1,
+        indexes=2,
+        opens=2,
         tells=(
             "intake.application_taken_in.v1",
             "intake.application_forwarded.v1",
-        ),
-    ),
-    ("intake", "intake.application_forwarded.v1", False): Step(
-        writes=2,
-        indexes=1,
-        tells=(
-            "intake.application_taken_over.v1",
+            "intake.leg_changed.v1",
             "intake.application_accepted.v1",
         ),
     ),
     ("web", "intake.application_taken_in.v1", False): Step(writes=13, seals=1, indexes=2),
     ("web", "intake.application_forwarded.v1", False): Step(writes=11, seals=1),
-    ("intake", "intake.application_taken_over.v1", False): Step(writes=1, tells=("intake.leg_changed.v1",)),
     ("subsidy", "intake.application_accepted.v1", False): Step(writes=0, opens=0),
     ("marriage", "intake.application_accepted.v1", False): Step(
         writes=1, seals=3, indexes=2, tells=("claims.reserve_claims.v1",)
     ),
-    ("web", "intake.application_taken_over.v1", False): Step(writes=5),
     ("web", "intake.application_accepted.v1", False): Step(writes=12, seals=1),
     ("claims", "claims.reserve_claims.v1", False): Step(writes=3, seals=2, tells=("claims.reserve_claim.v1",)),
     ("web", "intake.leg_changed.v1", False): Step(writes=3),
@@ -60,9 +53,8 @@ WEDDING: Steps = {
     ("marriage", "marriage.examine_application.v1", False): Step(
         writes=1, seals=2, tells=("marriage.application_examined.v1",)
     ),
-    ("intake", "marriage.application_examined.v1", False): Step(writes=2, tells=("intake.application_progressed.v1",)),
+    ("intake", "marriage.application_examined.v1", False): Step(writes=3, tells=("intake.application_progressed.v1",)),
     ("web", "marriage.application_examined.v1", False): Step(writes=6),
-    ("intake", "intake.application_progressed.v1", False): Step(writes=1),
     ("web", "intake.application_progressed.v1", False): Step(writes=5),
     ("marriage", "marriage.register_marriage.v1", False): Step(
         writes=1,
@@ -91,7 +83,7 @@ WEDDING: Steps = {
     ),
     ("subsidy", "marriage.marriage_registered.v1", False): Step(writes=0, indexes=2),
     ("intake", "marriage.application_decided.v1", False): Step(
-        writes=3, seals=1, tells=("intake.application_progressed.v1",)
+        writes=4, seals=1, tells=("intake.application_progressed.v1",)
     ),
     ("certificate", "certificate.issue_certificate.v1", False): Step(
         writes=3, seals=2, tells=("certificate.certificate_issued.v1",)
@@ -100,21 +92,18 @@ WEDDING: Steps = {
     ("marriage", "marriage.report_record.v1", False): Step(writes=1, before=1),
     ("web", "marriage.application_decided.v1", False): Step(writes=7, seals=1),
     ("intake", "certificate.certificate_issued.v1", False): Step(
-        writes=3, seals=1, tells=("intake.application_closed.v1",)
-    ),
-    ("web", "certificate.certificate_issued.v1", False): Step(writes=3),
-    ("intake", "intake.application_closed.v1", False): Step(
-        writes=4,
-        seals=3,
+        writes=7,
+        seals=4,
         tells=(
+            "intake.application_closed.v1",
             "intake.leg_changed.v1",
             "intake.send_notice.v1",
         ),
     ),
+    ("web", "certificate.certificate_issued.v1", False): Step(writes=3),
     ("web", "intake.application_closed.v1", False): Step(writes=7, seals=1),
     ("claims", "claims.note_claim_issued.v1", False): Step(writes=1, tells=("claims.claim_issue_noted.v1",)),
     ("intake", "intake.send_notice.v1", False): Step(writes=3, seals=1, tells=("intake.applicant_told.v1",)),
-    ("intake", "intake.applicant_told.v1", False): Step(writes=0),
     ("web", "intake.applicant_told.v1", False): Step(writes=5),
     ("claims", "claims.claim_issue_noted.v1", False): Step(writes=1),
 }

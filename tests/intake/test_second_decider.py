@@ -148,7 +148,7 @@ def _with_power(line: str, office: str, powers: str) -> str:
 def test_no_city_decides_what_another_city_s_office_must_decide_itself(country: Country) -> None:
     case_id = clock.new_id()
     facts = country._facts(country[SANYA].node, "460204-mr", "marriage-registration")
-    leg = {"leg_no": 1, "role": "accepting", "node": LANZHOU, "state": "forwarded", "version": 2, "clocks": []}
+    leg = {"leg_no": 1, "role": "accepting", "node": SANYA, "state": "forwarded", "version": 2, "clocks": []}
     told = {"case": facts, "leg_no": 2, "division": "620102", "redirects": 0, "steps": [], "leg": leg}
     country.say(LANZHOU, intake.ApplicationForwardedV1, case_id, told, {"parties": [HE_SHOUTIAN, SPOUSE]})
     country.work()

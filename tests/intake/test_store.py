@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +64,9 @@ def handing_over(works: Works, number: int, node: str) -> str:
     return a_message(works.node, intake.ApplicationForwardedV1, clock.new_id(), data | {"leg": leg}, PARTIES)
 
 
+OF_ITS_CITY = {"application_accepted": 1, "leg_changed": 1}  # of a case that stays where it is taken in
+
+
 def said(works: Works) -> list[str]:
     """Which events wait in the outbox, but for the routine ones."""
     with works.begin() as work:
@@ -80,7 +84,7 @@ def test_one_person_taken_in_at_the_same_moment_at_several_counters_has_one_case
     answers = handled_at_once(doors, works, [taking_in(works, number) for number in range(8)])
     assert sorted(map(str, answers)) == ["done"] + ["refused"] * 7
     assert count(works, "accepting") == 1
-    assert said(works) == ["act_refused"] * 7
+    assert Counter(said(works)) == {"act_refused": 7, **OF_ITS_CITY}
     with works.begin() as work:
         assert len(list(work.execute(select(tables.cases)))) == 1
 
@@ -110,11 +114,11 @@ def test_one_case_handed_over_at_the_same_moment_in_several_messages_is_taken_ov
 def test_of_clerks_who_withdraw_at_the_same_moment_one_is_in_time(works: Works, doors: Doors) -> None:
     body = taking_in(works, 1)
     doors.handle(works, body)
-    data = {"expected_version": 2, "actor": clerk("c", "620102001")}
+    data = {"expected_version": 3, "actor": clerk("c", "620102001")}
     case_id = decode(body).subject
     wishes = [a_message(works.node, intake.WithdrawApplicationV1, case_id, data, {"reason": ""}) for _ in range(6)]
     assert sorted(map(str, handled_at_once(doors, works, wishes))) == ["done"] + ["stale"] * 5
-    assert said(works) == ["act_refused"] * 5 + ["application_withdrawn"]
+    assert Counter(said(works)) == {"act_refused": 5, "application_withdrawn": 1, **OF_ITS_CITY}
 
 
 @pytest.fixture

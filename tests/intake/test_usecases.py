@@ -189,7 +189,7 @@ def test_a_city_that_declines_its_own_window_s_case_says_so_in_the_record(countr
     second = country.take_in(LANZHOU)
     country.settle()
     assert states(country, LANZHOU, second) == [(1, "not_accepted")]
-    assert verbs(country, LANZHOU, second)[-1] == "decline"
+    assert "decline" in verbs(country, LANZHOU, second)
     (declined,) = country[LANZHOU].told(intake.ApplicationDeclinedV1)
     assert declined.data["ask_office"]["code"] == "460204001"  # where the other case was taken in
     assert states(country, SANYA, first) == [(1, "in_progress"), (2, "accepted")]

@@ -24,7 +24,7 @@ from services.intake.rules.legs import Leg, State
 from services.intake.store import cases as store
 from services.intake.store import telling
 from services.intake.store.cases import Case
-from services.intake.usecases import case, clocks, materials, notices
+from services.intake.usecases import case, clocks, materials, notices, peer
 from shared import calendar, clock, identity, regions
 from shared.directory import Office
 from shared.errors import Denied, OutOfStep, Refused
@@ -156,7 +156,7 @@ def forward(work: Work, before: Leg, leg: Leg, kept: Case, complete_on: datetime
         "steps": store.list_steps(work, leg.case_id),
         "leg": store.snapshot(leg),
     }
-    work.tell(said.ApplicationForwardedV1, leg.case_id, data, dict(kept.personal), to=leg.peer_node)
+    peer.tell(work, leg, said.ApplicationForwardedV1, data, dict(kept.personal))
     materials.send_files(work, leg, brought)
 
 
@@ -266,7 +266,7 @@ def _end_told(work: Work, leg: Leg, kept: Case, actor: str = "system") -> None:
     told = rules.end_clocks(rules.move(leg, "tell"), "told", case.matter_of(kept).clocks, work.today)
     leg = case.change(work, leg, told)
     done = case.note(work, leg, "tell", kept.facts["accepting_office"], actor=actor)
-    work.tell(said.ApplicantToldV1, leg.case_id, {"leg": store.snapshot(leg), "step": done}, to=leg.peer_node)
+    peer.tell(work, leg, said.ApplicantToldV1, {"leg": store.snapshot(leg), "step": done})
 
 
 def note_attempt(work: Work, notice_id: str, reply: Reply) -> None:

@@ -12,6 +12,7 @@ from services.intake.rules import legs as rules
 from services.intake.rules.legs import Leg, State
 from services.intake.store import cases as store
 from services.intake.store.cases import Case
+from services.intake.usecases import peer
 from shared import clock
 from shared.directory import Office
 from shared.errors import OutOfStep, Refused
@@ -129,7 +130,7 @@ def duplicate(ask: Json) -> Refused:
 def progress(work: Work, leg: Leg, done: Json) -> None:
     """Tell the accepting office of a step in our leg."""
     data = {"leg": store.snapshot(leg), "step": done}
-    work.tell(said.ApplicationProgressedV1, leg.case_id, data, to=leg.peer_node)
+    peer.tell(work, leg, said.ApplicationProgressedV1, data)
 
 
 def heard(work: Work, told: Json) -> Leg | None:
@@ -181,7 +182,7 @@ def tell_closed(work: Work, leg: Leg, outcome: Json, reasons: Iterable[Mapping[s
     """办结: keep the outcome and give it to the accepting office."""
     store.set_outcome(work, leg.case_id, outcome, reasons)
     data = outcome | {"leg": store.snapshot(leg), "steps": [done]}
-    work.tell(said.ApplicationClosedV1, leg.case_id, data, {"reasons": list(reasons)}, to=leg.peer_node)
+    peer.tell(work, leg, said.ApplicationClosedV1, data, {"reasons": list(reasons)})
 
 
 def without_certificate(result: str, remedies: Iterable[str] = ()) -> Json:

@@ -16,7 +16,7 @@ from services.intake.rules import legs as rules
 from services.intake.rules.legs import Leg, State
 from services.intake.store import cases as store
 from services.intake.store.cases import Case
-from services.intake.usecases import case, materials
+from services.intake.usecases import case, materials, peer
 from shared import calendar, clock
 from shared.directory import Office
 from shared.errors import OutOfStep, Refused
@@ -25,6 +25,7 @@ from shared.outbox import Work
 REFUSE = "decide"  # the step of a timeline in which something is refused, whichever step of the matter that was
 
 
+@peer.hears_at_once(said.ApplicationForwardedV1)
 def take_over_application(work: Work) -> None:
     """接办受理: keep one open case per person and matter, start the clock, let the deciding service begin.
 
@@ -91,7 +92,7 @@ def _competent_leg(work: Work, told: Json) -> Leg:
 def _begin(work: Work, leg: Leg, matter: Matter, office: Office, kept: Case) -> None:
     done = case.note(work, leg, "take_over", case.office_ref(work, office))
     told = {"leg": store.snapshot(leg), "step": done}
-    work.tell(said.ApplicationTakenOverV1, leg.case_id, told, to=leg.peer_node)
+    peer.tell(work, leg, said.ApplicationTakenOverV1, told, shown=False)  # by what follows
     data = {
         "case": dict(kept.facts) | {"materials": store.list_materials(work, leg.case_id)},
         "leg": store.snapshot(leg),
@@ -106,7 +107,7 @@ def _decline(work: Work, leg: Leg, why: Refused, ask: Json) -> None:
     declined = dataclasses.replace(leg, state=State.DECLINED, clocks=())
     reasons = [{"code": why.code, "text": why.message, "basis": why.basis}]
     data = {"leg": store.snapshot(declined), "reasons": reasons, "ask_office": ask}
-    work.tell(said.ApplicationDeclinedV1, leg.case_id, data, to=leg.peer_node)
+    peer.tell(work, leg, said.ApplicationDeclinedV1, data)
 
 
 def note_supplement(work: Work) -> None:
@@ -157,7 +158,7 @@ def redirect_application(work: Work) -> None:
     done = case.step(leg, "redirect", told["office"], told["at"])
     store.add_steps(work, leg.case_id, [done])
     data = {"leg": store.snapshot(leg), "step": done, "to_division": told["to_division"]}
-    work.tell(said.ApplicationRedirectedV1, leg.case_id, data, to=leg.peer_node)
+    peer.tell(work, leg, said.ApplicationRedirectedV1, data)
 
 
 def note_step(work: Work, contract: type[StepDone], verb: str, moment: str) -> None:
@@ -184,7 +185,7 @@ def ask_supplement(work: Work) -> None:
     store.add_steps(work, leg.case_id, [done])
     missing = work.personal(subsidy_contracts.SupplementNeededV1)
     told_on = {"leg": store.snapshot(leg), "step": done, "due_on": told["due_on"], "request": told["version"]}
-    work.tell(said.SupplementRequestedV1, leg.case_id, told_on, missing, to=leg.peer_node)
+    peer.tell(work, leg, said.SupplementRequestedV1, told_on, missing)
 
 
 def note_lapse(work: Work) -> None:
@@ -252,6 +253,7 @@ def _close(work: Work, leg: Leg, outcome: Json, reasons: Sequence[Mapping[str, A
     case.tell_closed(work, leg, outcome, reasons, done)
 
 
+@peer.hears_at_once(said.ApplicantToldV1)
 def note_told(work: Work) -> None:
     """已告知: both ends now hold the same, finished case."""
     told = work.data(said.ApplicantToldV1)

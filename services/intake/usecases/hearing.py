@@ -10,7 +10,7 @@ from contracts.envelope import Json
 from services.intake.rules import legs as rules
 from services.intake.rules.legs import Leg, State
 from services.intake.store import cases as store
-from services.intake.usecases import case, clocks, notices
+from services.intake.usecases import case, clocks, notices, peer
 from services.intake.usecases.accepting import NOBODY, forward
 from shared import calendar, regions
 from shared.errors import OutOfStep, Refused
@@ -22,6 +22,7 @@ TO_DO: Mapping[str, str] = {  # reason of a decline that refuses nobody -> what 
 }
 
 
+@peer.hears_at_once(said.ApplicationTakenOverV1)
 def note_taken_over(work: Work) -> None:
     """接办回执: the competent city holds the case now."""
     told = work.data(said.ApplicationTakenOverV1)
@@ -34,6 +35,7 @@ def note_taken_over(work: Work) -> None:
         case.note_told(work, leg.case_id, told["leg"], [told["step"]])
 
 
+@peer.hears_at_once(said.ApplicationProgressedV1)
 def note_progress(work: Work) -> None:
     """办理进展: a step was done where the case is."""
     told = work.data(said.ApplicationProgressedV1)
@@ -43,6 +45,7 @@ def note_progress(work: Work) -> None:
         case.note_told(work, leg.case_id, told["leg"], [told["step"]])
 
 
+@peer.hears_at_once(said.SupplementRequestedV1)
 def note_supplement_request(work: Work) -> None:
     """补正告知: tell the applicant, once, all that is missing."""
     told = work.data(said.SupplementRequestedV1)
@@ -60,6 +63,7 @@ def note_supplement_request(work: Work) -> None:
     notices.send(work, kept, f"supplement_requested/{told['leg']['leg_no']}.{told['leg']['version']}", until)
 
 
+@peer.hears_at_once(said.ApplicationDeclinedV1)
 def note_declined(work: Work) -> None:
     """未能接办: close here with the reasons of the competent city; where they refuse nobody, a person must look."""
     told = work.data(said.ApplicationDeclinedV1)
@@ -87,6 +91,7 @@ def _hand_back(work: Work, leg: Leg, why: Json) -> None:
         _need_attention(work, leg, leg, why["code"], f"{why['text']},{TO_DO[why['code']]}")
 
 
+@peer.hears_at_once(said.ApplicationRedirectedV1)
 def forward_again(work: Work) -> None:
     """退回转办: send the case to where the hukou is now; after three times a person must look."""
     told = work.data(said.ApplicationRedirectedV1)
@@ -140,6 +145,7 @@ def _need_attention(work: Work, before: Leg, after: Leg, kind: str, words: str) 
     notices.open_work_item(work, before.case_id, kind, words, kept.facts["accepting_office"]["code"])
 
 
+@peer.hears_at_once(said.ApplicationClosedV1)
 def note_closed(work: Work) -> None:
     """办结: keep the result and the certificate, start the clock of telling, tell the applicant."""
     told = work.data(said.ApplicationClosedV1)
