@@ -11,7 +11,7 @@ from typing import Any
 from contracts.matters import Matter, every_matter, find_matter
 from shared import clock
 from shared.crypto.keys import NodeKeys, load_keys, new_keys, public_keys
-from shared.directory import Office, Offices, read_offices, sign_directory, stem
+from shared.directory import FOREIGN, Office, Offices, read_offices, sign_directory, stem
 from shared.errors import NotFound
 from shared.files import replace_file, write_new
 
@@ -40,7 +40,6 @@ CITIES = (
     City("620100", "兰州", "甘肃", 8620, ("620100",)),
     City("371000", "威海", "山东", 8371, ("371000",)),
 )
-FOREIGN = "foreign"  # the prefix of every document whose number begins with no division
 AUTHORITIES = {  # who guards uniqueness for numbers first assigned there; the 99 block is not real
     "990101": "460200",
     "990102": "321300",

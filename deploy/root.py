@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deploy.homes import DIRECTORY, FOREIGN, make_root
+from deploy.homes import DIRECTORY, make_root
 from shared import clock, regions
 from shared.crypto.keys import public_keys
-from shared.directory import sign_directory, stem
+from shared.directory import FOREIGN, sign_directory, stem
 from shared.errors import NotFound, Refused
 from shared.files import replace_file
 

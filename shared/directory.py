@@ -14,6 +14,7 @@ from shared.crypto.keys import NodeKeys, load_keys
 from shared.crypto.signing import sign_detached, verify_detached
 from shared.errors import Denied, NotFound, Refused
 
+FOREIGN = "foreign"  # the row of the authority table for every document without a division in its number
 NEXT_KEYS = "keys.next.json"  # in a node's home: renewed keys that wait for `tongban keys use`
 STALE_AFTER = datetime.timedelta(hours=24)
 TIERS = ("city", "county", "township", "village")  # 市 县 乡镇 村居
@@ -172,6 +173,32 @@ class Directory:
     def is_stale(self, now: datetime.datetime) -> bool:
         """Older than a day: still good for sending and receiving, not for confirming claims."""
         return now - self.issued_at > STALE_AFTER
+
+
+def authority_row(id_type: str, id_number: str, table: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Who guards uniqueness for a document, by a directory's table: `prefix`, `node`, `epoch`.
+
+    By the six digits first given, the longest prefix first; a marriage's are those of its first certificate's number, with
+    which its subject begins. What has none is guarded by FOREIGN, and only that: a row that is added later begins empty.
+    Where no row fits, Refused `authority_missing`: nobody may be registered before somebody guards it. It says nothing
+    about competence or hukou.
+    """
+    rows = {str(row["prefix"]): row for row in table}
+    for prefix in _prefixes(id_type, id_number):
+        if prefix in rows:
+            return rows[prefix]
+    words = "节点目录中没有负责这类证件号码的主管登记处,暂不能办结,请联系通办运行机构补全"
+    raise Refused("authority_missing", words, basis="节点目录")
+
+
+def _prefixes(id_type: str, id_number: str) -> list[str]:
+    if id_type == "citizen":
+        digits = id_number[:6]
+    elif id_type == "marriage":
+        digits = id_number.lstrip("JB")[:6]
+    else:
+        digits = ""
+    return [digits[:length] for length in range(len(digits), 1, -1)] if digits.isdigit() else [FOREIGN]
 
 
 def sign_directory(document: Mapping[str, Any], root: NodeKeys) -> str:

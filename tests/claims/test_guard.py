@@ -6,6 +6,7 @@ import pytest
 
 from services.claims.rules import guard as guards
 from services.claims.rules.guard import Answer, Authority, Duty, Guard
+from shared.directory import authority_row
 from shared.errors import OutOfStep, Refused
 
 TABLE = [
@@ -30,12 +31,12 @@ ELSEWHERE = Authority("99", "620100", 3)
 def test_the_longest_prefix_of_the_digits_first_given_names_the_authority(
     id_type: str, number: str, prefix: str
 ) -> None:
-    assert guards.authority_of(id_type, number, TABLE).prefix == prefix
+    assert authority_row(id_type, number, TABLE)["prefix"] == prefix
 
 
 def test_where_nobody_guards_nobody_is_registered() -> None:
     with pytest.raises(Refused, match="authority_missing"):
-        guards.authority_of("passport", "E1", TABLE[:2])
+        authority_row("passport", "E1", TABLE[:2])
 
 
 def test_a_node_guards_by_the_directory_alone_only_in_the_first_epoch() -> None:

@@ -9,10 +9,9 @@ from click.testing import CliRunner
 
 from contracts.matters import every_matter
 from deploy import root
-from deploy.homes import AUTHORITIES, CITIES, FOREIGN, make_homes
-from services.claims.rules.guard import authority_of
+from deploy.homes import AUTHORITIES, CITIES, make_homes
 from services.main.cli import cli
-from shared.directory import Node
+from shared.directory import FOREIGN, Node, authority_row
 from shared.errors import NotFound, Refused
 from tests.builders import FIVE, LANZHOU, SANYA, WEIHAI
 
@@ -46,13 +45,13 @@ def test_every_city_guards_the_prefixes_of_its_own_divisions_and_one_the_foreign
         for office in Node(city.code, folder / city.code).offices.by_code.values():
             if any(power.startswith("register:") for power in office.powers):
                 number = f"J{office.division}-2025-000001"
-                assert authority_of("marriage", number, rows).node == city.code
-    assert authority_of("passport", "E1234567", rows).node == AUTHORITIES[FOREIGN]
+                assert authority_row("marriage", number, rows)["node"] == city.code
+    assert authority_row("passport", "E1234567", rows)["node"] == AUTHORITIES[FOREIGN]
 
 
 def test_a_citizen_whose_prefix_nobody_guards_is_not_guarded_by_whoever_guards_foreign_documents(folder: Path) -> None:
     with pytest.raises(Refused, match="authority_missing"):
-        authority_of("citizen", "220602189001010000", document(folder)["authorities"])
+        authority_row("citizen", "220602189001010000", document(folder)["authorities"])
 
 
 def test_a_new_prefix_begins_in_its_first_epoch(folder: Path) -> None:
@@ -116,8 +115,8 @@ def test_a_wider_prefix_takes_nothing_from_a_narrower_one(folder: Path) -> None:
     root.set_authority(folder, "62", WEIHAI)
     root.sign(folder)
     rows = document(folder)["authorities"]
-    assert authority_of("citizen", "620102189001010000", rows).node == LANZHOU
-    assert authority_of("citizen", "620200189001010000", rows).node == WEIHAI
+    assert authority_row("citizen", "620102189001010000", rows)["node"] == LANZHOU
+    assert authority_row("citizen", "620200189001010000", rows)["node"] == WEIHAI
 
 
 def test_a_node_leaves_the_directory_only_when_it_guards_nothing(folder: Path) -> None:

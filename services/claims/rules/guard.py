@@ -7,14 +7,11 @@ doubles none.
 
 import dataclasses
 import enum
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from shared.errors import Denied, OutOfStep, Refused
 
 FIRST_EPOCH = 1
-FOREIGN = "foreign"  # the row of the authority table for every document without a division in its number
 FROZEN, RECOVERING, LEDGER_MISSING, EPOCH_AHEAD = "frozen", "recovering", "ledger_missing", "epoch_ahead"
 
 
@@ -62,31 +59,6 @@ class Meeting:
     answer: Answer
     why: str = ""
     to: Authority | None = None
-
-
-def authority_of(id_type: str, id_number: str, table: Iterable[Mapping[str, Any]]) -> Authority:
-    """Who guards uniqueness for a document: by the six digits first given, the longest prefix first.
-
-    A marriage's six digits are those of its first certificate's number, with which its subject begins; what has none is
-    guarded by FOREIGN, and only that: a row that is added later begins empty. Where no row fits, Refused
-    `authority_missing`: nobody may be registered before somebody guards it. It says nothing about competence or hukou.
-    """
-    rows = {str(row["prefix"]): row for row in table}
-    for prefix in _prefixes(id_type, id_number):
-        if prefix in rows:
-            return Authority(prefix, str(rows[prefix]["node"]), int(rows[prefix]["epoch"]))
-    words = "节点目录中没有负责这类证件号码的主管登记处,暂不能办结,请联系通办运行机构补全"
-    raise Refused("authority_missing", words, basis="节点目录")
-
-
-def _prefixes(id_type: str, id_number: str) -> list[str]:
-    if id_type == "citizen":
-        digits = id_number[:6]
-    elif id_type == "marriage":
-        digits = id_number.lstrip("JB")[:6]
-    else:
-        digits = ""
-    return [digits[:length] for length in range(len(digits), 1, -1)] if digits.isdigit() else [FOREIGN]
 
 
 def first_guard(authority: Authority, us: str) -> Guard | None:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from contracts.claim_kinds import ClaimKind, claim_kinds
 from contracts.claims import MARRIAGE_NO
 from contracts.envelope import Json
-from services.claims.rules.guard import Authority, authority_of
+from services.claims.rules.guard import Authority
 from shared import identity
 from shared.crypto.sealing import blind_index
+from shared.directory import authority_row
 from shared.errors import Refused
 from shared.outbox import Work
 
@@ -67,7 +68,8 @@ def document_of(subject: Json) -> str:
 
 def authority(work: Work, subject: Json) -> Authority:
     """Who guards the key of a subject. Refused `authority_missing`."""
-    return authority_of(subject["id_type"], subject["id_number"], work.node.directory.authorities)
+    row = authority_row(subject["id_type"], subject["id_number"], work.node.directory.authorities)
+    return Authority(str(row["prefix"]), str(row["node"]), int(row["epoch"]))
 
 
 def listed(work: Work, prefix: str) -> Authority | None:

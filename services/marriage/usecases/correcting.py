@@ -20,7 +20,7 @@ from services.marriage.usecases import case, ending, reporting
 from services.marriage.usecases.beginning import with_number
 from services.marriage.usecases.recording import MATTER
 from shared import audit, clock, identity
-from shared.directory import Office
+from shared.directory import Office, authority_row
 from shared.errors import Denied, NotFound, OutOfStep, Refused, TongbanError
 from shared.outbox import Work
 
@@ -112,7 +112,7 @@ def note_linked(work: Work, kept: Kept, *, linked: bool) -> None:
     moved = _moved(held, kept.wish) if held else None
     if kept.state != "asking" or held is None or moved is None:
         raise OutOfStep("stale", "过时的消息")
-    if linked and case.source(work) != _guard_of(work, moved[0]["id_number"]):
+    if linked and case.source(work) != _guard_of(work, moved[0]):
         raise Denied("not_the_authority", f"{case.source(work)} 不是新号码的主管登记处")
     if not linked:
         _keep(work, kept, "rejected", NUMBER_STAYS)
@@ -121,10 +121,9 @@ def note_linked(work: Work, kept: Kept, *, linked: bool) -> None:
     _keep(work, kept, "corrected")
 
 
-def _guard_of(work: Work, number: str) -> str:
-    """The node that the directory names for a number, by its longest prefix."""
-    rows = [row for row in work.node.directory.authorities if number.startswith(row["prefix"])]
-    return str(max(rows, key=lambda row: len(row["prefix"]))["node"]) if rows else ""
+def _guard_of(work: Work, person: Json) -> str:
+    row = authority_row(person["id_type"], person["id_number"], work.node.directory.authorities)
+    return str(row["node"])
 
 
 def _expect_power(work: Work, actor: Json) -> Office:
