@@ -201,15 +201,15 @@ def _expect_asked(entry: Entry, attempt: str) -> None:
         raise OutOfStep("stale", "过时的消息")
 
 
-def note_held(work: Work, entry: Entry, attempt: str) -> None:
+def note_held(work: Work, entry: Entry, told: Json) -> None:
     """已预留: now the locks."""
-    _expect_asked(entry, attempt)
+    _expect_asked(entry, told["attempt"])
     work.tell(claims_contracts.ConfirmClaimsV1, entry.entry_id, _mine(entry))
 
 
-def note_locked(work: Work, entry: Entry, attempt: str) -> None:
+def note_locked(work: Work, entry: Entry, told: Json) -> None:
     """已锁定: on record, in this very transaction, unless something here speaks against it by now."""
-    _expect_asked(entry, attempt)
+    _expect_asked(entry, told["attempt"])
     if why := _contradiction(work, entry):
         work.tell(claims_contracts.ReleaseClaimsV1, entry.entry_id, _mine(entry) | {"why": why})
         _to_people(work, entry, why)
@@ -219,9 +219,9 @@ def note_locked(work: Work, entry: Entry, attempt: str) -> None:
     work.tell(claims_contracts.NoteIssuedV1, entry.entry_id, _mine(entry) | {"reference": entry.line.number})
 
 
-def note_lost(work: Work, entry: Entry, attempt: str, denials: Iterable[Json]) -> None:
+def note_lost(work: Work, entry: Entry, told: Json) -> None:
     """未能预留: another office has one of the two; two people must look."""
-    _expect_asked(entry, attempt)
+    _expect_asked(entry, told["attempt"])
     unasked: Json = {"why": CANNOT_ASK, "by": None}
-    first = next(iter(denials), unasked)
+    first = next(iter(told["denials"]), unasked)
     _to_people(work, entry, first["why"], first["by"])

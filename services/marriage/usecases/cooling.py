@@ -1,7 +1,6 @@
 """离婚冷静期: the claim on the marriage, the receipt that begins the period, and what the calendar makes of it."""
 
 import dataclasses
-from collections.abc import Sequence
 
 from contracts import claims as claims_contracts
 from contracts import marriage as said
@@ -21,9 +20,9 @@ from shared.outbox import Work
 # --- what claims answers -------------------------------------------------------------------------------------------------
 
 
-def note_held(work: Work, kept: Kept, attempt: str) -> None:
+def note_held(work: Work, kept: Kept, told: Json) -> None:
     """已预留; an application that was examined already asks for the lock at once."""
-    _expect(kept, attempt, Hold.ASKED)
+    _expect(kept, told["attempt"], Hold.ASKED)
     now = dataclasses.replace(kept, hold=Hold.HELD, waits_for=(), ask_office=None)
     if kept.divorce.state is State.ACCEPTED:
         work.tell(claims_contracts.ConfirmClaimsV1, kept.case_id, divorce_case.mine(now))
@@ -31,20 +30,20 @@ def note_held(work: Work, kept: Kept, attempt: str) -> None:
     divorce_case.open_task(work, now)
 
 
-def note_lost(work: Work, kept: Kept, attempt: str, denials: Sequence[Json]) -> None:
+def note_lost(work: Work, kept: Kept, told: Json) -> None:
     """未能预留, or lost before it was locked: whoever waits learns which office to ask. What was examined tries again."""
-    _expect(kept, attempt, Hold.ASKED, Hold.HELD, Hold.CONFIRMING)
-    why = {row["why"] for row in denials}
+    _expect(kept, told["attempt"], Hold.ASKED, Hold.HELD, Hold.CONFIRMING)
+    why = {row["why"] for row in told["denials"]}
     waits = tuple(name for name in (LOCKED_ELSEWHERE, HELD_ELSEWHERE) if name in why)[:1] or ("claims_lost",)
-    ask = next((row["by"] for row in denials if row["by"]), None)
+    ask = next((row["by"] for row in told["denials"] if row["by"]), None)
     now = dataclasses.replace(kept, hold=Hold.NONE, waits_for=waits, ask_office=ask)
     if kept.divorce.state is State.ACCEPTED and kept.hold is not Hold.ASKED:
         now = divorce_case.reserve(work, now)
     divorce_case.open_task(work, now)
 
 
-def note_away(work: Work, kept: Kept) -> None:
-    """暂缓, or claims cannot even ask: whoever waits is told why."""
+def note_deferred(work: Work, kept: Kept, _told: Json) -> None:
+    """暂缓: whoever waits is told why."""
     if kept.hold not in (Hold.ASKED, Hold.CONFIRMING):
         raise OutOfStep("stale", "过时的消息")
     if "authority_away" not in kept.waits_for:
@@ -79,9 +78,9 @@ def _expect(kept: Kept, attempt: str, *holds: Hold) -> None:
 # --- the days ------------------------------------------------------------------------------------------------------------
 
 
-def note_locked(work: Work, kept: Kept, attempt: str) -> None:
+def note_locked(work: Work, kept: Kept, told: Json) -> None:
     """受理: only now there is a receipt to hand over, so cooling-off begins today, and both get its dates."""
-    _expect(kept, attempt, Hold.CONFIRMING)
+    _expect(kept, told["attempt"], Hold.CONFIRMING)
     after = rules.hand_receipt(kept.divorce, work.today, calendar.standard())
     now = dataclasses.replace(kept, divorce=after, hold=Hold.LOCKED, version=kept.version + 1, waits_for=())
     store.save_divorce(work, now)

@@ -1,5 +1,8 @@
 """What claims and other cities answer, led to whoever asked: an application, a divorce, a restoration, a clerk's ending."""
 
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
 from contracts import claims as claims_contracts
 from contracts import intake as intake_contracts
 from contracts.envelope import Contract, Json
@@ -71,73 +74,50 @@ def reserve_again(work: Work) -> None:
 # --- claims --------------------------------------------------------------------------------------------------------------
 
 
-def _ours(work: Work, contract: type[Contract]) -> Json | None:
+Hear = Callable[[Work, Any, Json], None]
+
+
+class Asker(NamedTuple):
+    """Whoever asks claims for anything: where it is kept, and what it makes of each answer."""
+
+    find: Callable[[Work, str], Any]
+    held: Hear
+    locked: Hear
+    lost: Hear
+    deferred: Hear
+
+
+def _wait(_work: Work, _kept: Any, _told: Json) -> None:
+    """Claims asks again by itself, and nobody is at a counter."""
+
+
+ASKERS = (
+    Asker(
+        applications.find_application, holding.note_held, holding.note_locked, holding.note_lost, holding.note_deferred
+    ),
+    Asker(divorces.find_divorce, cooling.note_held, cooling.note_locked, cooling.note_lost, cooling.note_deferred),
+    Asker(records.find_restoration, restoring.note_held, restoring.note_locked, restoring.note_lost, _wait),
+    Asker(archives.find_entry, archiving.note_held, archiving.note_locked, archiving.note_lost, _wait),
+)
+ANSWERS: Mapping[type[Contract], Callable[[Asker], Hear]] = {
+    claims_contracts.ClaimsHeldV1: lambda asker: asker.held,
+    claims_contracts.ClaimsLockedV1: lambda asker: asker.locked,
+    claims_contracts.ClaimsDeniedV1: lambda asker: asker.lost,
+    claims_contracts.ClaimsLostV1: lambda asker: asker.lost,
+    claims_contracts.ClaimsDeferredV1: lambda asker: asker.deferred,
+}
+
+
+def note_answer(work: Work, contract: type[Contract]) -> None:
+    """已预留, 已锁定, 未能预留, 已失效, 暂缓: to whoever asked, if that was one of ours."""
     told = work.data(contract)
-    return told if told["asked_by"] == case.US else None
-
-
-def note_held(work: Work) -> None:
-    """已预留."""
-    told, about = _ours(work, claims_contracts.ClaimsHeldV1), case.id_of(work)
-    if told is None:
+    if told["asked_by"] != case.US:
         return
-    if kept := applications.find_application(work, about):
-        holding.note_held(work, kept, told)
-    elif divorce := divorces.find_divorce(work, about):
-        cooling.note_held(work, divorce, told["attempt"])
-    elif restoration := records.find_restoration(work, about):
-        restoring.note_held(work, restoration, told["attempt"])
-    elif entry := archives.find_entry(work, about):
-        archiving.note_held(work, entry, told["attempt"])
-    else:
-        raise case.unknown()
-
-
-def note_locked(work: Work) -> None:
-    """已锁定."""
-    told, about = _ours(work, claims_contracts.ClaimsLockedV1), case.id_of(work)
-    if told is None:
-        return
-    if kept := applications.find_application(work, about):
-        holding.note_locked(work, kept, told)
-    elif divorce := divorces.find_divorce(work, about):
-        cooling.note_locked(work, divorce, told["attempt"])
-    elif restoration := records.find_restoration(work, about):
-        restoring.note_locked(work, restoration, told["attempt"])
-    elif entry := archives.find_entry(work, about):
-        archiving.note_locked(work, entry, told["attempt"])
-    else:
-        raise case.unknown()
-
-
-def note_lost(work: Work, contract: type[Contract]) -> None:
-    """未能预留, 已失效."""
-    told, about = _ours(work, contract), case.id_of(work)
-    if told is None:
-        return
-    if kept := applications.find_application(work, about):
-        holding.note_lost(work, kept, told)
-    elif divorce := divorces.find_divorce(work, about):
-        cooling.note_lost(work, divorce, told["attempt"], told["denials"])
-    elif restoration := records.find_restoration(work, about):
-        restoring.note_lost(work, restoration, told["attempt"], told["denials"])
-    elif entry := archives.find_entry(work, about):
-        archiving.note_lost(work, entry, told["attempt"], told["denials"])
-    else:
-        raise case.unknown()
-
-
-def note_deferred(work: Work) -> None:
-    """暂缓: claims asks again by itself; for a restoration or an old book nobody is at a counter."""
-    told, about = _ours(work, claims_contracts.ClaimsDeferredV1), case.id_of(work)
-    if told is None:
-        return
-    if kept := applications.find_application(work, about):
-        holding.note_deferred(work, kept, told)
-    elif divorce := divorces.find_divorce(work, about):
-        cooling.note_away(work, divorce)
-    elif not (records.find_restoration(work, about) or archives.find_entry(work, about)):
-        raise case.unknown()
+    for asker in ASKERS:
+        if kept := asker.find(work, case.id_of(work)):
+            ANSWERS[contract](asker)(work, kept, told)
+            return
+    raise case.unknown()
 
 
 def note_unasked(work: Work) -> None:
@@ -145,9 +125,9 @@ def note_unasked(work: Work) -> None:
     if divorce := divorces.find_divorce(work, case.id_of(work)):
         cooling.note_unasked(work, divorce)
     elif restoration := records.find_restoration(work, case.id_of(work)):
-        restoring.note_lost(work, restoration, restoration.attempt)
+        restoring.note_lost(work, restoration, {"attempt": restoration.attempt, "denials": ()})
     elif entry := archives.find_entry(work, case.id_of(work)):
-        archiving.note_lost(work, entry, entry.attempt, ())
+        archiving.note_lost(work, entry, {"attempt": entry.attempt, "denials": ()})
     elif correction := corrections.find_correction(work, case.id_of(work)):
         correcting.note_linked(work, correction, linked=False)
     else:

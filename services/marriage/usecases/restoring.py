@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from contracts import certificate as certificate_contracts
@@ -83,10 +83,10 @@ def _mine(kept: Restoration) -> Json:
 # --- what claims answers --------------------------------------------------------------------------------------------------
 
 
-def note_held(work: Work, kept: Restoration, attempt: str) -> None:
+def note_held(work: Work, kept: Restoration, told: Json) -> None:
     """已预留: the national registry is asked before the locks."""
-    _expect_open(kept, attempt)
-    work.tell(said.RestoreMarriageV1, kept.request_id, {"attempt": attempt})
+    _expect_open(kept, told["attempt"])
+    work.tell(said.RestoreMarriageV1, kept.request_id, {"attempt": told["attempt"]})
 
 
 def begin_look(work: Work, request: str, attempt: str) -> list[Json]:
@@ -130,9 +130,9 @@ def _is_remarried(work: Work, held: Held, answers: Iterable[MaritalStatus]) -> b
     return any(one.married or records.came_after(held.record, one.since) for one in foreign)
 
 
-def note_locked(work: Work, kept: Restoration, attempt: str) -> None:
+def note_locked(work: Work, kept: Restoration, told: Json) -> None:
     """已锁定: restored, in this very transaction; or given up, where the marriage ended otherwise meanwhile."""
-    _expect_open(kept, attempt)
+    _expect_open(kept, told["attempt"])
     held = _held(work, kept)
     try:
         record = records.restore(held.record, reappearance(kept.wish, remarried=False))
@@ -148,12 +148,12 @@ def note_locked(work: Work, kept: Restoration, attempt: str) -> None:
     _tell_back(work, kept, held, "restored")
 
 
-def note_lost(work: Work, kept: Restoration, attempt: str, denials: Sequence[Json] = ()) -> None:
+def note_lost(work: Work, kept: Restoration, told: Json) -> None:
     """未能预留: tried again while nothing but our own old claims or a lapsed lease is in the way; else it stays ended by law,
     or two people must look.
     """
-    _expect_open(kept, attempt)
-    held = _held(work, kept)
+    _expect_open(kept, told["attempt"])
+    held, denials = _held(work, kept), told["denials"]
     if denials and all(_passes(work, held, row) for row in denials):
         _wait(work, kept)
         return
