@@ -109,17 +109,12 @@ class Registrars:
         self._wait(case_id)
         if couple.whim == "taken_in" or (couple.whim == "examined" and verb == "register"):
             self._withdraw(desk, case_id)
-        elif missing := case_id in self.signed and self._missing(desk, case_id):
+        elif missing := case_id in self.signed and {fact["code"] for fact in task["missing_facts"]}:
             if not missing & UNDER_WAY:
                 self._unblock(desk, task, verb, BLOCKED)
         else:
             self._go_on(desk, task, verb, couple.whim)
         return True
-
-    def _missing(self, desk: Desk, case_id: str) -> set[str]:
-        """What a case waits for, by the codes of contracts.marriage.WAITS."""
-        _, case = desk.ask("GET", f"/cases/{case_id}")
-        return {fact["code"] for fact in (case.get("task") or {}).get("missing_facts", ())}
 
     def _go_on(self, desk: Desk, task: Mapping[str, Any], verb: str, whim: str) -> None:
         """Examine or sign; where that cannot be, what is right instead."""

@@ -214,6 +214,13 @@ def view(scene, who=REGISTRAR, purpose="handle_case"):
         return viewing.view_case(work, who, CASE, purpose)
 
 
+def waiting(scene):
+    """What the only task in the office's list waits for."""
+    with scene.works.begin() as work:
+        [row] = viewing.list_tasks(work, REGISTRAR)["tasks"]
+    return [fact["code"] for fact in row["missing_facts"]]
+
+
 def test_a_task_says_what_it_waits_for_and_whom_to_ask(scene):
     hear_taken_in(scene)
     elsewhere = {"code": "460204-mr", "name": "天涯区民政局婚姻登记处", "node": "460200", "phone": "0000-12345"}
@@ -224,9 +231,11 @@ def test_a_task_says_what_it_waits_for_and_whom_to_ask(scene):
     [waits] = task["missing_facts"]
     assert (waits["code"], waits["name"]) == ("held_elsewhere", "一方正在其他机构办理")
     assert "再次预留" in waits["advice"]
+    assert waiting(scene) == ["held_elsewhere"]
     hear_task(scene)  # the other office is done with it
     task = view(scene)["task"]
     assert (task["missing_facts"], task["ask_office"]) == ([], None)
+    assert waiting(scene) == []
     with scene.works.begin() as work:
         [row] = viewing.list_tasks(work, REGISTRAR)["tasks"]
     assert (row["case_id"], row["verb"]) == (CASE, "examine")

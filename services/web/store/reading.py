@@ -139,13 +139,14 @@ def find_task(work: Work, case_id: str) -> Json | None:
 
 def list_tasks(work: Work, office: str, limit: int) -> list[tuple[Case, Json]]:
     """The open tasks of an office with their cases, the most urgent first."""
-    waiting = select(*CASE_COLUMNS, tasks.c.version, tasks.c.task, tasks.c.opened_at)
+    names = ("version", "task", "missing_facts", "opened_at")
+    waiting = select(*CASE_COLUMNS, *(tasks.c[name] for name in names))
     joined = waiting.join(tasks, tasks.c.case_id == cases.c.case_id)
     joined = joined.join(task_offices, task_offices.c.case_id == cases.c.case_id)
     urgent = func.coalesce(func.nullif(cases.c.due_on, ""), "9999-12-31")
     mine = joined.where(task_offices.c.office == office, cases.c.state.not_in(ENDED))
     rows = work.execute(mine.order_by(urgent, tasks.c.opened_at).limit(limit))
-    return [(_case(row), _plain(row, "version", "task", "opened_at")) for row in rows]
+    return [(_case(row), _plain(row, *names)) for row in rows]
 
 
 def find_result(work: Work, case_id: str) -> Json | None:

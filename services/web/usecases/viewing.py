@@ -165,6 +165,7 @@ def list_tasks(work: Work, who: Principal) -> Json:
     rows = []
     for case, task in reading.list_tasks(work, who.office, 200):
         about = {"version": task["version"], "opened_at": task["opened_at"], "division": case.division}
+        about["missing_facts"] = [_missing(code) for code in task["missing_facts"]]
         rows.append(outline(work, case) | about | _verb(task["task"], matter_of(case)))
     return {"tasks": rows}
 
