@@ -33,7 +33,8 @@ SCENARIOS: Mapping[str, tuple[Callable[[Stage], Scenario], int]] = {  # what mak
 }
 SABOTAGES = sorted({kind for signs in SIGNS.values() for kind in signs})
 START_SECONDS = 900.0  # 45 processes, on a machine that may be busy with other things
-LONGEST_SECONDS = 2400.0  # for handing in and killing, and again for what settles after it
+LONGEST_SECONDS, AND_FOR_EACH_CASE = 1200.0, 1.0  # for handing in and killing, and again for what settles after it
+BROKEN_SECONDS = 600.0  # to settle in without a safeguard: what is broken may go on asking for ever
 SETTLE_SECONDS = 420.0  # without any progress: longer than the longest delay between two attempts
 MOST_ROUNDS = 10  # of murders: some kinds are seldom at work when looked at
 
@@ -85,6 +86,7 @@ class Run:
     def __init__(self, stage: Stage, scenario: str, sabotage: str | None) -> None:
         self.stage, self.sabotage = stage, sabotage
         self.scenario = SCENARIOS[scenario][0](stage)
+        self.longest = LONGEST_SECONDS + stage.count * AND_FOR_EACH_CASE
         if sabotage in DROPPED:
             for code in CODES:
                 stage.cities.ask_nothing(code, DROPPED[sabotage][scenario])
@@ -126,7 +128,7 @@ class Run:
         murders = _thread(lambda: self._kill(kills))
         for thread in (*map(_thread, self.scenario.robots()), *hands, murders):
             thread.start()
-        overdue = clock.monotonic() + LONGEST_SECONDS
+        overdue = clock.monotonic() + self.longest
         for thread in (murders, *hands):
             thread.join(max(0.0, overdue - clock.monotonic()))
         return [thread.name for thread in (*hands, murders) if thread.is_alive()]
@@ -141,7 +143,7 @@ class Run:
     def _settle(self) -> int:
         """Wait until all has ended and nothing moves, or nothing has for long; what is left."""
         left = (1, 1)  # unfinished things, messages on their way
-        still, last = clock.monotonic(), clock.monotonic() + LONGEST_SECONDS
+        still, last = clock.monotonic(), clock.monotonic() + (BROKEN_SECONDS if self.sabotage else self.longest)
         while any(left) and clock.monotonic() < min(
             last, still + (SETTLE_SECONDS if left[1] else self.scenario.stuck_seconds)
         ):

@@ -59,6 +59,14 @@ def test_a_stuck_case_may_go_to_the_accepting_city_itself(country: Country) -> N
     assert calm(country)
 
 
+def test_a_stuck_case_that_its_own_city_cannot_take_over_either_stays_in_the_list(country: Country) -> None:
+    case_id = stuck(country)
+    forward(country, case_id, "460204999")
+    assert country[SANYA].leg(case_id).state == "needs_attention"
+    assert items(country) == [("division_not_joined", WINDOW, "system"), ("no_competent_office", WINDOW, "")]
+    assert calm(country)
+
+
 def test_a_township_that_nobody_knows_there_is_no_refusal_and_is_corrected(country: Country) -> None:
     party = UNREGISTERED | {"hukou_division": "620102999"}
     case_id = country.take_in(SANYA, party)

@@ -9,10 +9,11 @@ from sqlalchemy import update
 from contracts import intake
 from services.intake.rules.legs import State
 from services.intake.store import tables
-from services.intake.usecases import case
+from services.intake.usecases import peer
 from shared.bus import Doors
-from tests.builders import LANZHOU, Country
-from tests.intake.cases import ask_supplement, calm, states
+from shared.errors import Refused
+from tests.builders import LANZHOU, SANYA, Country
+from tests.intake.cases import ask_supplement, calm, material, orphan, states, supplement
 
 TO_ITSELF = {
     "intake.take_in_application.v1",
@@ -23,7 +24,7 @@ OFFICES = "620102"
 
 @pytest.fixture
 def country(tmp_path: Path) -> Iterator[Country]:
-    made = Country(tmp_path, LANZHOU)
+    made = Country(tmp_path, LANZHOU, SANYA)
     yield made
     made.close()
 
@@ -60,16 +61,28 @@ def test_the_screens_hear_what_the_legs_said_to_each_other(country: Country) -> 
     assert len(country[LANZHOU].told(intake.SupplementRequestedV1, case_id)) == 1
 
 
-def test_if_one_leg_cannot_move_the_other_has_not_moved(country: Country, monkeypatch: pytest.MonkeyPatch) -> None:
-    def break_down(*_about: object) -> None:
-        raise RuntimeError("the power is gone")
+def test_if_one_leg_cannot_move_the_other_has_not_moved_and_no_clerk_is_refused(
+    country: Country, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot(_work: object) -> None:
+        raise Refused("broken", "坏了")
 
-    with monkeypatch.context() as broken:
-        broken.setattr(case, "change_aloud", break_down)  # the last thing of all: the accepting leg hears of the other
-        country.take_in(LANZHOU)
-        country.settle()
+    monkeypatch.setitem(peer._at_once, intake.ApplicationTakenOverV1, cannot)  # the last word of all
+    country.take_in(LANZHOU)
+    country.settle()
     assert country[LANZHOU].rows("intake", tables.legs) == []
-    assert country[LANZHOU].heard == []
+    assert country[LANZHOU].heard == []  # it is tried again, and ends as a dead letter
+
+
+def test_who_is_refused_at_once_after_a_supplement_is_told_so(country: Country) -> None:
+    paper = material("parents-circumstances", "promise")
+    late = orphan(country, SANYA)
+    orphan(country, LANZHOU, materials=[paper])
+    country.settle()
+    supplement(country, SANYA, late, paper)
+    assert states(country, SANYA, late) == [(1, "not_accepted")]
+    assert ["未予受理" in notice["text"] for notice in country[SANYA].notices()] == [False, True]
+    assert calm(country)
 
 
 def test_a_word_that_comes_too_late_for_one_leg_does_not_hold_up_the_other(country: Country) -> None:

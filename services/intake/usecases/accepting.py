@@ -175,13 +175,13 @@ def supplement_application(work: Work) -> None:
     kept = _with_answers(work, kept, answers, [*store.list_materials(work, leg.case_id), *asked["materials"]])
     store.add_materials(work, leg.case_id, asked["materials"])
     done = case.note(work, leg, "supplement", kept.facts["accepting_office"], actor=asked["actor"]["id"])
+    notices.settle(work, leg.case_id)
     if not rules.is_held_here(leg):
         _pass_on(work, leg, done, asked["materials"], answers)
     elif not form.missing_materials(wanted, store.list_materials(work, leg.case_id)):
         forward(work, leg, leg, kept, work.today)
     else:
         raise Refused("material_missing", "材料仍不齐全,请对照一次性告知清单补齐后提交", field="materials")
-    notices.settle(work, leg.case_id)
 
 
 def _with_answers(work: Work, kept: Case, answers: Json, brought: list[Json]) -> Case:
@@ -235,8 +235,8 @@ def forward_application(work: Work) -> None:
     form.expect_reach(matter.reach, work.node.code, holder)
     store.change_case(work, leg.case_id, division=division)
     kept = dataclasses.replace(kept, division=division)
-    forward(work, leg, dataclasses.replace(leg, peer_node=holder), kept, work.today, asked["actor"]["id"])
     notices.settle(work, leg.case_id)
+    forward(work, leg, dataclasses.replace(leg, peer_node=holder), kept, work.today, asked["actor"]["id"])
 
 
 def _acted_on(work: Work, asked: Json) -> tuple[Leg, Case]:

@@ -143,7 +143,7 @@ def heard(work: Work, told: Json) -> Leg | None:
     if (
         here < following or not leg.open or sender(work) != leg.peer_node
     ):  # nobody speaks for the city that holds the case
-        raise OutOfStep("stale", "过时的消息")
+        raise peer.Late
     if here > following:
         work.park(_word(leg.case_id, told["leg_no"], told["version"] - 1))
         return None
@@ -180,9 +180,9 @@ def supplemented(leg: Leg) -> str:
 
 def tell_closed(work: Work, leg: Leg, outcome: Json, reasons: Iterable[Mapping[str, Any]], done: Json) -> None:
     """办结: keep the outcome and give it to the accepting office."""
-    store.set_outcome(work, leg.case_id, outcome, reasons)
     data = outcome | {"leg": store.snapshot(leg), "steps": [done]}
     peer.tell(work, leg, said.ApplicationClosedV1, data, {"reasons": list(reasons)})
+    store.set_outcome(work, leg.case_id, outcome, reasons)
 
 
 def without_certificate(result: str, remedies: Iterable[str] = ()) -> Json:

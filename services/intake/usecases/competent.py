@@ -63,7 +63,7 @@ def _take_over(work: Work, told: Json, personal: Json, matter: Matter) -> None:
 def _expect_new(work: Work, leg_no: int) -> None:
     known = store.find_leg(work, case.id_of(work), "competent")
     if known is not None and known.leg_no >= leg_no:
-        raise OutOfStep("stale", "过时的消息")
+        raise peer.Late
 
 
 def _kept(work: Work, told: Json, personal: Json) -> Case:
@@ -212,10 +212,10 @@ def note_decision(work: Work, contract: type[Decided]) -> None:
         return
     why, granted = work.personal(contract)["reasons"], told["result"] == "granted"
     outcome = case.without_certificate(told["result"], told["remedies"])
-    store.set_outcome(work, leg.case_id, outcome, why)
     matter = case.matter_of(store.get_case(work, leg.case_id))
     leg = case.change(work, leg, rules.end_clocks(rules.move(leg, "decide"), "decided", matter.clocks, _day_of(told)))
     _note_and_tell(work, leg, matter.steps[-1]["verb"] if granted else REFUSE, told)
+    store.set_outcome(work, leg.case_id, outcome, why)
     if granted or matter.output["refusals"]:
         work.arrived(f"decided/{leg.case_id}")
     else:

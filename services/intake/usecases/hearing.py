@@ -69,7 +69,7 @@ def note_declined(work: Work) -> None:
     told = work.data(said.ApplicationDeclinedV1)
     leg = store.get_leg(work, case.id_of(work), "accepting")
     if leg.peer_leg_no != told["leg"]["leg_no"] or not leg.open:
-        raise OutOfStep("stale", "过时的消息")
+        raise peer.Late
     kept, why = store.get_case(work, leg.case_id), told["reasons"][0]
     store.keep_peer_leg(work, leg.case_id, told["leg"])
     case.note(work, leg, "decline", told["ask_office"])
