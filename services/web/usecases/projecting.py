@@ -20,7 +20,8 @@ def project(work: Work, contract: type[Contract]) -> None:
     if message.causation:
         asking.answer_command(work, message.causation, *_answer(contract, data))
     PROJECTIONS[contract](work, message, data)
-    _refresh(work, message.subject)
+    if contract in STANDING:
+        _refresh(work, message.subject)
 
 
 def _cause(work: Work) -> Message:
@@ -281,7 +282,7 @@ REFUSALS: tuple[type[Contract], ...] = (
     marriage.ActRefusedV1,
     claims.ActRefusedV1,
 )
-PROJECTIONS: Mapping[type[Contract], Project] = {
+STANDING: Mapping[type[Contract], Project] = {  # intake alone says where a case stands
     intake.ActRefusedV1: _refused,
     intake.ApplicationTakenInV1: _taken_in,
     intake.ApplicationForwardedV1: _forwarded,
@@ -296,6 +297,8 @@ PROJECTIONS: Mapping[type[Contract], Project] = {
     intake.ApplicationClosedV1: _closed,
     intake.ApplicantToldV1: _stepped("closed"),
     intake.LegChangedV1: _leg_changed,
+}
+BESIDE: Mapping[type[Contract], Project] = {  # what else is known of it
     intake.WorkItemOpenedV1: _item_opened,
     intake.WorkItemClosedV1: _item_closed,
     subsidy.ActRefusedV1: _refused,
@@ -330,3 +333,4 @@ PROJECTIONS: Mapping[type[Contract], Project] = {
     exchange.MessageQuarantinedV1: _noticed,
     exchange.DirectoryUpdatedV1: _noticed,
 }
+PROJECTIONS: Mapping[type[Contract], Project] = {**STANDING, **BESIDE}
