@@ -17,6 +17,7 @@ from shared.outbox import Works
 SAY_AGAIN_SECONDS = 30
 SWEEP_SECONDS = 60
 BATCH = 200
+IN_VAIN, PROBES = 50, 5  # words said again that may go unanswered at a time; then only so many each round
 Item = TypeVar("Item")
 log = structlog.get_logger()
 
@@ -62,9 +63,13 @@ def doors() -> Doors:
 
 
 def say_again(works: Works) -> None:
-    """Say once more whatever no authority has answered in its time."""
+    """Say once more what no authority has answered in its time; ever less of it while what was said again is not, either.
+
+    An authority that is slow has all words in its queue already: each repetition makes it slower.
+    """
     with works.begin() as work:
-        waiting = attempts.list_unanswered(work, BATCH)
+        room = IN_VAIN - attempts.count_in_vain(work)
+        waiting = attempts.list_unanswered(work, max(PROBES, room))
     _each(waiting, lambda found: _say_again(works, *found))
 
 

@@ -45,6 +45,20 @@ def test_every_word_that_was_lost_is_said_again_with_the_same_token(town: Town, 
     assert [row.why for row in town[SUQIAN].rows("claims", claims)] == ["ended"]
 
 
+def test_the_less_is_answered_the_less_is_said_again(
+    town: Town, hand: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "IN_VAIN", 3)
+    monkeypatch.setattr(service, "PROBES", 1)
+    asked = [reserve(town, SANYA, settled=False) for _ in range(6)]
+    words = lose_all(town) // len(asked)
+    later(hand, seconds=61)
+    assert spoken(town) == 3 * words
+    assert spoken(town) == 1 * words  # nobody has answered the three
+    ring(town, "say_again")  # the fifth is heard
+    assert spoken(town) == 1 * words
+
+
 def test_only_the_word_of_whoever_did_not_answer_is_said_again(town: Town, hand: HandClock) -> None:
     asked = reserve(town, SANYA, HE, SU, settled=False)
     assert lose_all(town) == 1

@@ -9,6 +9,7 @@ from contracts import certificate, marriage
 from contracts.envelope import Json
 from services.certificate import store as certificate_store
 from services.marriage.store import tables
+from shared import clock
 from shared.audit import audit_rows
 from tests.builders import SANYA, WEIHAI, Country
 from tests.marriage.weddings import (
@@ -308,6 +309,22 @@ def test_who_was_reserved_elsewhere_is_reserved_here_by_the_timer_once_free(coun
     assert kept(country, SANYA, case_id).registration.hold == "held"
     assert last_task(country[SANYA], case_id)["missing_facts"] == []
     assert "held_elsewhere" not in findings(country[SANYA], case_id)
+
+
+def test_the_longer_somebody_is_reserved_elsewhere_the_later_it_is_tried_again(country: Country, hand: Any) -> None:
+    apply(country, WEIHAI)
+    country.settle()
+    case_id = apply(country, SANYA, HE, OTHER_SHE)
+    country.settle()
+    assert 29 <= pause(country, case_id) <= 60
+    later(hand, 20 * 60)
+    run_timer(country, SANYA, "wake_applications")
+    assert 299 <= pause(country, case_id) <= 600
+
+
+def pause(country: Country, case_id: str) -> float:
+    """In seconds, until the timer reserves again."""
+    return (clock.instant(kept(country, SANYA, case_id).wake_at) - clock.now()).total_seconds()
 
 
 def test_after_the_lease_time_only_a_registrar_reserves_again(country: Country, hand: Any) -> None:

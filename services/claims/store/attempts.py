@@ -158,6 +158,12 @@ def save_subject(work: Work, claim_id: str, subject: Mapping[str, Any]) -> None:
     work.write(_SAVE_SUBJECT, {"of": claim_id, "subject": subject})
 
 
+def count_in_vain(work: Work) -> int:
+    """How many attempts have said their words again, and still wait."""
+    again = select(func.count()).where(attempts.c.waits, attempts.c.tries > 0, attempts.c.due_at > clock.iso(work.now))
+    return int(work.execute(again).scalar_one())
+
+
 def list_unanswered(work: Work, limit: int) -> list[tuple[str, str]]:
     """Attempts, each with its case, whose words are to be said again; any of them, so that none waits behind another."""
     due = select(attempts.c.attempt, attempts.c.case_id).where(

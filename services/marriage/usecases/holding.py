@@ -19,7 +19,7 @@ from shared import clock
 from shared.errors import OutOfStep
 from shared.outbox import Work
 
-RETRY_SECONDS, RETRY_SPREAD = 30, 30  # by chance, so that two couples who stand in each other's way do not keep step
+SOONEST_SECONDS, LATEST_SECONDS = 30, 300  # before persons who are held elsewhere are reserved again
 RENEW_BEFORE = datetime.timedelta(minutes=15)
 SOURCE = "claims"
 
@@ -80,8 +80,15 @@ def _shown(work: Work, kept: Kept) -> tuple[object, ...]:
 
 
 def _soon(work: Work, kept: Kept) -> str:
-    """When to try again, by chance; never once the lease time of the matter is over."""
-    at = clock.iso(work.now + datetime.timedelta(seconds=RETRY_SECONDS + secrets.randbelow(RETRY_SPREAD)))
+    """When to try again: the later, the longer it took so far; never once the lease time of the matter is over.
+
+    Up to twice as late by chance, so that two couples who stand in each other's way do not keep step.
+    """
+    if not kept.retry_until:
+        return ""
+    waited = clock.instant(case.lease_end(work)) - clock.instant(kept.retry_until)
+    pause = min(max(SOONEST_SECONDS, int(waited.total_seconds()) // 4), LATEST_SECONDS)
+    at = clock.iso(work.now + datetime.timedelta(seconds=pause + secrets.randbelow(pause)))
     return at if at < kept.retry_until else ""
 
 
