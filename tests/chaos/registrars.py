@@ -26,6 +26,11 @@ PER_OFFICE = 3  # registrars: each waits for the answer to every act
 LOOK_SECONDS = 1.0  # for tasks, where there were none
 PAUSE_SECONDS = (2.0, 8.0)  # before a case that could not go on is looked at again; by chance, so that none keep step
 LATE_SECONDS = 30.0
+RESIGNED_SECONDS = (
+    20.0,
+    60.0,
+)  # after nothing could be done for a couple that another office holds: it is tried by itself
+FULL_HALL, PATIENCE_SECONDS = 40, 120.0  # tasks of an office, and how long a window lets nobody in for that
 GIVES_UP = 0.3  # of those who hear that one of them is married: they withdraw instead of being refused
 TRIES_AGAIN = 0.5  # of those whom another office has reserved; the others are refused, if it has registered them
 
@@ -57,6 +62,7 @@ class Registrars:
     tries: Counter[str] = field(default_factory=Counter)  # by case: no two acts have the same key
     not_before: dict[str, float] = field(default_factory=dict)
     signed: set[str] = field(default_factory=set)  # cases, as far as registrars know
+    tasks: dict[str, int] = field(default_factory=dict)  # how many wait, by office
 
     def take_in(self, waiting: "queue.SimpleQueue[Couple]", seconds: float, hurry: threading.Event) -> None:
         """A window's thread: couples come in their time, `seconds` long in all, until nobody is left to come."""
@@ -67,7 +73,14 @@ class Registrars:
             except queue.Empty:
                 return
             hurry.wait(max(0.0, self.begun + couple.at * seconds - clock.monotonic()))
+            self._let_in(couple.office)
             self.come(couple)
+
+    def _let_in(self, office: str) -> None:
+        """Wait until the hall has room, as people do: a flood would only show how long a queue can be."""
+        end = clock.monotonic() + PATIENCE_SECONDS
+        while self.tasks.get(office, 0) > FULL_HALL and clock.monotonic() < end and not self.stop.is_set():
+            time.sleep(LOOK_SECONDS)
 
     def come(self, couple: Couple) -> None:
         """A couple at the window of its office."""
@@ -93,7 +106,9 @@ class Registrars:
         while not self.stop.is_set():
             try:
                 _, answer = desk.ask("GET", "/tasks")
-                mine = [task for task in answer.get("tasks", ()) if int(task["case_id"][-2:], 16) % PER_OFFICE == place]
+                tasks = answer.get("tasks", ())
+                self.tasks[office] = len(tasks)
+                mine = [task for task in tasks if int(task["case_id"][-2:], 16) % PER_OFFICE == place]
                 busy = [self._do(desk, task) for task in mine]
             except GaveUp:
                 return
@@ -139,6 +154,7 @@ class Registrars:
             again = self._act(desk, task, verb, "refuse", approve=False, reasons=[HAS_SPOUSE]) == NOT_LAWFUL
         if again:
             self._act(desk, task, "reserve_again")
+            self._wait(task["case_id"], RESIGNED_SECONDS)
 
     def _act(self, desk: Desk, task: Mapping[str, Any], verb: str, name: str = "", **said: Any) -> str:
         """The code of whatever keeps the act from being done; empty when it was done, `late` when nobody knows yet."""
@@ -165,5 +181,5 @@ class Registrars:
         if version is not None:
             self._say(desk, case_id, "withdraw", {"act": "withdraw", "expected_version": version, "reason": "改日再来"})
 
-    def _wait(self, case_id: str) -> None:
-        self.not_before[case_id] = clock.monotonic() + self.dice.uniform(*PAUSE_SECONDS)
+    def _wait(self, case_id: str, pause: tuple[float, float] = PAUSE_SECONDS) -> None:
+        self.not_before[case_id] = clock.monotonic() + self.dice.uniform(*pause)
