@@ -13,7 +13,7 @@ from services.marriage.rules.registration import Hold, Move, Registration, State
 from services.marriage.rules.registration import begin as first_reservation
 from services.marriage.store import applications as store
 from services.marriage.store.applications import Kept
-from services.marriage.usecases import case, late
+from services.marriage.usecases import case, desk, late
 from shared import clock, identity
 from shared.errors import OutOfStep, TongbanError
 from shared.outbox import Work
@@ -130,4 +130,4 @@ def drop(work: Work, kept: Kept) -> None:
     """终止. OutOfStep once it is decided."""
     move = rules.end(kept.registration, State.DROPPED)
     after = case.go_on(work, dataclasses.replace(kept, version=kept.version + 1, wake_at=""), move)
-    work.tell(said.ApplicationDroppedV1, after.case_id, case.word(after) | {"at": clock.iso(work.now)})
+    work.tell(said.ApplicationDroppedV1, after.case_id, desk.word(after) | {"at": clock.iso(work.now)})

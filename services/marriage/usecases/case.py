@@ -9,7 +9,6 @@ from contracts import claims as claims_contracts
 from contracts import marriage as said
 from contracts.claim_kinds import claim_kinds
 from contracts.envelope import Json
-from contracts.matters import Matter, matter_version
 from services.marriage.rules import eligibility
 from services.marriage.rules.editions import edition_on
 from services.marriage.rules.eligibility import Answer, Couple, Kinship, Opinion, Party, Source, Standing
@@ -17,6 +16,7 @@ from services.marriage.rules.registration import OPEN, Hold, Move, State, Wish
 from services.marriage.store import applications as store
 from services.marriage.store import marriages
 from services.marriage.store.applications import Kept
+from services.marriage.usecases import desk
 from shared import clock, identity
 from shared.crypto.sealing import blind_index
 from shared.directory import Office
@@ -51,16 +51,6 @@ def get(work: Work) -> Kept:
 def unknown() -> NotFound:
     """There is nothing here of what a message is about."""
     return NotFound("case_unknown", "没有这个办件,请核对办件编号")
-
-
-def matter_of(kept: Kept) -> Matter:
-    """The version of the matter with which the case began."""
-    return matter_version(kept.case_facts["matter"], kept.case_facts["matter_version"])
-
-
-def word(kept: Kept) -> Json:
-    """Of which application, and which of its words: the beginning of a contracts.deciding.Word."""
-    return {"leg_no": kept.leg_no, "version": kept.version}
 
 
 def persons_of(personal: Mapping[str, Any]) -> list[Json]:
@@ -178,17 +168,12 @@ def _finding(said_of: Mapping[str, Any], eligible: bool | None) -> Json:
 def expect_turn(work: Work, kept: Kept, asked: Json, verb: str = "") -> Office:
     """The actor's office, which may do the next step (`verb`, if it must be that one). Denied, NotFound or OutOfStep."""
     expect_open(kept)
-    if asked["expected_version"] != kept.version:
-        raise OutOfStep("version_changed", "此办件刚被他人更新,请刷新后再办")
+    desk.expect_newest(kept, asked)
     task = next_verb(kept)
     if verb and verb != task:
         raise OutOfStep("not_this_step", "此办件当前不在这一环节,请刷新后再办")
-    office = work.node.offices.get(asked["actor"]["office"])
-    if office.code != kept.office:
-        raise Denied("office_not_accepting", "结婚登记由收件的婚姻登记机关办理,请到收件机构办理", field="actor")
-    if not office.may(task, kept.case_facts["matter"], work.today):
-        raise Denied("office_without_power", f"{office.name}无权办理此事项的这一环节", field="actor")
-    return office
+    elsewhere = Denied("office_not_accepting", "结婚登记由收件的婚姻登记机关办理,请到收件机构办理", field="actor")
+    return desk.expect_office(work, kept, asked, task, elsewhere)
 
 
 def expect_open(kept: Kept) -> None:
@@ -200,15 +185,6 @@ def expect_open(kept: Kept) -> None:
 def next_verb(kept: Kept) -> str:
     """What the registrar does next: also refusing comes with it."""
     return "examine" if kept.registration.state is State.ACCEPTED else "register"
-
-
-def task_of(work: Work, kept: Kept) -> Json:
-    """The next task as contracts.deciding.Task."""
-    verb = next_verb(kept)
-    step = matter_of(kept).step(verb)
-    office = work.node.offices.by_code.get(kept.office)
-    able = office is not None and office.may(verb, kept.case_facts["matter"], work.today)
-    return {"verb": verb, "tier": step["tier"] if step else "county", "offices": [kept.office] if able else []}
 
 
 # --- going on --------------------------------------------------------------------------------------------------------
@@ -246,10 +222,10 @@ def _subjects(work: Work, kept: Kept) -> list[Json]:
 
 def open_task(work: Work, kept: Kept) -> None:
     """Say what is to be done next, what stands in the way, and which office to ask about it."""
-    data = word(kept) | {
+    data = desk.word(kept) | {
         "case": dict(kept.case_facts),
         "division": kept.division,
-        "task": task_of(work, kept),
+        "task": desk.task(work, kept, next_verb(kept)),
         "missing_facts": missing(kept),
         "ask_office": kept.ask_office,
     }

@@ -11,7 +11,7 @@ from services.marriage.rules.divorce import OVER, State, Terms
 from services.marriage.rules.registration import Hold
 from services.marriage.store import divorces as store
 from services.marriage.store.divorces import Kept
-from services.marriage.usecases import divorce_case, divorcing
+from services.marriage.usecases import desk, divorce_case, divorcing
 from shared import calendar, clock
 from shared.calendar import ONE_DAY
 from shared.errors import OutOfStep
@@ -86,7 +86,7 @@ def note_locked(work: Work, kept: Kept, told: Json) -> None:
     store.save_divorce(work, now)
     issued = divorce_case.mine(now) | {"reference": kept.case_facts["case_no"]}
     work.tell(claims_contracts.NoteIssuedV1, kept.case_id, issued)
-    data = divorce_case.case_word(now) | {"approve": True, "at": clock.iso(work.now), "next_task": None}
+    data = desk.word(now) | {"approve": True, "at": clock.iso(work.now), "next_task": None}
     data |= {"office": dict(kept.case_facts["accepting_office"]), "note": _receipt(after.terms)}
     work.tell(said.ApplicationExaminedV1, kept.case_id, data)
 

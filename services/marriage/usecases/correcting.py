@@ -16,7 +16,7 @@ from services.marriage.store import corrections as store
 from services.marriage.store import records as held_store
 from services.marriage.store.corrections import Kept
 from services.marriage.store.records import Held
-from services.marriage.usecases import case, ending, reporting
+from services.marriage.usecases import case, desk, ending, reporting
 from services.marriage.usecases.beginning import with_number
 from services.marriage.usecases.recording import MATTER
 from shared import audit, clock, identity
@@ -190,7 +190,7 @@ def _put_right(work: Work, held: Held, kept: Kept) -> None:
         store.save_spouse(work, held.marriage_id, case.person_index(work, old), case.person_index(work, it))
     application = applications.find_application(work, held.marriage_id)
     if valid and application is not None:
-        output = case.matter_of(application).output
+        output = desk.matter_of(application).output
         holders = [{name: person[name] for name in PLAIN} for person in persons]
         face = {"certificate_no": record.number, "persons": [{"name": person["name"]} for person in holders]}
         face |= {"registered_on": record.registered_on.isoformat(), "corrected_on": work.today.isoformat()}

@@ -4,7 +4,6 @@ import dataclasses
 import datetime
 from collections.abc import Sequence
 
-from contracts import certificate as certificate_contracts
 from contracts import claims as claims_contracts
 from contracts import marriage as said
 from contracts.envelope import Json
@@ -16,7 +15,7 @@ from services.marriage.rules.registration import Move, State
 from services.marriage.store import marriages
 from services.marriage.store.applications import Kept
 from services.marriage.store.records import archive_of
-from services.marriage.usecases import case, copying, late
+from services.marriage.usecases import case, copying, desk, late
 from shared import clock, identity
 from shared.directory import Office
 from shared.errors import Refused
@@ -140,29 +139,8 @@ def _decide(work: Work, kept: Kept, move: Move, decided: Json) -> None:
     """Keep and tell the decision, and the rules and facts by which it can be repeated."""
     edition, findings = edition_on(work.today).code, case.findings_of(kept, work.today)
     after = case.go_on(work, kept, move, decided | {"edition": edition, "findings": findings})
-    data = case.word(after) | {
-        "result": decided["result"],
-        "office": dict(kept.case_facts["accepting_office"]),
-        "at": clock.iso(work.now),
-        "remedies": list(case.matter_of(kept).remedies) if decided["result"] == "refused" else [],
-        "rules_version": f"marriage/{edition}",
-    }
-    words = {name: value for name, value in decided.items() if name != "result"}
-    work.tell(said.ApplicationDecidedV1, kept.case_id, data, words | {"findings": findings})
+    desk.tell_decision(work, after, decided, f"marriage/{edition}", findings)
 
 
 def _issue(work: Work, kept: Kept, issuer: str, face: Json) -> None:
-    output = case.matter_of(kept).output
-    data = {
-        "result": "granted",
-        "issuer_code": issuer,
-        "case_no": kept.case_facts["case_no"],
-        "certificate_type": output["certificate_type"],
-        "name": output["name"],
-        "type_code": output["type_code"],
-        "issuer": dict(kept.case_facts["accepting_office"]),
-        "issued_on": work.today.isoformat(),
-    }
-    plain = ("name", "id_type", "id_number")
-    holders = [{name: person[name] for name in plain} for person in case.persons_of(kept.personal)]
-    work.tell(certificate_contracts.IssueCertificateV1, kept.case_id, data, {"holders": holders, "face": face})
+    desk.wish_certificate(work, kept, issuer, case.persons_of(kept.personal), face, work.today)

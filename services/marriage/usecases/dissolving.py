@@ -3,7 +3,6 @@
 import dataclasses
 import datetime
 
-from contracts import certificate as certificate_contracts
 from contracts import marriage as said
 from contracts.envelope import Json
 from services.marriage.rules import divorce as rules
@@ -13,7 +12,7 @@ from services.marriage.rules.endings import DIVORCED, Ground
 from services.marriage.rules.finding import Finding
 from services.marriage.store import archives, marriages
 from services.marriage.store.divorces import Kept
-from services.marriage.usecases import case, copying, deciding, divorce_case, divorcing
+from services.marriage.usecases import case, copying, deciding, desk, divorce_case, divorcing
 from shared.directory import Office
 from shared.errors import OutOfStep, Refused
 from shared.outbox import Work
@@ -124,17 +123,7 @@ def _complete(work: Work, kept: Kept, on: datetime.date) -> None:
 
 
 def _issue(work: Work, kept: Kept, issuer: str, on: datetime.date) -> None:
-    output = divorce_case.matter_of(kept).output
-    data = {name: output[name] for name in ("certificate_type", "name", "type_code")} | {
-        "result": "granted",
-        "issuer_code": issuer,
-        "case_no": kept.case_facts["case_no"],
-        "issuer": dict(kept.case_facts["accepting_office"]),
-        "issued_on": on.isoformat(),
-    }
     persons = case.persons_of(kept.personal)
-    plain = ("name", "id_type", "id_number")
-    holders = [{name: person[name] for name in plain} for person in persons]
     face: Json = {"certificate_no": kept.certificate_no, "registered_on": on.isoformat(), "statement": REGISTERED}
     face |= {"persons": [{"name": person["name"]} for person in persons]}
-    work.tell(certificate_contracts.IssueCertificateV1, kept.case_id, data, {"holders": holders, "face": face})
+    desk.wish_certificate(work, kept, issuer, persons, face, on)

@@ -9,7 +9,6 @@ from contracts import claims as claims_contracts
 from contracts import marriage as said
 from contracts.claims import MARRIAGE_NO
 from contracts.envelope import Json
-from contracts.matters import Matter, matter_version
 from services.marriage.rules import divorce as rules
 from services.marriage.rules.divorce import OPEN, Divorce, State
 from services.marriage.rules.finding import Finding
@@ -17,7 +16,7 @@ from services.marriage.rules.papers import Agreement, CertificateShown, Papers, 
 from services.marriage.rules.registration import Hold
 from services.marriage.store import divorces as store
 from services.marriage.store.divorces import Kept
-from services.marriage.usecases import case
+from services.marriage.usecases import case, desk
 from shared import clock, identity
 from shared.directory import Office
 from shared.errors import Denied, NotFound, OutOfStep, Refused
@@ -45,15 +44,10 @@ def day_of_act(work: Work) -> datetime.date:
 def expect_turn(work: Work, kept: Kept, asked: Json, verb: str) -> Office:
     """The actor's office, which may do that. Denied, NotFound or OutOfStep."""
     expect_open(kept)
-    if asked["expected_version"] != kept.version:
-        raise OutOfStep("version_changed", "此办件刚被他人更新,请刷新后再办")
-    office = work.node.offices.get(asked["actor"]["office"])
-    if office.code != kept.office:
-        words = "离婚登记的撤回和发证,应当到受理申请的婚姻登记机关办理,请按受理回执单上的机构前往"
-        raise Denied("not_the_accepting_office", words, basis=rules.SAME_OFFICE, field="actor")
-    if not office.may(verb, MATTER, work.today):
-        raise Denied("office_without_power", f"{office.name}无权办理此事项的这一环节", field="actor")
-    return office
+    desk.expect_newest(kept, asked)
+    words = "离婚登记的撤回和发证,应当到受理申请的婚姻登记机关办理,请按受理回执单上的机构前往"
+    elsewhere = Denied("not_the_accepting_office", words, basis=rules.SAME_OFFICE, field="actor")
+    return desk.expect_office(work, kept, asked, verb, elsewhere)
 
 
 def expect_open(kept: Kept) -> None:
@@ -108,26 +102,18 @@ def with_act(work: Work, kept: Kept, verb: str, asked: Json, shown: Json, **also
 def open_task(work: Work, kept: Kept) -> None:
     """Keep the case, and say what is to be done next and what stands in the way."""
     store.save_divorce(work, kept)
-    data = case_word(kept) | {
+    data = desk.word(kept) | {
         "case": dict(kept.case_facts),
         "division": kept.division,
-        "task": _task(work, kept),
+        "task": desk.task(work, kept, _next_verb(kept)),
         "missing_facts": missing(kept),
         "ask_office": None if kept.ask_office is None else dict(kept.ask_office),
     }
     work.tell(said.TaskOpenedV1, kept.case_id, data, {"findings": _findings(kept)})
 
 
-def case_word(kept: Kept) -> Json:
-    """Of which application, and which of its words."""
-    return {"leg_no": kept.leg_no, "version": kept.version}
-
-
-def _task(work: Work, kept: Kept) -> Json:
-    verb = "examine" if kept.divorce.state in (State.APPLIED, State.ACCEPTED) else "register"
-    office = work.node.offices.by_code.get(kept.office)
-    able = office is not None and office.may(verb, MATTER, work.today)
-    return {"verb": verb, "tier": "county", "offices": [kept.office] if able else []}
+def _next_verb(kept: Kept) -> str:
+    return "examine" if kept.divorce.state in (State.APPLIED, State.ACCEPTED) else "register"
 
 
 def missing(kept: Kept) -> list[str]:
@@ -226,20 +212,7 @@ def decide(work: Work, kept: Kept, after: Divorce, decided: Json) -> None:
     now = dataclasses.replace(kept, divorce=after, version=kept.version + 1, ending=False, waits_for=())
     now = released(work, now)
     store.save_divorce(work, now, decided)
-    data = case_word(now) | {
-        "result": decided["result"],
-        "office": dict(kept.case_facts["accepting_office"]),
-        "at": clock.iso(work.now),
-        "remedies": list(matter_of(kept).remedies) if decided["result"] == "refused" else [],
-        "rules_version": RULES,
-    }
-    words = {name: value for name, value in decided.items() if name != "result"}
-    work.tell(said.ApplicationDecidedV1, kept.case_id, data, {"findings": []} | words)
-
-
-def matter_of(kept: Kept) -> Matter:
-    """The version of the matter with which the case began."""
-    return matter_version(kept.case_facts["matter"], kept.case_facts["matter_version"])
+    desk.tell_decision(work, now, decided, RULES)
 
 
 def drop(work: Work, kept: Kept, after: Divorce, note: str) -> None:
@@ -247,5 +220,5 @@ def drop(work: Work, kept: Kept, after: Divorce, note: str) -> None:
     now = dataclasses.replace(kept, divorce=after, version=kept.version + 1, ending=False, waits_for=())
     now = released(work, now)
     store.save_divorce(work, now)
-    data = case_word(now) | {"at": clock.iso(work.now), "note": note}
+    data = desk.word(now) | {"at": clock.iso(work.now), "note": note}
     work.tell(said.ApplicationDroppedV1, kept.case_id, data)

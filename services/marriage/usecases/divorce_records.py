@@ -12,7 +12,7 @@ from services.marriage.rules.reissue import DIVORCED
 from services.marriage.store import archives, divorces
 from services.marriage.store import divorce_certificates as store
 from services.marriage.store.divorce_certificates import Later
-from services.marriage.usecases import case, divorce_case
+from services.marriage.usecases import case, desk
 from services.marriage.usecases.beginning import with_number
 from shared import clock
 from shared.errors import NotFound, OutOfStep
@@ -58,7 +58,7 @@ def _of_both(work: Work, persons: Iterable[str]) -> list[Divorced]:
 def _of_person(work: Work, person: str) -> Iterator[Divorced]:
     for kept in divorces.list_registered(work, person):
         if kept.certificate_no and kept.divorce.ended_on:
-            output = divorce_case.matter_of(kept).output
+            output = desk.matter_of(kept).output
             yield Divorced(kept.case_id, kept.certificate_no, kept.divorce.ended_on, output["certificate_type"])
     for entry in archives.list_divorces(work, person):
         yield Divorced(entry.entry_id, entry.line.number, entry.line.registered_on)

@@ -14,7 +14,7 @@ from services.marriage.rules.records import Ending, Record
 from services.marriage.store import applications
 from services.marriage.store import records as store
 from services.marriage.store.records import Held
-from services.marriage.usecases import case, copying, divorce_records, pointing, reporting
+from services.marriage.usecases import case, copying, desk, divorce_records, pointing, reporting
 from services.marriage.usecases.beginning import with_number
 from shared import audit, clock
 from shared.errors import NotFound, OutOfStep, Refused, TongbanError
@@ -153,7 +153,7 @@ def tell_certificate(work: Work, held: Held, contract: type[Contract]) -> None:
     """A new status of the certificate of a marriage that was registered here; old books have none."""
     kept = applications.find_application(work, held.marriage_id)
     if kept is not None:
-        data = {"certificate_type": case.matter_of(kept).output["certificate_type"], "at": clock.iso(work.now)}
+        data = {"certificate_type": desk.matter_of(kept).output["certificate_type"], "at": clock.iso(work.now)}
         work.tell(contract, held.marriage_id, data)
 
 

@@ -8,7 +8,7 @@ from services.marriage.rules import registration as rules
 from services.marriage.rules.eligibility import HELD_ELSEWHERE
 from services.marriage.rules.finding import Finding, Wait
 from services.marriage.store.applications import Kept
-from services.marriage.usecases import case, deciding
+from services.marriage.usecases import case, deciding, desk
 from shared.directory import Office
 from shared.errors import Refused
 from shared.outbox import Work
@@ -35,5 +35,9 @@ def _pass(work: Work, kept: Kept, act: Json, office: Office) -> None:
     for fault in faults:
         raise Refused(fault.code, fault.text, basis=fault.basis)
     after = case.go_on(work, dataclasses.replace(kept, version=kept.version + 1), rules.examine(kept.registration))
-    data = case.word(after) | {"approve": True, "at": act["at"], "next_task": case.task_of(work, after)}
+    data = desk.word(after) | {
+        "approve": True,
+        "at": act["at"],
+        "next_task": desk.task(work, after, case.next_verb(after)),
+    }
     work.tell(said.ApplicationExaminedV1, after.case_id, data | {"office": deciding.office_ref(work, office)})

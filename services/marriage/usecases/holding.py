@@ -14,7 +14,7 @@ from services.marriage.rules.eligibility import Standing, standing_of_claim
 from services.marriage.rules.registration import OPEN, Hold, Move, State
 from services.marriage.store import applications as store
 from services.marriage.store.applications import Kept, Known
-from services.marriage.usecases import case, deciding
+from services.marriage.usecases import case, deciding, desk
 from shared import clock
 from shared.errors import OutOfStep
 from shared.outbox import Work
@@ -76,7 +76,7 @@ def _after_loss(work: Work, kept: Kept, lost: Move) -> tuple[Kept, Move]:
 
 
 def _shown(work: Work, kept: Kept) -> tuple[object, ...]:
-    return case.task_of(work, kept), case.missing(kept), kept.ask_office, kept.known.standings
+    return desk.task(work, kept, case.next_verb(kept)), case.missing(kept), kept.ask_office, kept.known.standings
 
 
 def _soon(work: Work, kept: Kept) -> str:

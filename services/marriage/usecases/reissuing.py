@@ -6,7 +6,6 @@ from contracts import certificate as certificate_contracts
 from contracts import intake as intake_contracts
 from contracts import marriage as said
 from contracts.envelope import Contract, Json
-from contracts.matters import Matter, matter_version
 from services.marriage.rules import numbers
 from services.marriage.rules import reissue as rules
 from services.marriage.rules.records import REISSUE
@@ -14,7 +13,7 @@ from services.marriage.rules.reissue import SERIES, Answer, Series, State
 from services.marriage.store import applications, marriages
 from services.marriage.store import reissues as store
 from services.marriage.store.reissues import Kept
-from services.marriage.usecases import case
+from services.marriage.usecases import case, desk
 from services.marriage.usecases.beginning import with_number
 from services.marriage.usecases.deciding import act_of, issuer_code
 from services.marriage.usecases.recording import holder_of
@@ -116,7 +115,7 @@ def note_superseded(work: Work, kept: Kept) -> None:
 
 
 def _tell_certificate(work: Work, kept: Kept, contract: type[Contract]) -> None:
-    data = {"certificate_type": _matter(kept).output["certificate_type"], "at": clock.iso(work.now)}
+    data = {"certificate_type": desk.matter_of(kept).output["certificate_type"], "at": clock.iso(work.now)}
     work.tell(contract, kept.case_id, data)
 
 
@@ -130,7 +129,7 @@ def _drop(work: Work, kept: Kept) -> None:
     rules.expect_open(kept.state)
     now = dataclasses.replace(kept, state=State.DROPPED, version=kept.version + 1)
     store.save_reissue(work, now)
-    data = _word(now) | {"at": clock.iso(work.now), "note": ""}
+    data = desk.word(now) | {"at": clock.iso(work.now), "note": ""}
     work.tell(said.ApplicationDroppedV1, now.case_id, data)
 
 
@@ -151,14 +150,9 @@ def register(work: Work, kept: Kept) -> None:
 
 def _expect_turn(work: Work, kept: Kept, asked: Json) -> Office:
     rules.expect_open(kept.state)
-    if asked["expected_version"] != kept.version:
-        raise OutOfStep("version_changed", "此办件刚被他人更新,请刷新后再办")
-    office = work.node.offices.get(asked["actor"]["office"])
-    if office.code != kept.office:
-        raise Denied("office_not_accepting", "补领由收件的婚姻登记机关办理,请到收件机构办理", field="actor")
-    if not office.may("register", kept.case_facts["matter"], work.today):
-        raise Denied("office_without_power", f"{office.name}无权办理此事项的这一环节", field="actor")
-    return office
+    desk.expect_newest(kept, asked)
+    elsewhere = Denied("office_not_accepting", "补领由收件的婚姻登记机关办理,请到收件机构办理", field="actor")
+    return desk.expect_office(work, kept, asked, "register", elsewhere)
 
 
 def _issue(work: Work, kept: Kept, office: Office) -> None:
@@ -177,19 +171,11 @@ def _issue(work: Work, kept: Kept, office: Office) -> None:
 
 def _wish(work: Work, kept: Kept, issuer: str) -> None:
     """The certificate: of the new number, with the day and the number of the registration."""
-    output, found = _matter(kept).output, kept.found or {}
-    data = {name: output[name] for name in ("certificate_type", "name", "type_code")} | {
-        "result": "granted",
-        "issuer_code": issuer,
-        "case_no": kept.case_facts["case_no"],
-        "issuer": dict(kept.case_facts["accepting_office"]),
-        "issued_on": work.today.isoformat(),
-    }
-    holders = _couple(kept)["persons"]
+    found, holders = kept.found or {}, _couple(kept)["persons"]
     face = {"certificate_no": kept.certificate_no, "persons": [{"name": person["name"]} for person in holders]}
     face |= {"registered_on": found["registered_on"], "first_certificate_no": found["certificate_no"]}
-    personal = {"holders": holders, "face": face | {"statement": _series(kept).granted}}
-    work.tell(certificate_contracts.IssueCertificateV1, kept.case_id, data, personal)
+    face |= {"statement": _series(kept).granted}
+    desk.wish_certificate(work, kept, issuer, holders, face, work.today)
 
 
 def _refuse(work: Work, kept: Kept) -> None:
@@ -206,26 +192,10 @@ def _refuse(work: Work, kept: Kept) -> None:
 def _decide(work: Work, kept: Kept, decided: Json) -> None:
     now = dataclasses.replace(kept, version=kept.version + 1)
     store.save_reissue(work, now, decided)
-    data = _word(now) | {
-        "result": decided["result"],
-        "office": dict(kept.case_facts["accepting_office"]),
-        "at": clock.iso(work.now),
-        "remedies": list(_matter(kept).remedies) if decided["result"] == "refused" else [],
-        "rules_version": RULES,
-    }
-    words = {name: value for name, value in decided.items() if name != "result"}
-    work.tell(said.ApplicationDecidedV1, kept.case_id, data, {"findings": []} | words)
+    desk.tell_decision(work, now, decided, RULES)
 
 
 # --- telling ---------------------------------------------------------------------------------------------------------
-
-
-def _word(kept: Kept) -> Json:
-    return {"leg_no": kept.leg_no, "version": kept.version}
-
-
-def _matter(kept: Kept) -> Matter:
-    return matter_version(kept.case_facts["matter"], kept.case_facts["matter_version"])
 
 
 def _series(kept: Kept) -> Series:
@@ -241,12 +211,11 @@ def _answer(kept: Kept) -> Answer | None:
 def _open_task(work: Work, kept: Kept) -> None:
     """Keep the case, and say what is to be done next and what stands in the way."""
     store.save_reissue(work, kept)
-    office, against = work.node.offices.by_code.get(kept.office), rules.ground(_answer(kept), _series(kept))
-    able = office is not None and office.may("register", kept.case_facts["matter"], work.today)
-    data = _word(kept) | {
+    against = rules.ground(_answer(kept), _series(kept))
+    data = desk.word(kept) | {
         "case": dict(kept.case_facts),
         "division": kept.division,
-        "task": {"verb": "register", "tier": "county", "offices": [kept.office] if able else []},
+        "task": desk.task(work, kept, "register"),
         "missing_facts": ["marriage_record"] if kept.found is None and kept.fault is None else [],
         "ask_office": None,
     }
