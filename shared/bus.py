@@ -2,10 +2,10 @@
 
 import enum
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -16,6 +16,7 @@ from shared.logs import about, where
 from shared.outbox import AlreadyDone, Work, Works
 
 log = structlog.get_logger()
+Item = TypeVar("Item")
 
 RETRY_DELAYS = (1, 5, 30, 300)  # seconds before the 2nd, 3rd, ... attempt; then the dead-letter queue
 PARKED_TOO_LONG = 3600  # seconds after which a parked message is a work item
@@ -143,6 +144,18 @@ class Doors:
                 log.error("timer_failed", error=type(error).__name__, where=where(error))
                 raise
         return mine
+
+
+def one_by_one(items: Iterable[Item], act: Callable[[Item], None], about_what: Callable[[Item], str] = str) -> None:
+    """What a timer does with each of many, by itself: one that cannot go on keeps no other from it."""
+    for item in items:
+        with about(case=about_what(item)):
+            try:
+                act(item)
+            except OutOfStep:  # it went on meanwhile
+                continue
+            except Exception as error:
+                log.error("case_failed", error=type(error).__name__, where=where(error))
 
 
 def naming(message: Message) -> AbstractContextManager[None]:

@@ -1,18 +1,13 @@
 """Appointment's doors, and the timer that waits for nobody any more."""
 
-import structlog
-
 from contracts import appointment
 from services.appointment import store
 from services.appointment.usecases import arriving, booking, slots
-from shared.bus import Doors
-from shared.errors import OutOfStep
-from shared.logs import about, where
+from shared.bus import Doors, one_by_one
 from shared.outbox import Works
 
 EXPIRE_SECONDS = 300
 EXPIRE_BATCH = 200
-log = structlog.get_logger()
 
 VERBS = {
     appointment.OpenSlotsV1: slots.open_slots,
@@ -37,17 +32,9 @@ def expire_missed(works: Works) -> None:
     """Note a no-show for every booking to which nobody came until the counter had closed."""
     with works.begin() as work:
         missed = store.list_missed(work, EXPIRE_BATCH)
-    for appointment_id in missed:
-        _expire(works, appointment_id)
+    one_by_one(missed, lambda appointment_id: _expire(works, appointment_id))
 
 
 def _expire(works: Works, appointment_id: str) -> None:
-    """One by itself: a booking that cannot be ended keeps no other from it."""
-    with about(case=appointment_id):
-        try:
-            with works.begin() as work:
-                arriving.expire(work, appointment_id)
-        except OutOfStep:  # somebody came meanwhile
-            return
-        except Exception as error:
-            log.error("case_failed", error=type(error).__name__, where=where(error))
+    with works.begin() as work:
+        arriving.expire(work, appointment_id)

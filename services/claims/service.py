@@ -1,25 +1,18 @@
 """Claims' doors and timers: one queue for both sides, the authority's and the holder's."""
 
-from collections.abc import Callable, Iterable
-from typing import TypeVar
-
-import structlog
+from operator import itemgetter
 
 from contracts import claims
 from services.claims.rules.guard import Duty
 from services.claims.store import attempts, ledger
 from services.claims.usecases import authority, handing, holding, own, recovering, restating
-from shared.bus import Doors
-from shared.errors import OutOfStep
-from shared.logs import about, where
+from shared.bus import Doors, one_by_one
 from shared.outbox import Works
 
 SAY_AGAIN_SECONDS = 30
 SWEEP_SECONDS = 60
 BATCH = 200
 IN_VAIN, PROBES = 50, 5  # words said again that may go unanswered at a time; then only so many each round
-Item = TypeVar("Item")
-log = structlog.get_logger()
 
 VERBS = {
     claims.ReserveClaimsV1: holding.reserve_claims,
@@ -70,11 +63,11 @@ def say_again(works: Works) -> None:
     with works.begin() as work:
         room = IN_VAIN - attempts.count_in_vain(work)
         waiting = attempts.list_unanswered(work, max(PROBES, room))
-    _each(waiting, lambda found: _say_again(works, *found))
+    one_by_one(waiting, lambda found: _say_again(works, *found), itemgetter(1))
 
 
 def _say_again(works: Works, attempt_id: str, case_id: str) -> None:
-    with about(case=case_id), works.begin() as work:
+    with works.begin() as work:
         holding.say_again(work, attempt_id, case_id)
 
 
@@ -82,7 +75,7 @@ def sweep(works: Works) -> None:
     """End every reservation whose lease has run out."""
     with works.begin() as work:
         expired = ledger.list_expired(work, BATCH)
-    _each(expired, lambda found: _sweep(works, *found))
+    one_by_one(expired, lambda found: _sweep(works, *found), itemgetter(0))
 
 
 def _sweep(works: Works, claim_id: str, prefix: str) -> None:
@@ -94,20 +87,9 @@ def go_on_recovering(works: Works) -> None:
     """Ask who joined meanwhile, and end a recovery for which only the directory was missing."""
     with works.begin() as work:
         prefixes = [guard.prefix for guard in ledger.list_guards(work, Duty.RECOVERING)]
-    _each(prefixes, lambda prefix: _go_on_recovering(works, prefix))
+    one_by_one(prefixes, lambda prefix: _go_on_recovering(works, prefix))
 
 
 def _go_on_recovering(works: Works, prefix: str) -> None:
     with works.begin() as work:
         recovering.finish(work, prefix)
-
-
-def _each(items: Iterable[Item], act: Callable[[Item], None]) -> None:
-    """Act on each by itself: one that fails keeps no other from it."""
-    for item in items:
-        try:
-            act(item)
-        except OutOfStep:  # it went on meanwhile
-            continue
-        except Exception as error:
-            log.error("claim_failed", error=type(error).__name__, where=where(error))

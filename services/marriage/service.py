@@ -1,7 +1,7 @@
 """Marriage's doors: which message leads to which verb, and when the registries outside are asked."""
 
 import datetime
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import structlog
@@ -30,9 +30,8 @@ from services.marriage.usecases import (
     restoring,
 )
 from shared import clock
-from shared.bus import Doors
+from shared.bus import Doors, one_by_one
 from shared.errors import OutOfStep, Refused
-from shared.logs import about, where
 from shared.outbox import Work, Works
 
 WAKE_SECONDS = 30
@@ -130,41 +129,41 @@ def _set_timers(entrance: Doors, registry: NationalMarriageRegistry) -> None:
     def ask_registry_again(works: Works) -> None:
         with works.begin() as work:
             waiting = store.list_uncleared(work, BATCH)
-        _each(waiting, lambda case_id: ask_again(works, case_id, registry))
+        one_by_one(waiting, lambda case_id: ask_again(works, case_id, registry))
 
     @entrance.every(ASK_AGAIN_SECONDS)
     def report_again(works: Works) -> None:
         with works.begin() as work:
             unsent = reports.list_unsent(work, work.now - IN_FLIGHT, BATCH)
-        _each(unsent, lambda marriage_id: report(works, marriage_id, registry))
+        one_by_one(unsent, lambda marriage_id: report(works, marriage_id, registry))
 
 
 def wake_applications(works: Works) -> None:
     """Go on with every application whose time has come: see usecases.holding.wake."""
     with works.begin() as work:
         due = store.list_due(work, clock.iso(work.now), BATCH)
-    _each(due, lambda case_id: _in_one(works, lambda work: holding.wake(work, case_id)))
+    one_by_one(due, lambda case_id: _in_one(works, lambda work: holding.wake(work, case_id)))
 
 
 def turn_days(works: Works) -> None:
     """Go on with every divorce of which the day has made something: see usecases.cooling.wake."""
     with works.begin() as work:
         due = divorces.list_due(work, work.today, BATCH)
-    _each(due, lambda case_id: _in_one(works, lambda work: cooling.wake(work, case_id)))
+    one_by_one(due, lambda case_id: _in_one(works, lambda work: cooling.wake(work, case_id)))
 
 
 def restore_again(works: Works) -> None:
     """Try again to bring back every marriage that waits for it: see usecases.restoring.reserve_again."""
     with works.begin() as work:
         waiting = records.list_waiting(work, BATCH)
-    _each(waiting, lambda request: _in_one(works, lambda work: restoring.reserve_again(work, request)))
+    one_by_one(waiting, lambda request: _in_one(works, lambda work: restoring.reserve_again(work, request)))
 
 
 def renew_leases(works: Works) -> None:
     """Renew, once, every reservation that is about to run out while its couple waits."""
     with works.begin() as work:
         due = store.list_running_out(work, clock.iso(work.now + holding.RENEW_BEFORE), BATCH)
-    _each(due, lambda case_id: _in_one(works, lambda work: holding.renew(work, case_id)))
+    one_by_one(due, lambda case_id: _in_one(works, lambda work: holding.renew(work, case_id)))
 
 
 def _in_one(works: Works, act: Callable[[Work], None]) -> None:
@@ -227,15 +226,3 @@ def send(works: Works, marriage_id: str, registry: NationalMarriageRegistry) -> 
         return None
     taken = arrived or registry.report(due.key, due.change, due.record) == ports.ACCEPTED
     return due.version if taken else None
-
-
-def _each(keys: Iterable[str], act: Callable[[str], None]) -> None:
-    """Act on every one by itself: one that cannot go on keeps no other from it."""
-    for key in keys:
-        with about(case=key):
-            try:
-                act(key)
-            except OutOfStep:  # it went on meanwhile
-                continue
-            except Exception as error:
-                log.error("case_failed", error=type(error).__name__, where=where(error))

@@ -1,9 +1,5 @@
 """Subsidy's doors: which message leads to which verb, and when registries are asked."""
 
-from collections.abc import Callable, Iterable
-
-import structlog
-
 from contracts import intake, marriage, subsidy
 from contracts.envelope import Message, read_data
 from contracts.matters import matter_version
@@ -12,17 +8,14 @@ from services.subsidy.ports import Gathered, Registries, gather
 from services.subsidy.rules.application import TRANSIT
 from services.subsidy.store import Kept
 from services.subsidy.usecases import beginning, case, deciding, households, supplementing
-from shared.bus import Doors
+from shared.bus import Doors, one_by_one
 from shared.crypto.personal import open_personal
-from shared.errors import OutOfStep
-from shared.logs import about, where
 from shared.outbox import Works
 
 ASK_AGAIN_SECONDS = 60
 ASK_AGAIN_BATCH = 50
 LAPSE_SECONDS = 300
 LAPSE_BATCH = 100
-log = structlog.get_logger()
 
 VERBS = {
     subsidy.CheckApplicationV1: deciding.check_application,
@@ -68,7 +61,7 @@ def doors(registries: Registries) -> Doors:
     def ask_registries_again(works: Works) -> None:
         with works.begin() as work:
             waiting = store.list_to_ask_again(work, ASK_AGAIN_BATCH)
-        _each(waiting, lambda case_id: ask_again(works, case_id, registries))
+        one_by_one(waiting, lambda case_id: ask_again(works, case_id, registries))
 
     entrance.every(LAPSE_SECONDS)(end_supplements)
     return entrance
@@ -78,24 +71,12 @@ def end_supplements(works: Works) -> None:
     """Go on with every case whose supplement did not come in time, nor in the days it may have been under way."""
     with works.begin() as work:
         lapsed = store.list_lapsed(work, work.today - TRANSIT, LAPSE_BATCH)
-    _each(lapsed, lambda case_id: _end_supplement(works, case_id))
+    one_by_one(lapsed, lambda case_id: _end_supplement(works, case_id))
 
 
 def _end_supplement(works: Works, case_id: str) -> None:
     with works.begin() as work:
         supplementing.note_lapse(work, case_id)
-
-
-def _each(case_ids: Iterable[str], act: Callable[[str], None]) -> None:
-    """Act on every case by itself: one that cannot go on keeps no other from it."""
-    for case_id in case_ids:
-        with about(case=case_id):
-            try:
-                act(case_id)
-            except OutOfStep:  # it went on meanwhile
-                continue
-            except Exception as error:
-                log.error("case_failed", error=type(error).__name__, where=where(error))
 
 
 def ask_again(works: Works, case_id: str, registries: Registries) -> None:
