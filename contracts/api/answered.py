@@ -275,7 +275,7 @@ class TaskRow(CaseOutline):
     version = fields.Integer(required=True)
     opened_at = fields.String(required=True)
     division = fields.String(required=True)
-    missing_facts = fields.List(fields.Nested(MissingFact), required=True)  # without any it can be done now
+    missing_facts = fields.List(fields.Nested(MissingFact), required=True)  # what is awaited
 
 
 class TaskList(Schema):

@@ -3,6 +3,7 @@
 from operator import itemgetter
 
 from contracts import claims
+from services.claims.rules.attempt import to_say_again
 from services.claims.rules.guard import Duty
 from services.claims.store import attempts, ledger
 from services.claims.usecases import authority, handing, holding, own, recovering, restating
@@ -12,7 +13,7 @@ from shared.outbox import Works
 SAY_AGAIN_SECONDS = 30
 SWEEP_SECONDS = 60
 BATCH = 200
-IN_VAIN, PROBES = 50, 5  # words said again that may go unanswered at a time; then only so many each round
+IN_VAIN, PROBES = 50, 5  # attempts that may ask one authority again in vain; beyond that only so many each round
 
 VERBS = {
     claims.ReserveClaimsV1: holding.reserve_claims,
@@ -56,13 +57,10 @@ def doors() -> Doors:
 
 
 def say_again(works: Works) -> None:
-    """Say once more what no authority has answered in its time; ever less of it while what was said again is not, either.
-
-    An authority that is slow has all words in its queue already: each repetition makes it slower.
-    """
+    """Say once more whatever no authority has answered in its time, ever less of it to one that stays silent."""
     with works.begin() as work:
-        room = IN_VAIN - attempts.count_in_vain(work)
-        waiting = attempts.list_unanswered(work, max(PROBES, room))
+        due, in_vain = attempts.list_unanswered(work), attempts.count_in_vain(work)
+    waiting = to_say_again(due, in_vain, IN_VAIN, PROBES)
     one_by_one(waiting, lambda found: _say_again(works, *found), itemgetter(1))
 
 

@@ -49,12 +49,12 @@ WEDDING: Steps = {
     ("claims", "claims.reserve_claim.v1", False): Step(writes=1, seals=1, indexes=2, tells=("claims.claim_held.v1",)),
     ("claims", "claims.claim_held.v1", False): Step(writes=1, tells=("claims.claims_held.v1",), joins=True),
     ("marriage", "claims.claims_held.v1", False): Step(writes=1, seals=2, tells=("marriage.task_opened.v1",)),
-    ("web", "marriage.task_opened.v1", False): Step(writes=7, seals=1),
+    ("web", "marriage.task_opened.v1", False): Step(writes=8, seals=1),
     ("marriage", "marriage.examine_application.v1", False): Step(
         writes=1, seals=2, tells=("marriage.application_examined.v1",)
     ),
     ("intake", "marriage.application_examined.v1", False): Step(writes=3, tells=("intake.application_progressed.v1",)),
-    ("web", "marriage.application_examined.v1", False): Step(writes=5),
+    ("web", "marriage.application_examined.v1", False): Step(writes=6),
     ("web", "intake.application_progressed.v1", False): Step(writes=5),
     ("marriage", "marriage.register_marriage.v1", False): Step(
         writes=1,
@@ -90,7 +90,7 @@ WEDDING: Steps = {
     ),
     ("claims", "claims.note_issued.v1", False): Step(writes=1, tells=("claims.note_claim_issued.v1",)),
     ("marriage", "marriage.report_record.v1", False): Step(writes=1, before=1),
-    ("web", "marriage.application_decided.v1", False): Step(writes=6, seals=1),
+    ("web", "marriage.application_decided.v1", False): Step(writes=7, seals=1),
     ("intake", "certificate.certificate_issued.v1", False): Step(
         writes=7,
         seals=4,
@@ -100,7 +100,7 @@ WEDDING: Steps = {
             "intake.send_notice.v1",
         ),
     ),
-    ("web", "certificate.certificate_issued.v1", False): Step(writes=2),
+    ("web", "certificate.certificate_issued.v1", False): Step(writes=3),
     ("web", "intake.application_closed.v1", False): Step(writes=7, seals=1),
     ("claims", "claims.note_claim_issued.v1", False): Step(writes=1, tells=("claims.claim_issue_noted.v1",)),
     ("intake", "intake.send_notice.v1", False): Step(writes=3, seals=1, tells=("intake.applicant_told.v1",)),

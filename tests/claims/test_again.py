@@ -6,12 +6,28 @@ import pytest
 from sqlalchemy import update
 
 from contracts import claims as said
+from contracts.envelope import decode
 from deploy.homes import make_homes
 from services.claims import service
 from services.claims.store.tables import attempts, claims, wishes
 from shared import clock
 from tests.builders import HandClock
-from tests.claims.town import HE, LANZHOU, SANYA, SU, SUQIAN, XIANAN, Town, dead, later, live, reserve, ring, set_guard
+from tests.claims.town import (
+    HE,
+    LANZHOU,
+    LIN,
+    SANYA,
+    SU,
+    SUQIAN,
+    XIANAN,
+    Town,
+    dead,
+    later,
+    live,
+    reserve,
+    ring,
+    set_guard,
+)
 
 
 def lose_all(town: Town) -> int:
@@ -57,6 +73,23 @@ def test_the_less_is_answered_the_less_is_said_again(
     assert spoken(town) == 1 * words  # nobody has answered the three
     ring(town, "say_again")  # the fifth is heard
     assert spoken(town) == 1 * words
+
+
+def test_who_is_silent_keeps_no_word_to_another_back(
+    town: Town, hand: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "IN_VAIN", 1)
+    monkeypatch.setattr(service, "PROBES", 1)
+    for _ in range(9):
+        reserve(town, SANYA, HE, settled=False)
+    reserve(town, SANYA, LIN, settled=False)
+    assert lose_all(town) == 10
+    later(hand, seconds=61)
+    town.work()
+    service.say_again(town[SANYA].works["claims"])
+    town.work()
+    assert sorted(decode(letter).destination for letter in town.mail) == [SUQIAN, XIANAN]
+    lose_all(town)
 
 
 def test_only_the_word_of_whoever_did_not_answer_is_said_again(town: Town, hand: HandClock) -> None:

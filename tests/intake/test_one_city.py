@@ -71,7 +71,8 @@ def test_if_one_leg_cannot_move_the_other_has_not_moved_and_no_clerk_is_refused(
     country.take_in(LANZHOU)
     country.settle()
     assert country[LANZHOU].rows("intake", tables.legs) == []
-    assert country[LANZHOU].heard == []  # it is tried again, and ends as a dead letter
+    assert country[LANZHOU].heard == []
+    assert [letter["reason"] for letter in country[LANZHOU].dead()] == ["the other leg: Refused broken"]
 
 
 def test_who_is_refused_at_once_after_a_supplement_is_told_so(country: Country) -> None:

@@ -319,7 +319,7 @@ def test_the_longer_somebody_is_reserved_elsewhere_the_later_it_is_tried_again(c
     assert 29 <= pause(country, case_id) <= 60
     later(hand, 20 * 60)
     run_timer(country, SANYA, "wake_applications")
-    assert 299 <= pause(country, case_id) <= 600
+    assert 119 <= pause(country, case_id) <= 240
 
 
 def pause(country: Country, case_id: str) -> float:

@@ -6,10 +6,13 @@ is released. Released at any moment.
 
 import dataclasses
 import enum
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from shared.errors import OutOfStep
+
+Key = TypeVar("Key")
 
 
 class Step(enum.StrEnum):
@@ -174,6 +177,22 @@ def unanswered(attempt: Attempt) -> tuple[Word, tuple[str, ...]] | None:
     word, standings = AWAITED[attempt.step]
     left = tuple(claim_id for claim_id, standing in attempt.claims if standing in standings)
     return (word, left) if left else None
+
+
+def to_say_again(
+    due: Mapping[Key, Collection[str]], in_vain: Mapping[str, int], most: int, least: int
+) -> Iterator[Key]:
+    """Of the attempts that are `due`, each with the authorities it waits for, those whose words are said again now.
+
+    So that each authority has at most `most` words said again to answer, but hears `least` of them at a time: one that is
+    slow has all of them in its queue already, and one that is silent keeps no word to another back.
+    """
+    room = {authority: max(least, most - in_vain.get(authority, 0)) for waits in due.values() for authority in waits}
+    for key, waits in due.items():
+        if any(room[authority] > 0 for authority in waits):
+            yield key
+            for authority in waits:
+                room[authority] -= 1
 
 
 def _give_up(attempt: Attempt) -> Said:

@@ -5,9 +5,9 @@ import datetime
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, insert, select, update
+from sqlalchemy import Row, and_, bindparam, func, insert, or_, select, update
 
-from services.claims.rules.attempt import Attempt, Standing, Step, unanswered
+from services.claims.rules.attempt import AWAITED, Attempt, Standing, Step, unanswered
 from services.claims.store.tables import attempts, wishes
 from shared import clock
 from shared.outbox import Work
@@ -79,6 +79,17 @@ _WHOLE = (
 _BY_ID = _WHOLE.where(attempts.c.attempt == bindparam("attempt_id"))
 _OF_CLAIM = select(wishes.c.attempt).where(wishes.c.claim_id == bindparam("of_claim")).correlate(None).scalar_subquery()
 _BY_CLAIM = _WHOLE.where(attempts.c.attempt == _OF_CLAIM)
+_OWED = or_(
+    *(
+        and_(attempts.c.step == str(step), wishes.c.standing.in_([str(one) for one in standings]))
+        for step, (_, standings) in AWAITED.items()
+    )
+)
+_OWING = (  # which attempt waits for which authority
+    select(wishes.c.authority, attempts.c.attempt, attempts.c.case_id)
+    .join(attempts, attempts.c.attempt == wishes.c.attempt)
+    .where(attempts.c.waits, _OWED)
+)
 _ADD_WISHES = insert(wishes).inline()
 _SAVE_ATTEMPT = update(attempts).where(attempts.c.attempt == bindparam("of"))
 _SAVE_SUBJECT = update(wishes).where(wishes.c.claim_id == bindparam("of"))
@@ -158,15 +169,17 @@ def save_subject(work: Work, claim_id: str, subject: Mapping[str, Any]) -> None:
     work.write(_SAVE_SUBJECT, {"of": claim_id, "subject": subject})
 
 
-def count_in_vain(work: Work) -> int:
-    """How many attempts have said their words again, and still wait."""
-    again = select(func.count()).where(attempts.c.waits, attempts.c.tries > 0, attempts.c.due_at > clock.iso(work.now))
-    return int(work.execute(again).scalar_one())
+def list_unanswered(work: Work) -> dict[tuple[str, str], list[str]]:
+    """Attempts, each with its case, whose words are to be said again, and to which authorities; in no order."""
+    due = _OWING.where(attempts.c.due_at <= clock.iso(work.now)).order_by(func.random())
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in work.execute(due):
+        found.setdefault((row.attempt, row.case_id), []).append(row.authority)
+    return found
 
 
-def list_unanswered(work: Work, limit: int) -> list[tuple[str, str]]:
-    """Attempts, each with its case, whose words are to be said again; any of them, so that none waits behind another."""
-    due = select(attempts.c.attempt, attempts.c.case_id).where(
-        attempts.c.waits, attempts.c.due_at <= clock.iso(work.now)
-    )
-    return [(row.attempt, row.case_id) for row in work.execute(due.order_by(func.random()).limit(limit))]
+def count_in_vain(work: Work) -> dict[str, int]:
+    """How many words said again each authority has not answered."""
+    again = _OWING.where(attempts.c.tries > 0).subquery()
+    counted = select(again.c.authority, func.count().label("number")).group_by(again.c.authority)
+    return {row.authority: row.number for row in work.execute(counted)}

@@ -6,6 +6,7 @@ import structlog
 
 from contracts.envelope import Contract, Json
 from services.intake.rules.legs import Leg
+from shared.bus import Rejected
 from shared.errors import OutOfStep, TongbanError
 from shared.outbox import Work
 
@@ -58,6 +59,6 @@ def _at_the_other_leg(hear: Hear) -> Hear:
         except Late:
             log.info("word_of_a_leg_too_late")
         except TongbanError as error:
-            raise RuntimeError(f"the other leg cannot hear it: {error.code}") from error
+            raise Rejected(f"the other leg: {type(error).__name__} {error.code}", error.code) from error
 
     return heard

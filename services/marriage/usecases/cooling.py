@@ -42,10 +42,9 @@ def note_lost(work: Work, kept: Kept, told: Json) -> None:
     divorce_case.open_task(work, now)
 
 
-def note_deferred(work: Work, kept: Kept, _told: Json) -> None:
+def note_deferred(work: Work, kept: Kept, told: Json) -> None:
     """暂缓: whoever waits is told why."""
-    if kept.hold not in (Hold.ASKED, Hold.CONFIRMING):
-        raise OutOfStep("stale", "过时的消息")
+    _expect(kept, told["attempt"], Hold.ASKED, Hold.CONFIRMING)
     if "authority_away" not in kept.waits_for:
         divorce_case.open_task(work, dataclasses.replace(kept, waits_for=("authority_away",), ask_office=None))
 

@@ -8,6 +8,7 @@ from contracts import marriage as said
 from contracts.envelope import Json
 from services.marriage import standards
 from services.marriage.rules.copies import clause_for
+from services.marriage.usecases import desk
 from shared.errors import Refused
 from shared.outbox import Work
 
@@ -32,7 +33,7 @@ def _by_city(work: Work, persons: Iterable[Person]) -> dict[str, list[Json]]:
     cities: dict[str, list[Json]] = {}
     for person in persons:
         if (node := _city_of(work, person.get("hukou_division") or "")) not in ("", work.node.code):
-            cities.setdefault(node, []).append({name: person[name] for name in ("name", "id_type", "id_number")})
+            cities.setdefault(node, []).append(desk.named(person))
     return cities
 
 

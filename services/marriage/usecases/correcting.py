@@ -24,7 +24,6 @@ from shared.directory import Office, authority_row
 from shared.errors import Denied, NotFound, OutOfStep, Refused, TongbanError
 from shared.outbox import Work
 
-PLAIN = ("name", "id_type", "id_number")
 NUMBER_STAYS = (
     "有效婚姻的证件号码是全国防止重复登记的依据,每次只更正一人,并须先办理证件关联。请核对公安机关的证明并随档留存:"
     "确为同一人换号、错号的,请管理员联系新号码的主管登记处,由两人把新号码关联到原号码,然后重新提出更正;"
@@ -97,7 +96,7 @@ def _moved(held: Held, wish: Mapping[str, Any]) -> tuple[Json, Json] | None:
 
 def _ask_link(work: Work, kept: Kept, moved: tuple[Json, Json], actor: Json) -> None:
     """Is the new number linked to the locked one? Its authority says; until then the record stays as it is."""
-    subject, same_as = ({name: person[name] for name in PLAIN} for person in moved)
+    subject, same_as = (desk.named(person) for person in moved)
     asked = {"purpose": "correct_data", "actor": actor}
     work.tell(claims_contracts.LookUpClaimsV1, kept.request_id, asked, {"subject": subject, "same_as": same_as})
     _keep(work, kept, "asking")
@@ -136,7 +135,7 @@ def _expect_power(work: Work, actor: Json) -> Office:
 
 def _facts(persons: list[Json]) -> dict[str, str]:
     """What a correction may change, before and after."""
-    return {f"{name}_{place}": person[name] for place, person in enumerate(persons, 1) for name in PLAIN}
+    return {f"{name}_{place}": person[name] for place, person in enumerate(persons, 1) for name in desk.PLAIN}
 
 
 def _corrected(work: Work, held: Held, wish: Json) -> tuple[records.Record, list[Json]]:
@@ -144,7 +143,7 @@ def _corrected(work: Work, held: Held, wish: Json) -> tuple[records.Record, list
     new = _new_persons(held, wish)
     _expect_numbers(work, held, new)
     before = dataclasses.replace(held.record, facts=_facts([dict(person) for person in held.persons]))
-    persons = [dict(person) | {name: it[name] for name in PLAIN} for person, it in zip(held.persons, new, strict=True)]
+    persons = [dict(person) | desk.named(it) for person, it in zip(held.persons, new, strict=True)]
     return records.correct(before, _facts(persons), work.today, ending.document_of(wish)), persons
 
 
@@ -191,7 +190,7 @@ def _put_right(work: Work, held: Held, kept: Kept) -> None:
     application = applications.find_application(work, held.marriage_id)
     if valid and application is not None:
         output = desk.matter_of(application).output
-        holders = [{name: person[name] for name in PLAIN} for person in persons]
+        holders = [desk.named(person) for person in persons]
         face = {"certificate_no": record.number, "persons": [{"name": person["name"]} for person in holders]}
         face |= {"registered_on": record.registered_on.isoformat(), "corrected_on": work.today.isoformat()}
         data = {"certificate_type": output["certificate_type"], "at": clock.iso(work.now)}

@@ -16,6 +16,11 @@ from shared.outbox import Work
 PLAIN = ("name", "id_type", "id_number")
 
 
+def named(person: Mapping[str, Any]) -> Json:
+    """Somebody as certificates and the parts of other messages name them."""
+    return {name: person[name] for name in PLAIN}
+
+
 class Applied(Protocol):
     """An application of a couple, or for a copy of their certificate."""
 
@@ -89,5 +94,5 @@ def wish_certificate(
         "issuer": dict(kept.case_facts["accepting_office"]),
         "issued_on": on.isoformat(),
     }
-    holders = [{name: person[name] for name in PLAIN} for person in persons]
+    holders = [named(person) for person in persons]
     work.tell(certificate_contracts.IssueCertificateV1, kept.case_id, data, {"holders": holders, "face": face})

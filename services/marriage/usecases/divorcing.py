@@ -14,7 +14,7 @@ from services.marriage.rules.registration import Hold
 from services.marriage.store import applications
 from services.marriage.store import divorces as store
 from services.marriage.store.divorces import Kept, Known
-from services.marriage.usecases import case, divorce_case
+from services.marriage.usecases import case, desk, divorce_case
 from services.marriage.usecases.beginning import with_number
 from services.marriage.usecases.recording import holder_of
 from shared.calendar import RestDays
@@ -87,8 +87,7 @@ def _with_holder(work: Work, kept: Kept) -> Kept:
 
 def couple_of(kept: Kept) -> Json:
     """Both persons and the number they gave, as contracts.marriage_parts.Couple."""
-    plain = ("name", "id_type", "id_number")
-    persons = [{name: person[name] for name in plain} for person in case.persons_of(kept.personal)]
+    persons = [desk.named(person) for person in case.persons_of(kept.personal)]
     number = kept.known.first_no or kept.personal["answers"]["certificate_no"].strip()
     return {"certificate_no": number, "persons": persons}
 

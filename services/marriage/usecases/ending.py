@@ -159,8 +159,7 @@ def tell_certificate(work: Work, held: Held, contract: type[Contract]) -> None:
 
 def couple_of(held: Held) -> Json:
     """Both persons and the number, as contracts.marriage_parts.Couple."""
-    plain = ("name", "id_type", "id_number")
-    persons = [{name: person[name] for name in plain} for person in held.persons]
+    persons = [desk.named(person) for person in held.persons]
     return {"certificate_no": held.record.number, "persons": persons}
 
 

@@ -19,7 +19,7 @@ from shared import clock
 from shared.errors import OutOfStep
 from shared.outbox import Work
 
-SOONEST_SECONDS, LATEST_SECONDS = 30, 300  # before persons who are held elsewhere are reserved again
+SOONEST_SECONDS, LATEST_SECONDS = 30, 120  # before persons who are held elsewhere are reserved again
 RENEW_BEFORE = datetime.timedelta(minutes=15)
 SOURCE = "claims"
 
@@ -80,16 +80,17 @@ def _shown(work: Work, kept: Kept) -> tuple[object, ...]:
 
 
 def _soon(work: Work, kept: Kept) -> str:
-    """When to try again: the later, the longer it took so far; never once the lease time of the matter is over.
+    """When to try again: the later, the longer it took so far; a last time when the lease time of the matter ends.
 
     Up to twice as late by chance, so that two couples who stand in each other's way do not keep step.
     """
-    if not kept.retry_until:
+    last = clock.instant(kept.retry_until) if kept.retry_until else work.now
+    if last <= work.now + datetime.timedelta(seconds=SOONEST_SECONDS):
         return ""
-    waited = clock.instant(case.lease_end(work)) - clock.instant(kept.retry_until)
-    pause = min(max(SOONEST_SECONDS, int(waited.total_seconds()) // 4), LATEST_SECONDS)
-    at = clock.iso(work.now + datetime.timedelta(seconds=pause + secrets.randbelow(pause)))
-    return at if at < kept.retry_until else ""
+    waited = int((clock.instant(case.lease_end(work)) - last).total_seconds())
+    pause = min(max(SOONEST_SECONDS, waited // 4), LATEST_SECONDS)
+    at = work.now + datetime.timedelta(seconds=pause + secrets.randbelow(pause))
+    return clock.iso(min(at, last))
 
 
 def note_deferred(work: Work, kept: Kept, told: Json) -> None:

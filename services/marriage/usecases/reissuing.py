@@ -63,8 +63,7 @@ def _with_holder(work: Work, kept: Kept) -> Kept:
 
 
 def _couple(kept: Kept) -> Json:
-    plain = ("name", "id_type", "id_number")
-    persons = [{name: person[name] for name in plain} for person in case.persons_of(kept.personal)]
+    persons = [desk.named(person) for person in case.persons_of(kept.personal)]
     return {"certificate_no": kept.first_no or kept.personal["answers"]["certificate_no"].strip(), "persons": persons}
 
 

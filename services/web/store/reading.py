@@ -59,7 +59,7 @@ class Standing:
 
 
 def find_standing(work: Work, case_id: str) -> Standing | None:
-    """By one question: it is asked after every message."""
+    """By one question: it is asked after every word of intake."""
     row = work.execute(_standing(work.connection.dialect.name), {"id": case_id}).first()
     if row is None:
         return None

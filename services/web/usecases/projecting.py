@@ -8,6 +8,7 @@ from services.web import rules
 from services.web.rules import Mark
 from services.web.store import asking, found, items, reading, writing
 from services.web.usecases import webhooks
+from shared import clock
 from shared.outbox import Work
 
 Project = Callable[[Work, Message, Json], None]
@@ -22,6 +23,8 @@ def project(work: Work, contract: type[Contract]) -> None:
     PROJECTIONS[contract](work, message, data)
     if contract in STANDING:
         _refresh(work, message.subject)
+    else:
+        writing.change_case(work, message.subject, updated_at=clock.iso(work.now))
 
 
 def _cause(work: Work) -> Message:
@@ -71,6 +74,10 @@ def _refused(work: Work, message: Message, data: Json) -> None:
         writing.add_mark(work, message.subject, Mark("refused", 0, 0))
         if asking.has_left(work, message.causation):
             _have_told(work, message.subject)
+
+
+def _not_done(_work: Work, _message: Message, _data: Json) -> None:
+    """不能办, says a deciding service: an answer to whoever asked, nothing of the case."""
 
 
 def _have_told(work: Work, case_id: str) -> None:
@@ -301,7 +308,7 @@ STANDING: Mapping[type[Contract], Project] = {  # intake alone says where a case
 BESIDE: Mapping[type[Contract], Project] = {  # what else is known of it
     intake.WorkItemOpenedV1: _item_opened,
     intake.WorkItemClosedV1: _item_closed,
-    subsidy.ActRefusedV1: _refused,
+    subsidy.ActRefusedV1: _not_done,
     subsidy.TaskOpenedV1: _task_opened(subsidy.TaskOpenedV1),
     subsidy.ApplicationCheckedV1: _step_done,
     subsidy.ApplicationReviewedV1: _step_done,
@@ -313,7 +320,7 @@ BESIDE: Mapping[type[Contract], Project] = {  # what else is known of it
     subsidy.PromiseCheckedV1: _promise_checked,
     subsidy.SupplementArrivedLateV1: _noticed,
     subsidy.HouseholdChangedV1: _noticed,
-    marriage.ActRefusedV1: _refused,
+    marriage.ActRefusedV1: _not_done,
     marriage.TaskOpenedV1: _task_opened(marriage.TaskOpenedV1),
     marriage.ApplicationExaminedV1: _step_done,
     marriage.ApplicationDecidedV1: _decided(marriage.ApplicationDecidedV1),
@@ -327,7 +334,7 @@ BESIDE: Mapping[type[Contract], Project] = {  # what else is known of it
     certificate.CertificateReinstatedV1: _issued,
     certificate.CertificateSupersededV1: _issued,
     certificate.CertificateReplacedV1: _replaced,
-    claims.ActRefusedV1: _refused,
+    claims.ActRefusedV1: _not_done,
     claims.LedgerTakenOverV1: _noticed,
     exchange.MessageMisdirectedV1: _noticed,
     exchange.MessageQuarantinedV1: _noticed,
