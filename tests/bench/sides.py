@@ -19,6 +19,7 @@ from deploy import broker, hub
 from deploy.database import conninfo
 from services.main.real import every_queue
 from shared import clock, topology
+from shared.bus import Doors
 from shared.directory import Node
 from tests.bench import bare
 from tests.bench.cities import Bench
@@ -128,8 +129,16 @@ def make_bare(bench: Bench, play: str) -> dict[str, bare.City]:
         database, outward = _database(bench, play, code), broker.url(server, code, passwords[code], vhost)
         others = {peer: homes[peer] for peer in peers}
         made[code] = bare.City(play, code, others, database, own[f"{user}-{code}"], outward, homes[code])
-        topology.declare(made[code].amqp_url, every_queue(Node(code, Path(homes[code]))))
+        topology.declare(made[code].amqp_url, [_played(it, play) for it in every_queue(Node(code, Path(homes[code])))])
     return made
+
+
+def _played(doors: Doors, play: str) -> Doors:
+    """Without the doors through which nothing comes in the play: what ours tells itself at once has none."""
+    known = {(service, kind) for service, kind, _ in bare.PLAYS[play].steps}
+    if doors.service in bare.PLAYS[play].services:
+        doors.by_type = {kind: door for kind, door in doors.by_type.items() if (doors.service, kind) in known}
+    return doors
 
 
 def _database(bench: Bench, play: str, code: str) -> str:
