@@ -1,8 +1,5 @@
 """A case that is taken in and decided in one city: what its two legs say to each other happens in one transaction."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from sqlalchemy import update
 
@@ -20,13 +17,6 @@ TO_ITSELF = {
     "intake.send_notice.v1",
 }  # what it is asked, and so that telling is retried
 OFFICES = "620102"
-
-
-@pytest.fixture
-def country(tmp_path: Path) -> Iterator[Country]:
-    made = Country(tmp_path, LANZHOU, SANYA)
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -207,6 +207,17 @@ def test_the_accepting_city_knows_where_it_sent_a_case(scene):
     assert (case.competent_node, case.division, case.state) == ("460200", "460204", "forwarded")
 
 
+def test_what_moves_no_leg_is_a_change_of_the_case_too(scene):
+    def changed_at():
+        with scene.works.begin() as work:
+            return reading.find_case(work, CASE).updated_at
+
+    scene.hear(TAKEN_IN, CASE, taken_in(), people())
+    before = changed_at()
+    scene.hear(certificate.CertificateRevokedV1, CASE, {"certificate": CERTIFICATE})
+    assert changed_at() > before
+
+
 def test_a_matter_that_only_the_other_city_knows_can_be_seen(scene):
     scene.hear(TAKEN_IN, CASE, taken_in(case=facts(matter="moon-landing", matter_version=9)), people())
     with scene.works.begin() as work:

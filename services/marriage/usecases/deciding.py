@@ -90,9 +90,10 @@ def register(work: Work, kept: Kept, move: Move) -> None:
     signed, ended = kept.acts[-1], dataclasses.replace(kept, version=kept.version + 1, waits_for=(), ask_office=None)
     number = _record(work, kept, signed)
     _decide(work, ended, move, {"result": "granted", "reasons": [], "statement": REGISTERED, "certificate_no": number})
-    named = [{"name": person["name"]} for person in case.persons_of(kept.personal)]
-    face = {"certificate_no": number, "persons": named, "registered_on": work.today.isoformat()}
-    _issue(work, ended, signed["issuer_code"], face | {"statement": REGISTERED})
+    persons = case.persons_of(kept.personal)
+    face: Json = {"certificate_no": number, "registered_on": work.today.isoformat(), "statement": REGISTERED}
+    face |= {"persons": [{"name": person["name"]} for person in persons]}
+    desk.wish_certificate(work, ended, signed["issuer_code"], persons, face, work.today)
     issued = {"attempt": move.after.attempt, "asked_by": case.US, "reference": number}
     work.tell(claims_contracts.NoteIssuedV1, kept.case_id, issued)
     work.tell(said.ReportRecordV1, kept.case_id, {})
@@ -140,7 +141,3 @@ def _decide(work: Work, kept: Kept, move: Move, decided: Json) -> None:
     edition, findings = edition_on(work.today).code, case.findings_of(kept, work.today)
     after = case.go_on(work, kept, move, decided | {"edition": edition, "findings": findings})
     desk.tell_decision(work, after, decided, f"marriage/{edition}", findings)
-
-
-def _issue(work: Work, kept: Kept, issuer: str, face: Json) -> None:
-    desk.wish_certificate(work, kept, issuer, case.persons_of(kept.personal), face, work.today)
