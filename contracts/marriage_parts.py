@@ -236,6 +236,7 @@ class FoundRecord(Part):
     kind = fields.String(required=True, validate=validate.OneOf(("marriage", "divorce")))
     office = fields.String(required=True)  # its name
     registered_on = fields.String(required=True, validate=expect_day)
+    effective_from = fields.String(load_default="", validate=expect_day)  # of a marriage; 补办: as the couple stated it
     certificate_no = fields.String(required=True)
     standing = fields.String(required=True)  # valid, or what it has become; of a divorce: divorced
     words = fields.String(load_default="")  # how it ended

@@ -269,3 +269,11 @@ def test_a_matter_that_asks_for_presence_is_taken_in_at_counters_only() -> None:
 def test_who_decides_what_it_takes_in_needs_the_power_of_every_step() -> None:
     assert MARRIAGE.accepting_verbs == ("take_in", "examine", "register")
     assert SUBSIDY.accepting_verbs == ("take_in",)
+
+
+def test_no_matter_of_marriages_asks_for_the_household_book() -> None:
+    of_marriages = [one for one in every_matter() if "marriage" in one.matter or "divorce" in one.matter]
+    assert len(of_marriages) >= 5
+    for one in of_marriages:
+        assert "户口簿" in [proof["name"] for proof in one.forbidden_proofs]
+        assert not [material for material in one.materials if "户口簿" in material["name"]]

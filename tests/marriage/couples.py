@@ -43,6 +43,13 @@ def grounds(opinion: Opinion) -> list[str]:
     return [finding.code for finding in opinion.grounds]
 
 
+def verdict(opinion: Opinion) -> str:
+    """`not_yet` is no refusal: 暂不能办结."""
+    if opinion.grounds:
+        return "refused"
+    return "not_yet" if opinion.waits else "eligible"
+
+
 def shown(**more: Any) -> Papers:
     willing: dict[Side, bool] = {"man": True, "woman": True}
     return dataclasses.replace(Papers(BOTH, willing, BOTH, AGREED, CertificateShown.SHOWN), **more)

@@ -258,7 +258,6 @@ def test_without_a_receipt_there_is_no_cooling_off_to_be_over() -> None:
 def test_within_the_window_both_together_are_divorced(on: str) -> None:
     ruling = registered(cooling(), on)
     assert (ruling.after.state, ruling.after.ended_on, ruling.grounds) == (State.REGISTERED, DAY(on), ())
-    assert rules.ends_marriage(ruling.after)
 
 
 def test_after_the_window_the_application_counts_as_withdrawn() -> None:
@@ -289,12 +288,6 @@ def test_who_does_not_will_it_any_more_or_cannot_is_not_divorced_by_registration
     ruling = registered(cooling(), "2025-06-12", **more)
     assert ruling.after.state is State.REFUSED
     assert ruling.grounds
-    assert not rules.ends_marriage(ruling.after)
-
-
-@pytest.mark.parametrize("state", [state for state in State if state is not State.REGISTERED])
-def test_in_cooling_off_and_whenever_nothing_is_registered_they_are_still_married(state: State) -> None:
-    assert not rules.ends_marriage(dataclasses.replace(cooling(), state=state))
 
 
 def test_only_the_office_that_accepted_it_withdraws_and_registers() -> None:
@@ -314,7 +307,6 @@ def test_only_the_office_that_accepted_it_withdraws_and_registers() -> None:
 def test_a_death_while_it_is_open_leaves_nothing_to_divorce(on: str) -> None:
     after = rules.note_marriage_ended(cooling(), DAY(on))
     assert (after.state, after.ended_on) == (State.MARRIAGE_ENDED, DAY(on))
-    assert not rules.ends_marriage(after)
     with pytest.raises(OutOfStep, match="不需要再办理"):
         registered(after, "2025-06-12")
 

@@ -186,11 +186,6 @@ def note_marriage_ended(now: Divorce, on: datetime.date, *, signed: bool = False
     return dataclasses.replace(now, state=State.MARRIAGE_ENDED, ended_on=on)
 
 
-def ends_marriage(now: Divorce) -> bool:
-    """Whether the couple are divorced by this case: in cooling-off, and after it, they are still married."""
-    return now.state is State.REGISTERED
-
-
 def _end(start: datetime.date, calendar: Calendar, rest_days: RestDays) -> Deadline:
     strict = calendar.period_end(start, DAYS)
     day = start + ONE_DAY * DAYS

@@ -22,8 +22,6 @@ class Edition:
     woman_from: int
     any_office: bool  # two mainland residents may go to any registration office of the country
     offices_basis: str
-    household_book: bool  # must be shown by mainland residents
-    papers_basis: str
     unverified: tuple[str, ...] = ()
 
     def holds_on(self, day: datetime.date) -> bool:
@@ -42,8 +40,6 @@ EDITIONS = (
         woman_from=20,
         any_office=False,
         offices_basis="婚姻登记条例(国务院令第387号) 第四条",
-        household_book=True,
-        papers_basis="婚姻登记条例(国务院令第387号) 第五条",
         unverified=("2024年12月第一次修订(2025年1月20日施行)的条文", "部分省份“跨省通办”试点"),
     ),
     Edition(
@@ -56,8 +52,6 @@ EDITIONS = (
         woman_from=20,
         any_office=True,
         offices_basis="婚姻登记条例(国务院令第804号) 第二条",
-        household_book=False,
-        papers_basis="婚姻登记条例(国务院令第804号) 第八条",
         unverified=("第五条以后的条序",),
     ),
 )

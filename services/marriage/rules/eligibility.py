@@ -15,7 +15,6 @@ from services.marriage.rules.finding import Finding, Wait
 from shared.errors import Denied, Refused
 
 Sex = Literal["male", "female"]
-Verdict = Literal["eligible", "refused", "not_yet"]
 Source = Literal["declaration", "records", "claims", "national_registry"]
 Power = Literal["register", "register_foreign"]
 
@@ -111,13 +110,6 @@ class Opinion:
     def grounds(self) -> tuple[Finding, ...]:
         """The grounds of refusal, all of them."""
         return tuple(finding for finding in self.findings if not finding.eligible)
-
-    @property
-    def verdict(self) -> Verdict:
-        """`not_yet` is no refusal: 暂不能办结."""
-        if self.grounds:
-            return "refused"
-        return "not_yet" if self.waits else "eligible"
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,8 +268,3 @@ def expect_office(needed: Power, edition: Edition, office: Office) -> None:
     if not edition.any_office and not office.holds_hukou:
         words = "当时的规定要求到一方常住户口所在地的婚姻登记机关办理,请到该地办理"
         raise Denied("office_of_neither", words, basis=edition.offices_basis)
-
-
-def household_book_needed(party: Party, edition: Edition) -> bool:
-    """Whether the party has to show a household book (户口簿)."""
-    return edition.household_book and party.category is Category.MAINLAND

@@ -81,15 +81,6 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
-    """From which day a marriage has effect. `unverified`: not compared with an official text; a court may differ."""
-
-    on: datetime.date
-    basis: str
-    unverified: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Reappearance:
     """A death that was reported or declared, and was none. `remarried`: the spouse has, or None while unknown."""
 
@@ -143,11 +134,12 @@ def back_entered(
     )
 
 
-def effective_from(record: Record) -> Effect:
-    """From which day the marriage has effect: the registration, or of a late one when all conditions were met."""
-    if record.origin is Origin.LATE and record.conditions_met_on:
-        return Effect(record.conditions_met_on, LATE_EFFECT, unverified=True)
-    return Effect(record.registered_on, IN_PERSON, unverified=False)
+def effective_from(record: Record) -> datetime.date:
+    """From which day the marriage has effect: the registration, or of a late one when all conditions were met.
+
+    The latter is as the couple stated it, by LATE_EFFECT: a court may differ.
+    """
+    return record.conditions_met_on or record.registered_on
 
 
 def end(record: Record, ending: Ending, noted_on: datetime.date) -> Record:
@@ -171,14 +163,6 @@ def still_ended_by(record: Record, version: int) -> bool:
     return record.standing is Standing.ENDED_BY_DEATH and not any(
         what == "restored" or what.startswith("ended:") for what in later
     )
-
-
-def expect_valid(record: Record) -> None:
-    """Refused `marriage_not_valid`: what has ended can neither be divorced nor proved."""
-    if record.standing is not Standing.VALID:
-        law = LAWS[_ground(record)]
-        words = f"该婚姻已经{law.name},不能按有效婚姻办理,请核对证件"
-        raise Refused("marriage_not_valid", words, basis=law.basis, field="number")
 
 
 def restore(record: Record, back: Reappearance) -> Record:

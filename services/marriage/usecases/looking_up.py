@@ -11,7 +11,7 @@ from services.marriage.ports import MaritalStatus
 from services.marriage.rules import lookups
 from services.marriage.rules.endings import LAWS
 from services.marriage.rules.lookups import Purpose, Question
-from services.marriage.rules.records import Origin
+from services.marriage.rules.records import Origin, effective_from
 from services.marriage.rules.reissue import DIVORCED
 from services.marriage.store import archives, divorces, records
 from services.marriage.store.archives import Covered
@@ -107,6 +107,7 @@ def _marriage(work: Work, held: Held) -> Json:
         "kind": "marriage",
         "office": _name(work, held.office),
         "registered_on": record.registered_on.isoformat(),
+        "effective_from": effective_from(record).isoformat(),
         "certificate_no": record.number,
         "standing": str(record.standing),
         "words": LAWS[record.ground].name if record.ground else "",
