@@ -17,7 +17,7 @@ $(READY): requirements-dev.txt pyproject.toml
 	@touch $@
 
 .PHONY: demo
-demo: $(READY) ## Five cities on this machine, no server: a case crosses two of them (DEMO_ONCE=1: end after it)
+demo: $(READY) ## Five cities on this machine, no server: a case crosses two of them, a couple marries (DEMO_ONCE=1: end after it)
 	@$(BIN)/tongban demo $(if $(DEMO_ONCE),--once)
 
 .PHONY: test
@@ -46,7 +46,7 @@ down: $(READY) ## End what `make up` and `make servers` started
 	@$(BIN)/python -m deploy.servers stop
 
 .PHONY: bench
-bench: $(READY) ## Speed as ratios against a bare baseline; writes docs/performance.md
+bench: $(READY) ## Speed as ratios against a bare baseline; writes docs/performance.md and docs/performance-520.md
 	@$(BIN)/python -m tests.bench
 
 .PHONY: chaos
@@ -54,7 +54,7 @@ chaos: $(READY) ## Kill everything, lose nothing: SCENARIO=cases or weddings, CA
 	@$(BIN)/python -m tests.chaos $(SCENARIO) $(if $(CASES),--cases $(CASES)) $(if $(SABOTAGE),--sabotage $(SABOTAGE))
 
 .PHONY: model
-model: $(READY) ## Proof of the claims protocol: every reachable state, and every known mistake is found (5 minutes)
+model: $(READY) ## Proof of the claims protocol: every reachable state, and every known mistake is found (a minute)
 	@$(BIN)/python -m tests.model
 
 .PHONY: contracts

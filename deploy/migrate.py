@@ -1,18 +1,14 @@
 """Schema migrations: every service has a linear history of its own beside the one that all share."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from alembic.autogenerate import compare_metadata, produce_migrations, render_python_code
-from alembic.autogenerate.api import AutogenContext
+from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData
-
-from shared.crypto.sealing import Sealed
-from shared.outbox import BigId
 
 HERE = Path(__file__).parent.parent
 SHARED = "shared"
@@ -64,19 +60,3 @@ def differences(connection: Connection, metadata: MetaData, ignore: set[str]) ->
 
     context = MigrationContext.configure(connection, opts={"include_object": ours, "compare_type": False})
     return list(compare_metadata(context, metadata))
-
-
-def first_migration(connection: Connection, metadata: MetaData) -> str:
-    """The Python body of an upgrade that makes these tables in an empty schema; for writing a history's start."""
-    context = MigrationContext.configure(connection)
-    made = produce_migrations(context, metadata).upgrade_ops
-    assert made is not None  # noqa: S101 - an empty schema always lacks the tables
-    return render_python_code(made, render_item=_plain_type, migration_context=context)
-
-
-def _plain_type(kind: str, item: Any, _context: AutogenContext) -> str | Literal[False]:
-    if kind == "type" and isinstance(item, Sealed):
-        return "sa.Text()"
-    if kind == "type" and item is BigId:
-        return 'sa.BigInteger().with_variant(sa.Integer(), "sqlite")'
-    return False

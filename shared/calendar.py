@@ -76,6 +76,15 @@ class Calendar:
         return Deadline(day, provisional=start + ONE_DAY < self.first or day > self.horizon)
 
 
+def full_years(born_on: datetime.date, on: datetime.date) -> int:
+    """Age in full years (周岁); the birthday counts.
+
+    Who was born on 29 February is a year older on 1 March of a common year: certain under every reading of the Civil
+    Code's periods (201, 202), and an under-age marriage would be void (1051).
+    """
+    return on.year - born_on.year - ((on.month, on.day) < (born_on.month, born_on.day))
+
+
 def calendar(rows: Iterable[tuple[datetime.date, str]]) -> Calendar:
     """A calendar from (date, "rest" or "work"). The years named must be whole ones: they give first and horizon."""
     days: dict[str, set[datetime.date]] = {"rest": set(), "work": set()}

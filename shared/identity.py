@@ -174,15 +174,6 @@ def phone(text: str) -> str:
     raise Refused("phone_malformed", message, basis=PHONE_BASIS)
 
 
-def age_on(born_on: datetime.date, day: datetime.date) -> int:
-    """Full years (周岁) on `day`; the birthday itself counts.
-
-    Who was born on 29 February reaches the age on 1 March in common years: the day on which the age is certain under
-    every reading of the Civil Code's periods (201, 202), because an under-age marriage is void (1051).
-    """
-    return day.year - born_on.year - ((day.month, day.day) < (born_on.month, born_on.day))
-
-
 def mask_number(text: str) -> str:
     """A document number with its first 3 and last 4 characters."""
     return _mask(text, 3, 4)

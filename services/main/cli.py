@@ -1,14 +1,14 @@
 """The `tongban` command: everything an operator can ask for, each command importing what it runs."""
 
-import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from services.main import cli_archive, cli_hub, cli_pairs, cli_stuck
 from services.main.cli_hub import read_settings as _read
-from services.main.cli_stuck import service_works
+from services.main.cli_stuck import service_works, show
 from services.main.commands import Commands
 from shared.settings import Settings, before_imports
 
@@ -221,7 +221,7 @@ def token() -> None:
     "roles",
     multiple=True,
     type=click.Choice(["admin", "supervisor"]),
-    help="admin: may list and revoke tokens. supervisor: sees every case of the node, each look audited.",
+    help="admin: manages webhooks and tokens. supervisor: sees every case of the node, each look audited.",
 )
 @click.option("--days", default=90, show_default=True)
 @click.option("--label", default="")
@@ -244,8 +244,7 @@ def list_tokens() -> None:
 
     works = service_works("web")
     with works.begin() as work:
-        for row in list_all(work):
-            click.echo(json.dumps(row, ensure_ascii=False))
+        show(list_all(work))
 
 
 @token.command("revoke")
@@ -275,10 +274,25 @@ def trace(case: str) -> None:
 @cli.command()
 def doctor() -> None:
     """Say in plain words what is missing; exit 1 when anything is. 注意 is worth knowing, and no fault."""
-    from services.main.operate import FAULTY, examine
+    from services.main.operate import examine
+
+    _exit_with(examine(_read()))
+
+
+@cli.command()
+def verify() -> None:
+    """Recompute the record of look-ups (查阅记录) and the logs with other cities (交换日志); exit 1 if one was changed."""
+    from services.main.verify import verify
+
+    _exit_with(verify(_read()))
+
+
+def _exit_with(found: Iterable[tuple[str, str]]) -> None:
+    """Say what was found, line by line; exit 1 if any is a fault."""
+    from services.main.operate import FAULTY
 
     faults = 0
-    for grade, words in examine(_read()):
+    for grade, words in found:
         click.echo(f"{grade} {words}")
         faults += grade == FAULTY
     raise SystemExit(1 if faults else 0)

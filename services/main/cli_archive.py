@@ -1,14 +1,11 @@
 """The commands for old books (补录): enter a table of them, settle what contradicts, say which years are complete."""
 
-import json
 import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import click
 
-from services.main.cli_stuck import service_works
+from services.main.cli_stuck import service_works, show
 
 BY = click.option("--by", required=True, help="Who does it; stands in the record for ever.")
 WORDS = {
@@ -58,7 +55,7 @@ def list_entries() -> None:
     from services.marriage.store.archives import count_entries
 
     with service_works("marriage").begin() as work:
-        _show({"kind": kind, "state": state, "number": number} for kind, state, number in count_entries(work))
+        show({"kind": kind, "state": state, "number": number} for kind, state, number in count_entries(work))
 
 
 @archive.group()
@@ -72,7 +69,7 @@ def list_conflicts() -> None:
     from services.marriage.usecases.archive_conflicts import list_conflicts as list_all
 
     with service_works("marriage").begin() as work:
-        _show(list_all(work))
+        show(list_all(work))
 
 
 @conflicts.command("resolve")
@@ -127,12 +124,7 @@ def coverage(office: str, years: tuple[int, int] | None, complete: bool, by: str
             if not by:
                 raise click.UsageError("--by: 请写明核对人")
             declare_years(work, Covered(office, *years, complete), by)
-        _show(dataclasses.asdict(span) for span in list_coverage(work) if office in ("", span.office))
-
-
-def _show(rows: Iterable[dict[str, Any]]) -> None:
-    for row in rows:
-        click.echo(json.dumps(row, ensure_ascii=False))
+        show(dataclasses.asdict(span) for span in list_coverage(work) if office in ("", span.office))
 
 
 COMMANDS: tuple[click.Command, ...] = (archive,)

@@ -1,12 +1,10 @@
 """The commands for claims (一人一事): what is reserved and locked, and what people must look at."""
 
-import json
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from services.main.cli_stuck import service_works
+from services.main.cli_stuck import service_works, show
 
 if TYPE_CHECKING:
     from shared.outbox import Works
@@ -23,7 +21,7 @@ def list_claims() -> None:
     from services.claims.store.lists import count_claims
 
     with service_works("claims").begin() as work:
-        _show(count_claims(work))
+        show(count_claims(work))
 
 
 @claims.command("old-locks")
@@ -33,7 +31,7 @@ def list_old_locks(days: int) -> None:
     from services.claims.store.lists import list_old_locks as list_all
 
     with service_works("claims").begin() as work:
-        _show(list_all(work, days))
+        show(list_all(work, days))
 
 
 @claims.command("doubts")
@@ -42,7 +40,7 @@ def list_doubts() -> None:
     from services.claims.store.lists import list_doubts as list_all
 
     with service_works("claims").begin() as work:
-        _show(list_all(work))
+        show(list_all(work))
 
 
 @claims.command("guards")
@@ -51,7 +49,7 @@ def list_guards() -> None:
     from services.claims.store.lists import list_guards as list_all
 
     with service_works("claims").begin() as work:
-        _show(list_all(work))
+        show(list_all(work))
 
 
 @claims.command("handover")
@@ -83,7 +81,7 @@ def recover(status: bool) -> None:
     works = service_works("claims")
     if status:
         with works.begin() as work:
-            _show(list_restatements(work))
+            show(list_restatements(work))
         return
     with works.begin() as work:
         prefixes = recovering.list_prefixes(work)
@@ -109,9 +107,4 @@ def list_conflicts() -> None:
     from services.claims.store.restating import list_conflicts as list_all
 
     with service_works("claims").begin() as work:
-        _show(list_all(work))
-
-
-def _show(rows: Iterable[dict[str, Any]]) -> None:
-    for row in rows:
-        click.echo(json.dumps(row, ensure_ascii=False))
+        show(list_all(work))

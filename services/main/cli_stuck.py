@@ -2,7 +2,8 @@
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +22,12 @@ def service_works(service: str) -> "Works":
     return open_works(settings, open_node(settings), service, pool=0)
 
 
+def show(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Each row as a line of JSON."""
+    for row in rows:
+        click.echo(json.dumps(dict(row), ensure_ascii=False))
+
+
 @click.group("dead-letters")
 def dead_letters() -> None:
     """Messages that no attempt could handle."""
@@ -37,8 +44,7 @@ def _dead_letters() -> "DeadLetters":
 @dead_letters.command("list")
 def list_dead_letters() -> None:
     """Service, message, type, case, attempts and reason of each."""
-    for row in _dead_letters().every():
-        click.echo(json.dumps(row, ensure_ascii=False))
+    show(_dead_letters().every())
 
 
 @dead_letters.command("show")
@@ -101,8 +107,7 @@ def unroutable() -> None:
 @unroutable.command("list")
 def list_unroutable() -> None:
     """Service, message and where it should have gone."""
-    for row in _unroutable().every():
-        click.echo(json.dumps(row, ensure_ascii=False))
+    show(_unroutable().every())
 
 
 @unroutable.command("redrive")

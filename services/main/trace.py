@@ -12,6 +12,7 @@ from services.intake.rules import legs as rules
 from services.intake.store import cases as store
 from services.main.operate import DeadLetters
 from services.main.real import every_queue
+from services.main.verify import said_of
 from services.main.wiring import EXCHANGE, SERVICES, open_works
 from services.web.store import reading
 from shared import clock, embedded, topology
@@ -82,10 +83,7 @@ def _crossed(node: Node, exchange: Works, case_id: str) -> Iterator[str]:
         crossed = evidence(work, case_id)
     yield from (_exhibit(node, row) for row in crossed)
     for peer in sorted({row.peer for row in crossed}):
-        check = verify_log(exchange, peer)
-        counts = f"发 {check.sent} 收 {check.received} 缺 {check.missing} 对方已回执 {check.receipted}"
-        verdict = "; ".join(check.faults) or "哈希链完整"
-        yield f"  与 {peer} {node.directory.name_of(peer)} 的交换日志: {counts},{verdict}"
+        yield f"  {said_of(node, verify_log(exchange, peer))}"
 
 
 def _exhibit(node: Node, row: Exhibit) -> str:

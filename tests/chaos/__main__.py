@@ -32,7 +32,7 @@ SCENARIOS: Mapping[str, tuple[Callable[[Stage], Scenario], int]] = {  # what mak
     "weddings": (Weddings, 5000),
 }
 SABOTAGES = sorted({kind for signs in SIGNS.values() for kind in signs})
-START_SECONDS = 900.0  # 45 processes, on a machine that may be busy with other things
+START_SECONDS = 900.0  # 50 processes, on a machine that may be busy with other things
 LONGEST_SECONDS, AND_FOR_EACH_CASE = 1200.0, 1.0  # for handing in and killing, and again for what settles after it
 BROKEN_SECONDS = 600.0  # to settle in without a safeguard: what is broken may go on asking for ever
 SETTLE_SECONDS = 420.0  # without any progress: longer than the longest delay between two attempts

@@ -210,14 +210,19 @@ def sentences(tree: Tree) -> Iterator[str]:
 
 
 def proofs_of_law(tree: Tree) -> Iterator[str]:
-    """Every line of the law table names a test that is there: write it, or correct its name."""
-    there = {function.name for function in functions(tree, "tests/")}
+    """Every line of the law table names a test that is in the file named last: write it, or correct its name."""
+    there = {(function.path, function.name) for function in functions(tree, "tests/")}
+    path = ""
     for line in tree.get("docs/law.md", "").splitlines():
         proof = line.rstrip(" |").rpartition(" | ")[2]
         if line.startswith("| ") and proof not in ("test", "the same"):
-            named = re.findall(r"test_\w+(?!\.py)\b(?!\.py)", proof)
-            if not named or not there.issuperset(named):
-                yield f"docs/law.md: {proof}"
+            named = re.findall(r"(?:([\w/]+\.py): )?(test_\w+)`", proof)
+            for file, name in named:
+                path = f"tests/{file}" if file else path
+                if (path, name) not in there:
+                    yield f"docs/law.md: {path}: {name}"
+            if not named:
+                yield f"docs/law.md: {line}"
 
 
 REAL = re.compile(
@@ -307,6 +312,13 @@ SEEDS: list[tuple[Check, dict[str, str]]] = [
     (sentences, {"tests/test_a.py": "def test_it_works():\n    assert 1\n"}),
     (proofs_of_law, {"docs/law.md": "| a clause | L | asks | rule | — |\n"}),
     (proofs_of_law, {"docs/law.md": "| a clause | L | asks | rule | `x/test_a.py: test_that_is_not_there` |\n"}),
+    (
+        proofs_of_law,
+        {
+            "docs/law.md": "| a | L | b | c | `test_a.py: test_b` |\n",
+            "tests/test_c.py": "def test_b():\n    assert 1\n",
+        },
+    ),
     (living_persons, {"tests/test_a.py": "'11010119" + "900307001X'\n"}),
     (living_persons, {"docs/a.md": "证件号码620102" + "198001010018。\n"}),
     (outside_words, {"README.md": "see /" + "work/main\n"}),

@@ -2,16 +2,17 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select, text, update
 
 from contracts.intake import SendNoticeV1
 from deploy.children import free_port
+from services.exchange.store.tables import exchange_log
 from services.main.cli import cli
 from services.main.journey import run
 from services.web.store.tables import cases
@@ -56,6 +57,29 @@ def test_a_trace_tells_legs_clocks_steps_and_what_the_peers_log_proves(tongban: 
     assert any("→ 620100" in line and "已发出 签名有效" in line for line in crossed)
     assert any("← 620100" in line and "已收到 签名有效" in line for line in crossed)
     assert any("与 620100 兰州 的交换日志" in line and line.endswith("哈希链完整") for line in story)
+
+
+def test_verify_finds_whole_what_crossed_and_names_the_line_that_was_changed(
+    place: Embedded | Real, tongban: Asks, case: dict[str, Any]
+) -> None:
+    whole = tongban(SANYA, "verify")
+    assert all(line.startswith("好 ") for line in whole)
+    assert any("与 620100 兰州 的交换日志" in line and line.endswith("哈希链完整") for line in whole)
+    (line,) = _rewritten(place, "another")
+    changed = tongban(SANYA, "verify", ends=1)
+    _rewritten(place, line.subject)
+    (fault,) = [line for line in changed if line.startswith("坏 ")]
+    assert f"out {line.n}: the line was changed" in fault
+    assert tongban(SANYA, "verify") == whole
+
+
+def _rewritten(place: Embedded | Real, subject: str) -> Sequence[Any]:
+    """The last line that crossed to 兰州, as it was before its subject became another."""
+    mine = exchange_log.c.peer == LANZHOU, exchange_log.c.direction == "out"
+    with place.works(SANYA, "exchange").begin() as work:
+        last = work.execute(select(exchange_log).where(*mine).order_by(exchange_log.c.n.desc()).limit(1)).all()
+        work.change(update(exchange_log).where(*mine, exchange_log.c.n == last[0].n).values(subject=subject))
+    return last
 
 
 def test_both_cities_tell_of_the_same_messages(tongban: Asks, case: dict[str, Any]) -> None:

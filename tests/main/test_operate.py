@@ -1,10 +1,12 @@
-"""What the doctor says of time: worth knowing as long as nobody can mend it, a fault when it is late."""
+"""What the doctor says of time and claims, and what `verify` proves of look-ups and of what crossed."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import text, update
 
 from contracts.matters import matter_version
 from services.claims.rules.guard import Duty, Guard
@@ -16,8 +18,13 @@ from services.intake.store import cases
 from services.main import city
 from services.main.cli import cli
 from shared import calendar
+from shared.audit import audit_rows, record
 from tests.builders import LANZHOU, HandClock, stop_clock
 
+LOOK: Any = {"actor": "a clerk", "office": "371002-mr", "purpose": "查询本人记录", "act": "look"} | {
+    "person_index": "somebody",
+    "fields": ("marriages",),
+}
 SPECS = matter_version("disability-subsidies", 1).clocks
 
 
@@ -33,9 +40,13 @@ def here(tmp_path: Path, hand: HandClock) -> Iterator[city.City]:
     country.stop()
 
 
-def doctor(here: city.City) -> Result:
+def ask(here: city.City, command: str) -> Result:
     environ = {"TONGBAN_NODE": here.node.code, "TONGBAN_HOME": str(here.node.home)}
-    return CliRunner().invoke(cli, ["doctor"], env=environ)
+    return CliRunner().invoke(cli, [command], env=environ)
+
+
+def doctor(here: city.City) -> Result:
+    return ask(here, "doctor")
 
 
 def line(here: city.City, name: str) -> str:
@@ -74,3 +85,18 @@ def test_a_prefix_that_recovers_is_worth_knowing_and_a_conflict_is_a_fault(here:
     with here.works["claims"].begin() as work:
         add_conflicts(work, [row], "second_lock")
     assert line(here, "占用账目正常").startswith("坏 占用账目正常: 有 1 个冲突")
+
+
+def test_verify_says_that_all_is_as_it_was_written_and_which_line_is_not(here: city.City) -> None:
+    with here.works["marriage"].begin() as work:
+        for subject in ("one case", "another"):
+            record(work, subject=subject, **LOOK)
+    whole = ask(here, "verify")
+    assert (whole.exit_code, "坏" in whole.output) == (0, False)
+    assert "好 查阅记录 marriage" in whole.output.splitlines()
+    with here.works["marriage"].begin() as work:
+        work.write(text("DROP TRIGGER audit_kept_UPDATE"))  # as somebody with the file itself could
+        work.write(update(audit_rows).where(audit_rows.c.subject == "another").values(office="620102-mr"))
+    changed = ask(here, "verify")
+    assert changed.exit_code == 1
+    assert "坏 查阅记录 marriage: 第0链第2行被改动或缺失" in changed.output.splitlines()

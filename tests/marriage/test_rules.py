@@ -24,9 +24,9 @@ from services.marriage.rules.eligibility import (
     Standing,
     assess,
     category_of,
-    full_years,
     power_needed,
 )
+from shared.calendar import full_years
 from shared.errors import Denied, Refused
 from tests.marriage.couples import DAY, FREE, HE, SHE, TODAY, YES, asked, codes, couple, grounds, verdict
 

@@ -121,3 +121,19 @@ def test_a_natural_period_never_ends_early_nor_on_a_rest_day(start: datetime.dat
     end = STANDARD.period_end(start, days).date
     assert STANDARD.is_working_day(end)
     assert STANDARD.working_days_between(start + datetime.timedelta(days=days - 1), end) == 1
+
+
+@pytest.mark.parametrize(
+    ("born_on", "day", "age"),
+    [
+        ("2003-05-20", "2025-05-20", 22),
+        ("2003-05-21", "2025-05-20", 21),
+        ("2003-05-20", "2003-05-20", 0),
+        ("2004-02-29", "2024-02-28", 19),
+        ("2004-02-29", "2024-02-29", 20),
+        ("2004-02-29", "2026-02-28", 21),
+        ("2004-02-29", "2026-03-01", 22),
+    ],
+)
+def test_an_age_is_reached_on_the_birthday_and_by_leap_day_births_on_1_march(born_on: str, day: str, age: int) -> None:
+    assert calendar.full_years(datetime.date.fromisoformat(born_on), datetime.date.fromisoformat(day)) == age

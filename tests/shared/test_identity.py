@@ -346,22 +346,6 @@ def test_a_telephone_is_a_mainland_mobile_or_landline(text: str, number: str) ->
 
 
 @pytest.mark.parametrize(
-    ("born_on", "day", "age"),
-    [
-        ("2003-05-20", "2025-05-20", 22),
-        ("2003-05-21", "2025-05-20", 21),
-        ("2003-05-20", "2003-05-20", 0),
-        ("2004-02-29", "2024-02-28", 19),
-        ("2004-02-29", "2024-02-29", 20),
-        ("2004-02-29", "2026-02-28", 21),
-        ("2004-02-29", "2026-03-01", 22),
-    ],
-)
-def test_an_age_is_reached_on_the_birthday_and_by_leap_day_births_on_1_march(born_on: str, day: str, age: int) -> None:
-    assert identity.age_on(datetime.date.fromisoformat(born_on), datetime.date.fromisoformat(day)) == age
-
-
-@pytest.mark.parametrize(
     ("mask", "text", "shown"),
     [
         (identity.mask_number, MAN, "421***********0133"),

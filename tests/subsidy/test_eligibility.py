@@ -13,7 +13,6 @@ from services.subsidy.rules.eligibility import (
     Facts,
     backpay,
     first_month,
-    full_years,
     last_month,
     merged,
     months_due,
@@ -226,12 +225,6 @@ def test_an_age_limit_is_reached_on_the_birthday(born_on: tuple[int, int, int], 
 def test_an_age_limit_needs_the_date_of_birth() -> None:
     adults = dataclasses.replace(PLAIN, living=Terms((Rate(fen=10000),), ages=(18, 59)))
     assert asked(dataclasses.replace(someone(), born_on=None), adults)[0].missing == ("born_on",)
-
-
-def test_who_is_born_on_a_leap_day_is_older_from_the_first_of_march() -> None:
-    born = datetime.date(2004, 2, 29)
-    assert full_years(born, datetime.date(2025, 2, 28)) == 20
-    assert full_years(born, datetime.date(2025, 3, 1)) == 21
 
 
 def test_payment_reaches_back_to_the_month_of_application() -> None:

@@ -12,7 +12,7 @@ from services.appointment.rules.schedule import Slot, nearest
 from services.appointment.standards import policy_on
 from services.appointment.store import Kept
 from services.appointment.usecases.slots import slot_face
-from shared import clock, identity
+from shared import calendar, clock, identity
 from shared.crypto.sealing import blind_index
 from shared.errors import OutOfStep, TongbanError
 from shared.outbox import Work
@@ -100,7 +100,7 @@ def _warnings(visit: Json, kept: Kept) -> list[Json]:
 
 def _sex_and_age(person: Json, day: datetime.date) -> tuple[str, int]:
     number = identity.citizen_number(person["id_number"], day)
-    return number.sex, identity.age_on(number.born_on, day)
+    return number.sex, calendar.full_years(number.born_on, day)
 
 
 def cancel_appointment(work: Work) -> None:

@@ -114,7 +114,7 @@ def _normalised(party: Json, on: datetime.date) -> int | None:
         return None
     number = identity.citizen_number(party["id_number"], on)
     party["id_number"] = number.number
-    return identity.age_on(number.born_on, on)
+    return calendar.full_years(number.born_on, on)
 
 
 def _competent_division(work: Work, matter: Matter, office: Office, subject: Json, place: str) -> str:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from services.marriage.rules.editions import Edition
 from services.marriage.rules.finding import Finding, Wait
+from shared.calendar import full_years
 from shared.errors import Denied, Refused
 
 Sex = Literal["male", "female"]
@@ -143,15 +144,6 @@ def expect_couple(couple: Couple) -> None:
     if one.sex == other.sex:
         words = "结婚登记的双方应当是一男一女,请核对双方的证件和性别"
         raise Refused("same_sex", words, basis=PAIR, field="parties")
-
-
-def full_years(born_on: datetime.date, on: datetime.date) -> int:
-    """Age in full years (周岁); the birthday counts.
-
-    Who was born on 29 February is a year older on 1 March of a common year: certain under every reading of the Civil
-    Code's periods (201, 202), and an under-age marriage would be void (1051).
-    """
-    return on.year - born_on.year - ((on.month, on.day) < (born_on.month, born_on.day))
 
 
 def standing_of_claim(why: str, issued: bool) -> Standing | None:

@@ -37,7 +37,7 @@ def expect_unmarried(ended: Iterable[datetime.date], met_on: datetime.date) -> N
 
 
 def _birthday(born_on: datetime.date, years: int) -> datetime.date:
-    """The first day with that many full years (as eligibility.full_years): of 29 February 1 March in a common year."""
+    """The first day with that many full years (as calendar.full_years): of 29 February 1 March in a common year."""
     try:
         return born_on.replace(year=born_on.year + years)
     except ValueError:

@@ -18,9 +18,8 @@ from services.marriage.store.corrections import Kept
 from services.marriage.store.records import Held
 from services.marriage.usecases import case, desk, ending, reporting
 from services.marriage.usecases.beginning import with_number
-from services.marriage.usecases.recording import MATTER
 from shared import audit, clock, identity
-from shared.directory import Office, authority_row
+from shared.directory import authority_row
 from shared.errors import Denied, NotFound, OutOfStep, Refused, TongbanError
 from shared.outbox import Work
 
@@ -34,7 +33,7 @@ NUMBER_STAYS = (
 def correct_record(work: Work) -> None:
     """登记更正: keep what the clerk has before them. Refused `nothing_to_correct`, `number_not_correctable`."""
     actor, wish = work.data(said.CorrectRecordV1)["actor"], work.personal(said.CorrectRecordV1)
-    office = _expect_power(work, actor)
+    office = desk.expect_power(work, actor, "不能更正婚姻登记")
     wish |= {name: [with_number(work, person) for person in wish[name]] for name in ("persons", "corrected")}
     held = ending.find(work, wish)
     _corrected(work, held, wish)
@@ -48,7 +47,7 @@ def correct_record(work: Work) -> None:
 def confirm_correction(work: Work) -> None:
     """复核, by another clerk, and it is done. Denied `same_clerk`; OutOfStep `correction_confirmed`."""
     asked, kept = work.data(said.ConfirmCorrectionV1), store.find_correction(work, case.id_of(work))
-    _expect_power(work, asked["actor"])
+    desk.expect_power(work, asked["actor"], "不能更正婚姻登记")
     if kept is None:
         raise NotFound("correction_unknown", "没有这项更正,请核对编号")
     if kept.state not in ("recorded", "asking"):
@@ -123,14 +122,6 @@ def note_linked(work: Work, kept: Kept, *, linked: bool) -> None:
 def _guard_of(work: Work, person: Json) -> str:
     row = authority_row(person["id_type"], person["id_number"], work.node.directory.authorities)
     return str(row["node"])
-
-
-def _expect_power(work: Work, actor: Json) -> Office:
-    office = work.node.offices.get(actor["office"])
-    if not office.may("register", MATTER, work.today):
-        words = f"{office.name}不是婚姻登记机关,不能更正婚姻登记,请移交婚姻登记机关"
-        raise Denied("office_without_power", words, field="actor")
-    return office
 
 
 def _facts(persons: list[Json]) -> dict[str, str]:

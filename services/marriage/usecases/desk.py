@@ -13,6 +13,7 @@ from shared.directory import Office
 from shared.errors import Denied, OutOfStep
 from shared.outbox import Work
 
+MATTER = "marriage-registration"
 PLAIN = ("name", "id_type", "id_number")
 
 
@@ -50,6 +51,15 @@ def expect_newest(kept: Applied, asked: Json) -> None:
     """OutOfStep unless the clerk saw the newest version."""
     if asked["expected_version"] != kept.version:
         raise OutOfStep("version_changed", "此办件刚被他人更新,请刷新后再办")
+
+
+def expect_power(work: Work, actor: Json, cannot: str) -> Office:
+    """The actor's office, which registers marriages; `cannot`: what another one cannot do. Denied, NotFound."""
+    office = work.node.offices.get(actor["office"])
+    if not office.may("register", MATTER, work.today):
+        words = f"{office.name}不是婚姻登记机关,{cannot},请移交婚姻登记机关"
+        raise Denied("office_without_power", words, field="actor")
+    return office
 
 
 def expect_office(work: Work, kept: Applied, asked: Json, verb: str, elsewhere: Denied) -> Office:

@@ -11,7 +11,7 @@ from services.marriage.rules.endings import LAWS, Ground
 from services.marriage.rules.records import ARCHIVES, DECLARATION
 from services.marriage.store import requests as store
 from services.marriage.store.requests import Kept
-from services.marriage.usecases import case
+from services.marriage.usecases import case, desk
 from services.marriage.usecases.beginning import with_number
 from services.marriage.usecases.deciding import office_ref
 from shared import audit, regions
@@ -20,7 +20,6 @@ from shared.errors import Denied, NotFound, OutOfStep, Refused
 from shared.outbox import Work
 
 ALONE = Ground.DEATH  # which a death certificate proves; all else two people compare
-MATTER = "marriage-registration"
 
 
 def holder_of(work: Work, certificate_no: str, registering_division: str = "") -> str:
@@ -40,7 +39,7 @@ def holder_of(work: Work, certificate_no: str, registering_division: str = "") -
 def record_ending(work: Work) -> None:
     """登记: keep what the clerk has before them; a death certificate goes to the holder at once."""
     asked, wish = work.data(said.RecordEndingV1), work.personal(said.RecordEndingV1)
-    office = _expect_power(work, asked["actor"])
+    office = desk.expect_power(work, asked["actor"], "不能登记婚姻终止")
     if wish["ground"] == Ground.DIVORCE_REGISTERED:
         words = "登记离婚须双方共同申请办理,不能直接登记终止;法院判决或调解离婚的,请选择法院离婚"
         raise Refused("ending_by_application", words, basis=LAWS[Ground.DIVORCE_REGISTERED].basis, field="ground")
@@ -59,7 +58,7 @@ def record_ending(work: Work) -> None:
 def confirm_ending(work: Work) -> None:
     """复核, by another clerk of this node. Denied `same_clerk`; OutOfStep when it was confirmed or rejected already."""
     asked, kept = work.data(said.ConfirmEndingV1), store.find_request(work, case.id_of(work))
-    office = _expect_power(work, asked["actor"])
+    office = desk.expect_power(work, asked["actor"], "不能登记婚姻终止")
     if kept is None:
         raise NotFound("ending_unknown", "没有这项终止登记,请核对编号")
     if kept.state != "recorded":
@@ -77,14 +76,6 @@ def confirm_ending(work: Work) -> None:
 
 def _basis(wish: Mapping[str, Any]) -> str:
     return LAWS[Ground(wish["ground"])].basis if wish["ground"] else DECLARATION
-
-
-def _expect_power(work: Work, actor: Json) -> Office:
-    office = work.node.offices.get(actor["office"])
-    if not office.may("register", MATTER, work.today):
-        words = f"{office.name}不是婚姻登记机关,不能登记婚姻终止,请移交婚姻登记机关"
-        raise Denied("office_without_power", words, field="actor")
-    return office
 
 
 def _note_look(work: Work, kept: Kept, actor: str, act: str) -> None:

@@ -22,6 +22,7 @@ from services.subsidy.rules.standard import (
     monthly_amount,
     terms_of,
 )
+from shared.calendar import full_years
 
 T = TypeVar("T")
 Source = Literal["registry", "applicant", "promise", "document"]
@@ -133,11 +134,6 @@ def merged(declared: Facts, found: Facts) -> Facts:
     """`declared` with every fact that a registry has found in the place of what was said."""
     answers = {item.name: getattr(found, item.name) for item in dataclasses.fields(Facts)}
     return dataclasses.replace(declared, **{name: fact for name, fact in answers.items() if fact is not None})
-
-
-def full_years(born_on: datetime.date, on: datetime.date) -> int:
-    """Age in full years (周岁); a child of 29 February turns a year older on 1 March of a common year."""
-    return on.year - born_on.year - ((on.month, on.day) < (born_on.month, born_on.day))
 
 
 def first_month(applied_on: datetime.date) -> datetime.date:
