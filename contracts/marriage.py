@@ -227,6 +227,7 @@ class EndMarriageV1(Asked):
 
     type = "marriage.end_marriage.v1"
     Personal = Ending
+    marriage = fields.String(load_default="")  # its id, where it was looked up before
 
 
 class WithdrawEndingV1(Asked):
@@ -241,6 +242,7 @@ class NoteReissueV1(Asked):
 
     type = "marriage.note_reissue.v1"
     Personal = Reissued
+    marriage = fields.String(load_default="")  # its id, where it was looked up before
 
 
 class NoteSupersededV1(Contract):

@@ -4,13 +4,31 @@ import json
 
 import pytest
 
+from contracts import claims as said
 from services.claims.store.tables import aliases, claims, wishes
+from shared import clock
 from shared.audit import audit_rows, broken_rows
 from tests.builders import HandClock
-from tests.claims.town import HE, LANZHOU, SANYA, SUQIAN, XIANAN, Town, dead, later, live, reserve, ring, run
+from tests.claims.town import (
+    HE,
+    LANZHOU,
+    LIN,
+    SANYA,
+    SUQIAN,
+    XIANAN,
+    Town,
+    by_clerk,
+    dead,
+    later,
+    live,
+    reserve,
+    ring,
+    run,
+)
 
 PAIR = ("--by", "甲", "--confirmed-by", "乙", "--reason", "出生医学证明核对一致")
 WRONG = HE | {"id_number": "990102197503120194"}  # a number that was corrected; 宿迁 guards it
+THIRD = HE | {"id_number": "990102197503120216"}  # 宿迁 guards it, too
 RIGHT = HE | {"id_number": "990103197503120151"}  # 咸安 guards the right one
 BARE = {"name": "", "born_on": "", "sex": ""}
 
@@ -22,6 +40,14 @@ def line(subject: dict[str, str]) -> str:
 def link(town: Town, second: dict[str, str], canonical: dict[str, str], code: str = SUQIAN) -> tuple[int, str]:
     done = run(town, code, "alias", *PAIR, given=line(second) + line(canonical))
     return done.exit_code, done.output
+
+
+def same(town: Town, subject: dict[str, str], same_as: dict[str, str]) -> bool:
+    """Whether the authority of the subject says that both documents are one person's."""
+    data = {"purpose": "correct_data", "actor": by_clerk(LANZHOU)}
+    town.say(LANZHOU, said.LookUpClaimsV1, clock.new_id(), data, {"subject": subject, "same_as": same_as})
+    town.settle()
+    return bool(town.desks[LANZHOU][-1].personal["linked"])
 
 
 def test_whoever_asks_for_a_linked_document_gets_the_claim_on_the_canonical_one(town: Town) -> None:
@@ -36,6 +62,22 @@ def test_whoever_asks_for_a_linked_document_gets_the_claim_on_the_canonical_one(
     asked.confirm()
     asked.release()
     assert (asked.heard(), asked.step(), live(town)) == (["held", "locked"], "over", [])
+
+
+@pytest.mark.parametrize(("linked", "asked"), [("H1234567801", "H12345678"), ("h12345678", "H1234567802")])
+def test_a_permit_is_one_document_however_its_number_is_written(town: Town, linked: str, asked: str) -> None:
+    permit = {"id_type": "hk-macau-permit", "id_number": linked} | BARE
+    assert link(town, permit, RIGHT, SANYA)[0] == 0  # 三亚 guards what begins with no division
+    assert reserve(town, LANZHOU, permit | {"id_number": asked}).heard() == ["held"]
+    assert live(town) == [(XIANAN, LANZHOU, "held")]
+
+
+@pytest.mark.parametrize("first", ["H1234567801", "H12345678"])
+def test_a_permit_is_claimed_once_however_whoever_asks_writes_its_number(town: Town, first: str) -> None:
+    permit = LIN | {"id_type": "hk-macau-permit", "id_number": first}
+    reserve(town, SANYA, permit).confirm()
+    late = reserve(town, LANZHOU, permit | {"id_number": "h12345678 02"})
+    assert (late.heard(), live(town)) == (["denied"], [(SANYA, SANYA, "locked")])
 
 
 def test_a_person_is_not_registered_a_second_time_under_a_linked_document(town: Town) -> None:
@@ -97,6 +139,31 @@ def test_a_document_is_linked_once_and_not_to_one_that_is_linked_itself(town: To
     link(town, WRONG, RIGHT)
     assert "已经关联" in link(town, WRONG, HE)[1]
     assert "自己已关联" in link(town, HE, WRONG)[1]
+
+
+def test_two_documents_on_which_claims_are_made_on_the_same_third_one_are_linked_to_each_other(town: Town) -> None:
+    for second in (WRONG, THIRD):
+        link(town, second, RIGHT)
+    assert same(town, THIRD, RIGHT)
+    assert (same(town, THIRD, WRONG), same(town, WRONG, THIRD)) == (True, True)
+    assert (same(town, HE, WRONG), same(town, THIRD, HE)) == (False, False), "of these nobody has said so"
+
+
+def test_the_document_on_which_claims_are_made_is_linked_to_the_one_that_leads_there(town: Town) -> None:
+    link(town, WRONG, HE)
+    assert (same(town, HE, WRONG), same(town, HE, THIRD)) == (True, False)
+
+
+def test_documents_that_lead_to_different_persons_are_not_linked(town: Town) -> None:
+    link(town, WRONG, RIGHT)
+    link(town, THIRD, LIN)
+    assert (same(town, THIRD, WRONG), same(town, THIRD, RIGHT), same(town, WRONG, LIN)) == (False, False, False)
+
+
+def test_what_only_another_node_has_linked_does_not_count(town: Town) -> None:
+    link(town, WRONG, HE)
+    link(town, RIGHT, HE, XIANAN)
+    assert (same(town, RIGHT, HE), same(town, RIGHT, WRONG), same(town, WRONG, RIGHT)) == (True, False, False)
 
 
 @pytest.mark.parametrize("pair", [("甲", "甲", "核对"), ("甲", " ", "核对"), ("甲", "乙", " ")])
@@ -166,7 +233,7 @@ def test_two_persons_who_were_told_apart_are_not_doubted_again_and_a_third_docum
     swapped = reserve(town, SANYA, HE)
     swapped.confirm()
     assert swapped.heard() == ["held", "locked"], "whoever of the two comes second"
-    third = reserve(town, XIANAN, HE | {"id_number": "990102197503120216"})
+    third = reserve(town, XIANAN, THIRD)
     third.confirm()
     assert third.heard() == ["held", "deferred"]
 
@@ -185,7 +252,7 @@ def test_who_came_after_the_doubt_was_not_looked_at_with_it(town: Town, hand: Ha
     asked = reserve(town, LANZHOU, WRONG)
     token = doubted(town)
     later(hand, seconds=1)
-    reserve(town, XIANAN, HE | {"id_number": "990102197503120216"})
+    reserve(town, XIANAN, THIRD)
     assert run(town, SUQIAN, "clear", token, *PAIR).exit_code == 0
     asked.release()
     again = reserve(town, LANZHOU, WRONG)

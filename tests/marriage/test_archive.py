@@ -20,6 +20,7 @@ from tests.marriage.weddings import (
     OFFICES,
     OTHER_HE,
     OTHER_SHE,
+    PAPERS,
     SHE,
     apply,
     calm,
@@ -34,6 +35,10 @@ from tests.marriage.weddings import (
 FIFTEEN = "990104720413001"  # 15 digits, of 1972
 ANCIENT = HE | {"name": "方既明", "id_number": FIFTEEN}
 NO_NUMBER = "990104199604120000"  # its check digit is wrong
+PERMIT = SHE | {"name": "陈晓岚", "id_type": "hk-macau-permit", "id_number": "H12345678"}
+PERMIT |= {"hukou_division": "", "sex": "female", "born_on": "1997-03-02"}
+IN_BOOK = {"name_2": "陈晓岚", "id_type_2": "hk-macau-permit", "id_number_2": "H1234567801"}
+DECLARED = [*PAPERS, PAPERS[0] | {"code": "single-declaration"}]
 COURT = {"ground": "divorce_by_court", "on": "2021-03-04", "document": "某法院(2021)民初1号"}
 
 
@@ -102,13 +107,41 @@ def test_a_wrong_number_is_entered_as_it_stands_with_a_warning_and_only_the_othe
     assert (living(country[LANZHOU]), len(locked(country))) == (2, 1)
 
 
-def test_numbers_given_after_an_old_one_of_this_year_come_behind_it(country: Country) -> None:
-    enter(country, line(OTHER_HE, OTHER_SHE, certificate_no="J620102-2025-000041", registered_on="2025-02-03"))
-    wed(country, LANZHOU)
-    assert sorted(row.certificate_no for row in married(country, LANZHOU)) == [
-        "J620102-2025-000041",
-        "J620102-2025-000042",
-    ]
+@pytest.mark.parametrize("number", ["H1234567801", "h12345678"])
+def test_who_is_in_an_old_book_with_a_permit_is_met_at_every_counter_however_its_number_is_written(
+    country: Country, number: str
+) -> None:
+    outcome = enter(country, line(**IN_BOOK))
+    (row,) = married(country, LANZHOU)
+    assert (row.parties[1]["id_number"], row.parties[1]["number_in_archive"]) == ("H12345678", "H1234567801")
+    assert (outcome.report, len(locked(country))) == ([], 2)
+    for city in (SANYA, LANZHOU):
+        case_id = apply(country, city, OTHER_HE, PERMIT | {"id_number": number}, materials=DECLARED)
+        country.settle()
+        assert findings(country[city], case_id)["has_spouse"] is False
+    assert (len(married(country)), calm(country)) == (1, True)
+
+
+@pytest.mark.parametrize(("id_type", "number"), [("passport", "512345678"), ("hk-macau-permit", "H12345678(01)")])
+def test_who_cannot_be_told_by_a_document_is_entered_as_it_stands_with_a_warning_and_not_locked(
+    country: Country, id_type: str, number: str
+) -> None:
+    outcome = enter(country, line(id_type_2=id_type, id_number_2=number))
+    assert reported(outcome) == [(2, "id_number_2", "提醒")]
+    (row,) = married(country, LANZHOU)
+    assert row.parties[1]["id_number"] == number
+    assert (living(country[LANZHOU]), len(locked(country)), calm(country)) == (2, 1, True)
+
+
+def test_a_passport_with_its_country_is_locked(country: Country) -> None:
+    assert enter(country, line(id_type_2="passport", id_number_2="usa-5123 45678")).report == []
+    assert (married(country, LANZHOU)[0].parties[1]["id_number"], len(locked(country))) == ("USA-512345678", 2)
+
+
+def test_a_kind_of_document_that_no_counter_takes_is_rejected_with_those_that_it_may_be(country: Country) -> None:
+    (fault,) = enter(country, line(id_type_1="身份证")).report
+    assert (fault[:3], married(country)) == ((2, "id_type_1", "拒绝"), [])
+    assert "citizen、passport、hk-macau-permit、taiwan-permit、foreign-permit" in fault[3]
 
 
 @pytest.mark.parametrize(
@@ -129,40 +162,6 @@ def test_one_mistyped_line_neither_gaps_nor_exhausts_the_numbers_of_an_office(
     assert country[LANZHOU].rows("marriage", tables.serials) == []
     wed(country, LANZHOU)
     assert [row.certificate_no for row in married(country, LANZHOU)] == ["J620102-2025-000001"]
-
-
-def test_a_serial_far_ahead_is_told_what_to_do_and_comes_in_behind_those_before_it(country: Country) -> None:
-    far = line(OTHER_HE, OTHER_SHE, certificate_no="J620102-2025-001500", registered_on="2025-07-03")
-    (fault,) = enter(country, far).report
-    assert "按证字号从小到大" in fault[3]
-    before = line(certificate_no="J620102-2025-000700", registered_on="2025-03-03")
-    assert enter(country, before, far).report == []
-
-
-def test_a_number_of_a_year_gone_by_that_disagrees_is_kept_as_words_and_counts_nothing(country: Country) -> None:
-    outcome = enter(
-        country,
-        line(certificate_no="J460204-2019-000041"),
-        line(OTHER_HE, OTHER_SHE, certificate_no="J620102-2018-000041"),
-    )
-    assert reported(outcome) == [(2, "certificate_no", "提醒"), (3, "certificate_no", "提醒")]
-    rows = [(row.division, row.year, row.serial) for row in married(country, LANZHOU)]
-    assert rows == [("620102", None, None)] * 2
-    assert country[LANZHOU].rows("marriage", tables.serials) == []
-
-
-def test_a_number_of_an_old_book_is_never_given_again_while_its_line_waits_for_people(country: Country) -> None:
-    wed(country, SANYA, HE, OTHER_SHE)
-    enter(country, line(certificate_no="J620102-2025-000001", registered_on="2025-02-03"))
-    assert len(conflicts(country[LANZHOU])) == 1
-    wed(country, LANZHOU, OTHER_HE, SHE)
-    assert [row.certificate_no for row in married(country, LANZHOU)] == ["J620102-2025-000002"]
-
-
-def test_numbers_of_divorces_given_after_an_old_one_of_this_year_come_behind_it(country: Country) -> None:
-    enter(country, line(kind="divorce", certificate_no="L620102-2025-000007", registered_on="2025-02-03"))
-    (counted,) = country[LANZHOU].rows("marriage", tables.serials)
-    assert tuple(counted) == ("L", "620102", 2025, 7)
 
 
 def test_a_divorce_of_an_old_book_is_on_record_and_locks_nobody(country: Country) -> None:
@@ -216,7 +215,7 @@ def test_a_number_with_other_content_or_one_registered_here_is_rejected(country:
         country,
         line(OTHER_HE, OTHER_SHE),
         line(OTHER_HE, OTHER_SHE, registered_on="2018-05-20"),
-        line(OTHER_HE, OTHER_SHE, certificate_no="J620102-2025-000001", registered_on="2025-03-03"),
+        line(certificate_no="J620102-2025-000001", registered_on="2025-03-03"),
     )
     assert reported(outcome) == [(3, "certificate_no", "拒绝"), (4, "certificate_no", "拒绝")]
     assert len(married(country)) == 2

@@ -11,6 +11,7 @@ from services.claims.usecases.deciding import Pair, link
 from services.marriage.store import tables
 from shared import clock
 from shared.audit import audit_rows
+from shared.errors import Refused
 from tests.builders import LANZHOU, SANYA, WEIHAI, Country, clerk
 from tests.marriage.books import OLD, enter, line
 from tests.marriage.partings import FIRST, ending, named, record
@@ -32,8 +33,10 @@ from tests.marriage.weddings import (
 )
 
 NEW = person(HE["name"], numbered("990105", "19960412", 31))  # 威海 guards it
+NEWER = person(HE["name"], numbered("990105", "19960412", 33))  # and this one
 PAPER = {"kind": "公安机关姓名变更证明", "issuer": "某派出所", "number": "某字第3号", "on": "2025-10-08"}
 RIGHT = HE | {"name": "温远帆"}
+RIGHT_SHE = SHE | {"name": "宋晚清"}
 
 
 def correct(country: Country, city: str = SANYA, he: Json = RIGHT, **changes: Any) -> str:
@@ -51,6 +54,31 @@ def confirm(country: Country, request: str, by: str = "second", city: str = SANY
     data = {"actor": clerk(by, OFFICES[city]), "approve": approve}
     country.say(city, marriage.ConfirmCorrectionV1, request, data)
     country.settle()
+
+
+def confirm_only(country: Country, request: str) -> None:
+    """Another clerk confirms it; the letters to other cities lie in the mail."""
+    data = {"actor": clerk("second", OFFICES[SANYA]), "approve": True}
+    country.say(SANYA, marriage.ConfirmCorrectionV1, request, data)
+    country.work()
+
+
+def link_at(country: Country, city: str, second: Json, canonical: Json) -> None:
+    """Two operators of a city say that both numbers are one person's."""
+    empty, pair = {"born_on": "", "sex": ""}, Pair("甲", "乙", "公安机关更正证件号码")
+    with country[city].works["claims"].begin() as work:
+        assert link(work, named(second) | empty, named(canonical) | empty, pair) == []
+
+
+def numbers(country: Country) -> list[str]:
+    (row,) = married(country, SANYA)
+    return [it["id_number"] for it in row.parties]
+
+
+def last_word(country: Country, request: str) -> tuple[str, str]:
+    """How far the desk saw a correction come, and what it was told to do."""
+    told = country[SANYA].told(marriage.RecordCorrectedV1, request)[-1].data
+    return told["state"], told["text"]
 
 
 def names(country: Country, city: str = SANYA) -> list[str]:
@@ -124,10 +152,7 @@ def test_a_record_of_an_old_book_is_put_right_too_and_every_clerk_is_on_record(c
 
 def test_whose_new_number_is_linked_to_the_old_one_cannot_marry_under_it(country: Country) -> None:
     wed(country)
-    empty = {"born_on": "", "sex": ""}
-    with country[WEIHAI].works["claims"].begin() as work:
-        pair = Pair("甲", "乙", "公安机关更正证件号码")
-        assert link(work, named(NEW) | empty, named(HE) | empty, pair) == []
+    link_at(country, WEIHAI, NEW, HE)
     confirm(country, correct(country, he=NEW))
     (row,) = married(country, SANYA)
     assert [it["id_number"] for it in row.parties] == [NEW["id_number"], SHE["id_number"]]
@@ -141,6 +166,35 @@ def test_whose_new_number_is_linked_to_the_old_one_cannot_marry_under_it(country
     assert locked(country) == []
     wed(country, WEIHAI, NEW, OTHER_SHE)
     assert [row.state for row in married(country, WEIHAI)] == ["valid"]
+
+
+def test_a_number_that_was_corrected_wrongly_is_corrected_again(country: Country) -> None:
+    wed(country)
+    link_at(country, WEIHAI, NEW, HE)
+    confirm(country, correct(country, he=NEW))
+    with pytest.raises(Refused, match="canonical_linked"):
+        link_at(country, WEIHAI, NEWER, NEW)
+    link_at(country, WEIHAI, NEWER, HE)
+    confirm(country, correct(country, he=NEWER, persons=[named(SHE), named(NEW)]))
+    assert numbers(country) == [NEWER["id_number"], SHE["id_number"]]
+    for he in (NEWER, NEW, HE):
+        wed(country, LANZHOU, he, OTHER_SHE)
+    assert (married(country, LANZHOU), len(locked(country))) == ([], 2)
+    record(country, LANZHOU, ending(he=NEWER, on="2025-10-09"))
+    assert locked(country) == []
+    assert calm(country)
+
+
+def test_a_number_that_was_right_before_its_correction_comes_back(country: Country) -> None:
+    mistyped = person(HE["name"], numbered("990104", "19960412", 35))  # 兰州 guards it, as the right one
+    wed(country)
+    link_at(country, LANZHOU, mistyped, HE)
+    confirm(country, correct(country, he=mistyped))
+    confirm(country, correct(country, he=HE, persons=[named(SHE), named(mistyped)]))
+    assert numbers(country) == [HE["id_number"], SHE["id_number"]]
+    for he in (mistyped, HE):
+        wed(country, LANZHOU, he, OTHER_SHE)
+    assert (married(country, LANZHOU), len(locked(country))) == ([], 2)
 
 
 def test_a_number_that_is_not_linked_stays_and_people_are_told_what_to_do(country: Country) -> None:
@@ -158,10 +212,8 @@ def test_a_number_that_is_not_linked_stays_and_people_are_told_what_to_do(countr
 def test_while_the_authority_is_silent_the_record_stays_and_a_second_look_does_no_harm(country: Country) -> None:
     wed(country)
     request = correct(country, he=NEW)
-    data = {"actor": clerk("second", OFFICES[SANYA]), "approve": True}
     for _ in range(2):
-        country.say(SANYA, marriage.ConfirmCorrectionV1, request, data)
-        country.work()  # the letter to 威海 lies in the mail
+        confirm_only(country, request)
     assert [it["id_number"] for it in married(country)[0].parties] == [HE["id_number"], SHE["id_number"]]
     country.settle()
     assert country[SANYA].told(marriage.RecordCorrectedV1, request)[-1].data["state"] == "rejected"
@@ -188,6 +240,66 @@ def test_the_number_in_a_record_that_has_ended_is_put_right(country: Country) ->
     assert calm(country)
 
 
+def test_numbers_of_an_ended_marriage_that_stand_crossed_in_the_book_are_put_right(country: Country) -> None:
+    wed(country)
+    record(country, LANZHOU, ending(on="2025-10-09"))
+    crossed_he, crossed_she = HE | {"id_number": SHE["id_number"]}, SHE | {"id_number": HE["id_number"]}
+    confirm(country, correct(country, corrected=[named(crossed_she), named(crossed_he)]))
+    assert numbers(country) == [SHE["id_number"], HE["id_number"]]
+    persons, right = [named(crossed_she), named(crossed_he)], [named(SHE), named(HE)]
+    confirm(country, correct(country, persons=persons, corrected=right))
+    assert (numbers(country), names(country)) == ([HE["id_number"], SHE["id_number"]], [HE["name"], SHE["name"]])
+    rows = country[SANYA].rows("marriage", tables.spouses)
+    assert [row.live for row in rows] == [False, False]
+    assert calm(country)
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_who_confirms_a_correction_after_a_number_has_changed_hears_that_it_is_to_be_recorded_anew(
+    country: Country, ended: bool
+) -> None:
+    wed(country)
+    link_at(country, WEIHAI, NEW, HE)
+    if ended:
+        record(country, LANZHOU, ending(on="2025-10-09"))
+    first, second = correct(country, he=NEW), correct(country)
+    confirm(country, first)
+    confirm(country, second)
+    assert refusals(country[SANYA], second) == ["record_changed"]
+    assert (numbers(country)[0], names(country)[0]) == (NEW["id_number"], HE["name"])
+    confirm(country, second, approve=False)
+    assert last_word(country, second) == ("rejected", "")
+    anew = correct(country, he=NEW | {"name": RIGHT["name"]}, persons=[named(SHE), named(NEW)])
+    confirm(country, anew)
+    assert (numbers(country)[0], names(country)[0]) == (NEW["id_number"], RIGHT["name"])
+    assert calm(country)
+
+
+def test_a_correction_does_not_undo_another_one_that_came_between(country: Country) -> None:
+    wed(country)
+    first, second = correct(country), correct(country, corrected=[named(RIGHT_SHE), named(HE)])
+    confirm(country, first)
+    confirm(country, second)
+    assert refusals(country[SANYA], second) == ["record_changed"]
+    assert names(country) == [RIGHT["name"], SHE["name"]]
+    assert calm(country)
+
+
+def test_a_correction_whose_link_is_asked_about_while_another_one_is_done_is_to_be_recorded_anew(
+    country: Country,
+) -> None:
+    wed(country)
+    link_at(country, WEIHAI, NEW, HE)
+    asking, other = correct(country, he=NEW), correct(country)
+    confirm_only(country, asking)
+    confirm_only(country, other)
+    country.settle()
+    state, text = last_word(country, asking)
+    assert (state, "重新提出" in text) == ("rejected", True)
+    assert (numbers(country)[0], names(country)[0]) == (HE["id_number"], RIGHT["name"])
+    assert calm(country)
+
+
 def test_the_number_of_a_marriage_that_comes_back_meanwhile_stays(country: Country) -> None:
     wed(country)
     record(country, SANYA, ending(on="2025-10-09"))
@@ -210,9 +322,7 @@ def test_no_number_that_is_none_or_the_other_person_s_is_written(country: Countr
 def test_only_the_node_that_guards_the_new_number_says_that_it_is_linked(country: Country) -> None:
     wed(country)
     request = correct(country, he=NEW)
-    data = {"actor": clerk("second", OFFICES[SANYA]), "approve": True}
-    country.say(SANYA, marriage.ConfirmCorrectionV1, request, data)
-    country.work()  # the letter to 威海 lies in the mail
+    confirm_only(country, request)
     country.say(SANYA, claims.ClaimsFoundV1, request, {"authority": WEIHAI}, {"claims": [], "linked": True})
     country.work()
     assert [it["id_number"] for it in married(country)[0].parties] == [HE["id_number"], SHE["id_number"]]

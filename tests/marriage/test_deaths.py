@@ -15,9 +15,11 @@ from services.marriage.usecases import deaths
 from shared.audit import audit_rows
 from shared.errors import OutOfStep
 from tests.builders import LANZHOU, SANYA, Country, HandClock
+from tests.marriage.books import OLD, enter, line
 from tests.marriage.partings import (
     PAPER,
     accept,
+    confirm,
     day,
     ending,
     history,
@@ -27,7 +29,11 @@ from tests.marriage.partings import (
     record,
     state,
     states,
+    why,
+    withdrawn,
 )
+from tests.marriage.test_corrections import confirm as confirm_correction
+from tests.marriage.test_corrections import correct
 from tests.marriage.weddings import (
     HE,
     OTHER_HE,
@@ -233,3 +239,67 @@ def test_a_withdrawal_does_not_bring_back_what_a_clerk_has_ended_by_a_certificat
     follow(country, died())
     follow(country, was_none())
     assert (states(country), noted(country)) == (["ended_by_death"], [])
+
+
+# --- both are dead -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("first", "last"), [("d1", "d2"), ("d2", "d1")])
+def test_a_marriage_comes_back_only_when_no_death_of_either_stands_any_more(
+    country: Country, couple_of_sanya: str, first: str, last: str
+) -> None:
+    follow(country, died("d1"), died("d2", SHE))
+    assert noted(country) == [("d1", couple_of_sanya, ""), ("d2", couple_of_sanya, "")]
+    follow(country, was_none("d3", first))
+    assert (states(country), locked(country)) == (["ended_by_death"], [])
+    follow(country, was_none("d4", last))
+    assert (states(country), noted(country)) == (["valid"], [])
+    assert locked(country) == [("locked", True, SANYA)] * 2
+    assert calm(country)
+
+
+def test_clerks_do_not_bring_back_a_marriage_while_the_other_one_is_dead(
+    country: Country, couple_of_sanya: str
+) -> None:
+    record(country, LANZHOU, ending())
+    follow(country, died("d1", SHE))
+    request = record(country, LANZHOU, withdrawn())
+    confirm(country, LANZHOU, request)
+    assert (why(country[LANZHOU], request), states(country)) == (["another_death"], ["ended_by_death"])
+    follow(country, was_none())
+    request = record(country, LANZHOU, withdrawn())
+    confirm(country, LANZHOU, request)
+    assert (states(country), living(country[SANYA])) == (["valid"], 2)
+    assert calm(country)
+
+
+def test_who_dies_while_a_marriage_is_coming_back_is_not_married_afterwards(
+    country: Country, couple_of_sanya: str
+) -> None:
+    follow(country, died("d1"))
+    switch(country[SANYA], "down", 2)
+    follow(country, was_none("d2", "d1"))
+    follow(country, died("d3", SHE))
+    switch(country[SANYA], "up")
+    run_timer(country, SANYA, "restore_again")
+    assert (states(country), locked(country)) == (["ended_by_death"], [])
+    assert calm(country)
+
+
+def test_what_cannot_come_back_for_a_number_that_is_none_comes_back_once_the_book_is_put_right(
+    country: Country, hand: HandClock
+) -> None:
+    wrong = HE | {"id_number": "990104199604120000"}  # its check digit is wrong
+    enter(country, line(he=wrong))
+    day(country, hand, "2025-10-12")
+    follow(country, died(person=SHE), city=LANZHOU)
+    follow(country, was_none(), city=LANZHOU)
+    assert (states(country), locked(country)) == (["ended_by_death"], [])
+    kept = [row.why for row in country[LANZHOU].rows("marriage", tables.deaths) if row.entry_id == "d2"]
+    assert kept == ["number_uncertain"]
+    both = {"certificate_no": OLD, "persons": [named(wrong), named(SHE)], "corrected": [named(HE), named(SHE)]}
+    confirm_correction(country, correct(country, LANZHOU, **both), city=LANZHOU)
+    request = record(country, LANZHOU, withdrawn(certificate_no=OLD), registering_division="620102")
+    confirm(country, LANZHOU, request)
+    assert (states(country), len(locked(country))) == (["valid"], 2)
+    assert calm(country)

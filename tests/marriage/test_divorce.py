@@ -7,7 +7,10 @@ import pytest
 
 from contracts import certificate, intake, marriage
 from contracts.envelope import decode
+from services.claims.usecases.deciding import Pair, link
 from services.marriage.store import tables
+from services.marriage.store.divorces import list_registered
+from services.marriage.usecases.case import person_index
 from tests.builders import LANZHOU, SANYA, WEIHAI, Country, HandClock, stop_clock
 from tests.marriage import books
 from tests.marriage.partings import (
@@ -23,6 +26,7 @@ from tests.marriage.partings import (
     day,
     divorce,
     living,
+    named,
     notes,
     outcome,
     reserve_again,
@@ -32,9 +36,11 @@ from tests.marriage.partings import (
     tell,
     withdraw,
 )
+from tests.marriage.test_corrections import NEW, confirm, correct
 from tests.marriage.test_reissue import act as reissued
 from tests.marriage.test_reissue import ask as reissue
 from tests.marriage.weddings import (
+    HE,
     OFFICES,
     OTHER_HE,
     OTHER_SHE,
@@ -48,6 +54,8 @@ from tests.marriage.weddings import (
     run_timer,
     wed,
 )
+
+PAIR = Pair("甲", "乙", "公安机关更正证件号码")
 
 
 @pytest.fixture
@@ -219,6 +227,21 @@ def test_a_holder_that_is_down_for_a_day_loses_nobody_their_divorce(
     assert (state(country, case_id), states(country)) == ("registered", ["dissolved"])
     (row,) = married(country)
     assert row.archive["ended_on"] == str(divorce(country, LANZHOU, case_id).divorce.ended_on) == TOO_LATE
+    assert calm(country)
+
+
+def test_a_number_corrected_during_cooling_off_does_not_keep_the_two_from_their_divorce(
+    country: Country, couple_of_sanya: str, hand: HandClock
+) -> None:
+    case_id = at_the_window(country, hand)
+    with country[WEIHAI].works["claims"].begin() as work:
+        assert link(work, *({"born_on": "", "sex": ""} | named(one) for one in (NEW, HE)), PAIR) == []
+    confirm(country, correct(country, he=NEW))
+    sign(country, LANZHOU, case_id)
+    assert (state(country, case_id), states(country), locked(country)) == ("registered", ["dissolved"], [])
+    with country[LANZHOU].works["marriage"].begin() as work:
+        divorced = [len(list_registered(work, person_index(work, one))) for one in (NEW, SHE, HE)]
+    assert divorced == [1, 1, 0]
     assert calm(country)
 
 

@@ -41,6 +41,7 @@ from tests.marriage.weddings import (
     HE,
     OFFICES,
     OTHER_HE,
+    OTHER_SHE,
     SHE,
     calm,
     findings,
@@ -169,7 +170,7 @@ def test_who_signed_in_time_is_not_late_when_the_holder_first_refuses(
 ) -> None:
     case_id = at_the_window(country, hand)
     day(country, hand, CLOSES)
-    renamed(country, [named(HE | {"id_number": OTHER_HE["id_number"]}), named(SHE)])
+    renamed(country, [named(one | {"id_number": it["id_number"]}) for one, it in ((HE, OTHER_HE), (SHE, OTHER_SHE))])
     sign(country, LANZHOU, case_id)
     assert findings(country[LANZHOU], case_id) == {"marriage_unknown": None}
     day(country, hand, TOO_LATE)
@@ -189,8 +190,8 @@ def renamed(country: Country, persons: list[Json]) -> None:
     with country[SANYA].works["marriage"].begin() as work:
         held = records.find_held(work, marriage_id)
         assert held
-        for old, new in zip(held.persons, persons, strict=True):
-            corrections.save_spouse(work, marriage_id, case.person_index(work, old), case.person_index(work, new))
+        before, after = ([case.person_index(work, one) for one in both] for both in (held.persons, persons))
+        corrections.save_spouses(work, marriage_id, dict(zip(before, after, strict=True)))
         corrections.save_persons(work, marriage_id, persons)
 
 

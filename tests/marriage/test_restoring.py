@@ -8,6 +8,7 @@ import pytest
 from contracts import claims, intake, marriage
 from services.marriage.store import tables
 from tests.builders import LANZHOU, SANYA, WEIHAI, Country, HandClock, clerk
+from tests.marriage.books import OLD, enter, line
 from tests.marriage.partings import (
     certificate_states,
     confirm,
@@ -16,6 +17,7 @@ from tests.marriage.partings import (
     history,
     judged,
     living,
+    named,
     noted,
     record,
     states,
@@ -23,6 +25,7 @@ from tests.marriage.partings import (
     withdrawn,
 )
 from tests.marriage.weddings import (
+    HE,
     OFFICES,
     OTHER_HE,
     SHE,
@@ -215,3 +218,14 @@ def test_only_a_death_is_taken_back(country: Country, couple_of_sanya: str, hand
     request = back(country)
     assert why(country[WEIHAI], request) == ["not_ended_by_death"]
     assert states(country) == ["dissolved"]
+
+
+def test_a_marriage_of_an_old_book_with_a_foreign_document_comes_back_like_any_other(country: Country) -> None:
+    foreign = HE | {"id_type": "passport", "id_number": "USA-512345678"}
+    both = {"certificate_no": OLD, "persons": [named(foreign), named(SHE)]}
+    enter(country, line(he=foreign, id_type_1="passport"))
+    record(country, LANZHOU, ending(on="2025-10-09", **both), registering_division="620102")
+    assert (states(country), locked(country)) == (["ended_by_death"], [])
+    confirm(country, LANZHOU, record(country, LANZHOU, withdrawn(**both), registering_division="620102"))
+    assert (states(country), len(locked(country))) == (["valid"], 2)
+    assert calm(country)

@@ -68,12 +68,20 @@ def look_up_claim(work: Work) -> None:
 
 
 def _is_linked(work: Work, looked: Json) -> bool:
-    """Whether claims on the subject are made on the document that was named: it is the same person's."""
+    """Whether claims on both are made on one of them, or on the same third one, as far as links stand here: one person's.
+
+    A link to what is linked itself is refused, so who is to have a third number is linked beside the second, not to it.
+    """
     if looked["same_as"] is None:
         return False
-    canonical = aliases.find_canonical(work, subjects.person_index(work, subjects.normalised(looked["subject"])))
-    named = subjects.person_index(work, subjects.normalised(looked["same_as"]))
-    return canonical is not None and subjects.person_index(work, canonical) == named
+    return not _documents(work, looked["subject"]).isdisjoint(_documents(work, looked["same_as"]))
+
+
+def _documents(work: Work, subject: Json) -> set[str]:
+    """The document, and the one on which claims on it are made instead."""
+    index = subjects.person_index(work, subjects.normalised(subject))
+    canonical = aliases.find_canonical(work, index)
+    return {index, subjects.person_index(work, canonical)} if canonical else {index}
 
 
 def _is_over(work: Work, entry: Entry) -> bool:

@@ -1,5 +1,6 @@
 """Whom or what a claim is about: the key it stands under, who guards that key, and where the directory says so."""
 
+import datetime
 from dataclasses import dataclass
 
 from contracts.claim_kinds import ClaimKind, claim_kinds
@@ -32,11 +33,19 @@ def kind_of(code: str) -> ClaimKind:
 
 
 def normalised(subject: Json) -> Json:
-    """A subject with its number in its one right form. Refused for an old number that cannot be one."""
+    """A subject with its number in its one right form, whoever wrote it how. Refused for an old number that cannot be one."""
     number = "".join(subject["id_number"].split()).upper()
     if subject["id_type"] == "citizen" and len(number) == OLD_NUMBER:
         number = identity.upgrade_15(number)
-    return subject | {"id_number": number}
+    return subject | {"id_number": number if subject["id_type"] == MARRIAGE_NO else _read(subject["id_type"], number)}
+
+
+def _read(id_type: str, number: str) -> str:
+    """As counters write it; what is none stays as it is, for a wrong number may be linked to the right one."""
+    try:
+        return identity.document_number(id_type, number, datetime.date.max)  # a birth to come is not judged here
+    except Refused:
+        return number
 
 
 def expect_about(kind: ClaimKind, subject: Json) -> None:

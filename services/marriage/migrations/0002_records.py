@@ -95,7 +95,7 @@ def upgrade() -> None:
         sa.Column("marriage_id", sa.String(length=36), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("why", sa.String(length=40), nullable=False),
-        sa.PrimaryKeyConstraint("entry_id"),
+        sa.PrimaryKeyConstraint("entry_id", "marriage_id"),
     )
     own = sa.text("registrar <> ''")
     op.create_index(

@@ -7,7 +7,10 @@ import enum
 from dataclasses import dataclass
 
 from services.marriage.rules.records import ARCHIVES
-from shared.errors import Denied, OutOfStep
+from shared.errors import Denied, OutOfStep, Refused
+
+DOCUMENTS = ("citizen", "passport", "hk-macau-permit", "taiwan-permit", "foreign-permit")  # as counters take them
+NUMBER_TAKEN = "number_taken"  # why two people must look: another record has the line's number
 
 
 class State(enum.StrEnum):
@@ -25,6 +28,7 @@ class Choice(enum.StrEnum):
     AGAIN = "again"  # the other record was put right
     ENDED = "ended"  # the marriage had ended: enter it as history, or end the one on record
     DISCARD = "discard"  # the line is wrong, or on record elsewhere
+    REPEATED = "repeated"  # two couples were really given this number: enter it as it stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +40,28 @@ class Fault:
     rejects: bool = True
 
 
+def names_one_person(id_type: str, number: str) -> bool:
+    """Whether nobody else has that number: of passports only with the country, for countries give out the same ones."""
+    return id_type != "passport" or "-" in number
+
+
 def expect_conflict(state: State) -> None:
     """OutOfStep `no_conflict` unless two people must look at it."""
     if state is not State.CONFLICT:
         raise OutOfStep("no_conflict", "这一条现在没有待处理的冲突,请重新列出后再处理")
+
+
+def expect_taken(why: str) -> None:
+    """Refused `number_not_taken`: only a number that another record has can be there twice."""
+    if why != NUMBER_TAKEN:
+        words = "这一条的冲突不是证字号重复,不能按重号录入,请按冲突原因处理"
+        raise Refused("number_not_taken", words, basis=ARCHIVES, field="choice")
+
+
+def expect_two(by: str, confirmed_by: str) -> None:
+    """Refused `two_persons` unless two people answer for it."""
+    if not by or not confirmed_by or by == confirmed_by:
+        raise Refused("two_persons", "须由两名不同的工作人员办理:--by 和 --confirmed-by", basis=ARCHIVES)
 
 
 def expect_second(proposed_by: str, confirmed_by: str) -> None:

@@ -158,7 +158,9 @@ def end(record: Record, ending: Ending, noted_on: datetime.date) -> Record:
 
 
 def still_ended_by(record: Record, version: int) -> bool:
-    """Whether the ending that made the record's `version` is the one in force: nothing ended or restored it since."""
+    """Whether the ending that made the record's `version` (0: none did) is in force: nothing ended or restored it since."""
+    if not version:
+        return False
     later = (entry.what for entry in record.history[version:])
     return record.standing is Standing.ENDED_BY_DEATH and not any(
         what == "restored" or what.startswith("ended:") for what in later

@@ -12,13 +12,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import Executable
 
 from services.marriage.rules.archives import State
+from services.marriage.rules.numbers import CertificateNumber
 from services.marriage.rules.records import Record
 from services.marriage.store.records import archive_of
-from services.marriage.store.tables import OWN, archives, coverage, marriages, serials, spouses
+from services.marriage.store.tables import OWN, archives, coverage, divorces, marriages, reissues, serials, spouses
 from shared.outbox import Work
 
 Json = dict[str, Any]
 FIND = select(archives).where(archives.c.entry_id == bindparam("of_entry")).with_for_update()
+GIVEN_IN = {"J": marriages, "L": divorces, "BJ": reissues, "BL": reissues}  # where the numbers of a kind stand
 UNSETTLED = (State.ASKED, State.CONFLICT)
 UNSETTLED_YEARS = (
     select(archives.c.office, extract("year", archives.c.registered_on).label("year"))
@@ -91,6 +93,12 @@ def save_entry(work: Work, entry: Entry) -> None:
     work.write(update(archives).where(archives.c.entry_id == entry.entry_id).values(_moving(entry)))
 
 
+def save_content(work: Work, entry: Entry) -> None:
+    """What a line says, as two people have judged it."""
+    mine = update(archives).where(archives.c.entry_id == entry.entry_id)
+    work.write(mine.values(content=dict(entry.line.content)))
+
+
 def list_conflicts(work: Work) -> list[Entry]:
     """Lines that two people must look at, the oldest first."""
     waiting = select(archives).where(archives.c.state == State.CONFLICT).order_by(archives.c.entry_id)
@@ -149,6 +157,14 @@ def find_last(work: Work, kind: str, division: str, year: int) -> int:
     """The last number of that kind, division and year that is known; 0 for none."""
     mine = (serials.c.kind == kind) & (serials.c.division == division) & (serials.c.year == year)
     return int(work.execute(select(serials.c.last).where(mine)).scalar() or 0)
+
+
+def list_given(work: Work, like: CertificateNumber) -> list[int]:
+    """The serials of that number's kind, division and year that this system itself has given out."""
+    column = GIVEN_IN[like.kind].c.certificate_no
+    given = select(column).where(column.startswith(str(like)[:-6]))
+    rows = work.execute(given.where(OWN) if like.kind == "J" else given)
+    return sorted(int(number[-6:]) for number in rows.scalars())
 
 
 def count_from(work: Work, kind: str, division: str, year: int, serial: int) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, insert, select, update
 
 from services.marriage.store.tables import corrections, marriages, spouses
 from shared.outbox import Work
@@ -15,7 +15,10 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A recorded correction: of which marriage, by whom, and what it says (contracts.marriage_parts.Correction)."""
+    """A recorded correction: of which marriage, by whom, and what it says (contracts.marriage_parts.Correction).
+
+    `stood` in the wish: both as they stood in the record then.
+    """
 
     request_id: str
     marriage_id: str
@@ -52,8 +55,10 @@ def save_persons(work: Work, marriage_id: str, persons: list[Json]) -> None:
     work.write(update(marriages).where(marriages.c.marriage_id == marriage_id).values(parties=persons))
 
 
-def save_spouse(work: Work, marriage_id: str, before: str, after: str) -> None:
-    """A person of a record is found by another number from now on."""
-    mine = update(spouses).where(spouses.c.marriage_id == marriage_id, spouses.c.person_index == before)
-    if before != after:
-        work.write(mine.values(person_index=after))
+def save_spouses(work: Work, marriage_id: str, moved: Mapping[str, str]) -> None:
+    """Persons of a record are found by other numbers from now on: all at once, as one may get what was the other's."""
+    mine = (spouses.c.marriage_id == marriage_id) & spouses.c.person_index.in_(list(moved))
+    live = {row.person_index: row.live for row in work.execute(select(spouses).where(mine))}
+    rows = [{"marriage_id": marriage_id, "person_index": moved[one], "live": live[one]} for one in sorted(live)]
+    work.write(delete(spouses).where(mine))
+    work.write(insert(spouses).inline(), rows)

@@ -140,8 +140,8 @@ deaths = Table(  # lines of the register of deaths that touched a marriage held 
     "deaths",
     metadata,
     Column("entry_id", String(80), primary_key=True),
-    Column("marriage_id", String(36), nullable=False),  # "": it could not be noted, `why` says why
-    Column("version", Integer, nullable=False),  # of the record, which that death made
+    Column("marriage_id", String(36), primary_key=True),  # "": it could not be noted, `why` says why
+    Column("version", Integer, nullable=False),  # of the record, which that death made; 0: it had ended by death before
     Column("why", String(40), nullable=False),
 )
 

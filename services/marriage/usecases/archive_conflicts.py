@@ -1,17 +1,22 @@
-"""冲突清单: lines of old books that contradict another record; one person proposes what to do, another one confirms."""
+"""冲突清单: lines of old books that contradict another record; one person proposes what to do, another one confirms.
+
+And what else people answer for: which years are complete, and after which number an office's numbers go on.
+"""
 
 import dataclasses
 import datetime
 
 from contracts.envelope import Json
 from services.marriage.rules import archives as rules
-from services.marriage.rules import records
+from services.marriage.rules import numbers, records
 from services.marriage.rules.archives import Choice, State
 from services.marriage.rules.endings import Ground
+from services.marriage.rules.numbers import CertificateNumber
 from services.marriage.rules.records import ARCHIVES, Ending
 from services.marriage.store import archives as store
 from services.marriage.store.archives import Entry
 from services.marriage.usecases import archive_lines, archiving, ending
+from shared import audit
 from shared.errors import NotFound, Refused
 from shared.outbox import Work
 
@@ -36,10 +41,13 @@ def _shown(entry: Entry) -> Json:
 def propose(work: Work, entry_id: str, choice: Choice, by: str, ended: Json | None = None) -> None:
     """提出; what was proposed before counts no more. `ended`: ground, on and document of a marriage that had ended.
 
-    NotFound `archive_entry_unknown`; OutOfStep `no_conflict`; Refused `ending_missing`, and as rules.records says.
+    NotFound `archive_entry_unknown`; OutOfStep `no_conflict`; Refused `ending_missing`, `number_not_taken`, and as
+    rules.records says.
     """
     entry = _find(work, entry_id)
     rules.expect_conflict(entry.state)
+    if choice is Choice.REPEATED:
+        rules.expect_taken(entry.why)
     if choice is Choice.ENDED:
         _expect_ending(work, entry, ended)
     proposal = {"choice": str(choice), "by": by, "ended": ended}
@@ -61,6 +69,8 @@ def confirm(work: Work, entry_id: str, by: str) -> Entry:
             return _end(work, _with_both(entry, by), proposal["ended"])
         case Choice.DISCARD:
             return _discard(work, entry, by)
+        case Choice.REPEATED:
+            return archiving.go_on(work, _as_repeated(work, _with_both(entry, by)))
 
 
 def _discard(work: Work, entry: Entry, by: str) -> Entry:
@@ -69,6 +79,14 @@ def _discard(work: Work, entry: Entry, by: str) -> Entry:
     discarded = dataclasses.replace(entry, state=State.DISCARDED, proposal=decided)
     store.save_entry(work, discarded)
     return discarded
+
+
+def _as_repeated(work: Work, entry: Entry) -> Entry:
+    """重号: kept, since the locks are asked for first and the line goes on when they are there."""
+    line = dataclasses.replace(entry.line, content=dict(entry.line.content) | {"repeated": True})
+    repeated = dataclasses.replace(entry, line=line)
+    store.save_content(work, repeated)
+    return repeated
 
 
 def _find(work: Work, entry_id: str) -> Entry:
@@ -125,3 +143,37 @@ def declare_years(work: Work, years: store.Covered, by: str) -> None:
     if not 1900 <= years.from_year <= years.until_year <= work.today.year:
         raise Refused("years_wrong", "年份应从早到晚填写,不能晚于今年", basis=ARCHIVES, field="years")
     store.declare_years(work, years, by)
+
+
+def continue_serials(work: Work, last: CertificateNumber, office: str, by: str, confirmed_by: str) -> list[int]:
+    """续编: numbers of that kind, division and year that are still to be given come after `last`, never before.
+
+    The serials up to it that this system has given out already: the system before may have given out the same. Refused
+    `two_persons`, `years_wrong`.
+    """
+    rules.expect_two(by, confirmed_by)
+    if last.year != work.today.year:
+        raise Refused("years_wrong", "只能续编今年的字号:往年的字号不会再编", basis=ARCHIVES, field="year")
+    store.count_from(work, last.kind, last.division, last.year, last.serial)
+    for actor in (by, confirmed_by):
+        _note_serials(work, last, office, actor)
+    return [given for given in store.list_given(work, last) if given <= last.serial]
+
+
+def _note_serials(work: Work, last: CertificateNumber, office: str, actor: str) -> None:
+    audit.record(
+        work,
+        actor=actor,
+        office=office,
+        purpose="back_entry",
+        act="continue_serials",
+        subject=str(last),
+        person_index="",
+        fields=("serials",),
+    )
+
+
+def next_number(work: Work, last: CertificateNumber) -> str:
+    """The next number of that kind, division and year. Refused `serial_exhausted`."""
+    given = store.find_last(work, last.kind, last.division, last.year)
+    return numbers.make(last.kind, last.division, last.year, given + 1)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from contracts.envelope import Json
 from services.marriage.rules import numbers, records
-from services.marriage.rules.archives import Fault
+from services.marriage.rules.archives import DOCUMENTS, Fault, names_one_person
 from services.marriage.rules.endings import Ground
 from services.marriage.rules.numbers import CertificateNumber
 from services.marriage.rules.records import Ending, Provenance, Record
@@ -28,6 +28,8 @@ VALID = "valid"
 STATES = (VALID, *Ground)
 TODAYS_FORM = re.compile(r"[A-Za-z]{1,2}\d")  # as numbers of today begin: old books number in words
 LONGEST_NUMBER = 40
+KEPT = "已按原文录入,不能据此防止此人重复登记,请"
+NO_COUNTRY = f"护照号码前没有签发国的三位字母(如 USA-512345678),{KEPT}对照档案核实签发国"
 Raw = Mapping[str, str]
 Read = TypeVar("Read")
 
@@ -59,9 +61,12 @@ def record_of(line: Line, on: datetime.date) -> Record:
 
 
 def number_place(line: Line, office: Office, today: datetime.date) -> Json:
-    """Division, year and serial of a number of today's form that is this registration's; else none but the office's division."""
+    """Division, year and serial of a number of today's form that is this registration's; else none but the office's division.
+
+    None either where two people have found that another couple has the same number: it has one place only.
+    """
     parts = number_of(line)
-    if parts and _fits(parts, line, office, today):
+    if parts and _fits(parts, line, office, today) and not line.content.get("repeated"):
         return {"division": parts.division, "year": parts.year, "serial": parts.serial}
     return {"division": office.division[:6], "year": None, "serial": None}
 
@@ -87,13 +92,11 @@ def _heirs(division: str, today: datetime.date) -> list[str]:
 
 def is_certain(person: Json, today: datetime.date) -> bool:
     """Whether the person's number is one: only then can anybody be kept from marrying twice by it."""
-    if person["id_type"] != "citizen":
-        return True
     try:
-        identity.citizen_number(person["id_number"], today)
+        number = identity.document_number(person["id_type"], person["id_number"], today)
     except TongbanError:
         return False
-    return True
+    return names_one_person(person["id_type"], number)
 
 
 # --- field by field --------------------------------------------------------------------------------------------------
@@ -120,10 +123,8 @@ def _day(raw: Raw, name: str, faults: list[Fault]) -> datetime.date | None:
 def _person(raw: Raw, place: int, faults: list[Fault], today: datetime.date) -> Json:
     id_type, name = raw[f"id_type_{place}"] or "citizen", f"id_number_{place}"
     given = "".join(raw[name].split()).upper()
-    if not 1 <= len(given) <= LONGEST_NUMBER:
-        words = "证件号码没有填写或过长。没有号码的档案不能检索也不能防止重复登记,请先核实补齐号码"
-        faults.append(Fault(name, words))
-    number = _citizen(given, name, faults, today) if given and id_type == "citizen" else given
+    faults += _of_document(id_type, given, place)
+    number = _number(id_type, given, name, faults, today) if given else given
     plain = {"role": case.ROLES[place - 1], "id_type": id_type, "id_number": number, "phone": ""}
     plain |= {"hukou_division": "", "residence_division": "", "address": "", "basis": "", "expires_on": ""}
     named = _tried(faults, f"name_{place}", lambda: identity.person_name(raw[f"name_{place}"]))
@@ -131,15 +132,28 @@ def _person(raw: Raw, place: int, faults: list[Fault], today: datetime.date) -> 
     return plain | {"name": named or ""} | original
 
 
-def _citizen(given: str, name: str, faults: list[Fault], today: datetime.date) -> str:
-    """The number of today; a wrong one as the book has it."""
+def _of_document(id_type: str, given: str, place: int) -> Iterator[Fault]:
+    """A kind of document that no counter takes would lock nobody whom a counter meets."""
+    if id_type not in DOCUMENTS:
+        words = f"证件种类应为 {'、'.join(DOCUMENTS)} 之一(身份证填 citizen 或留空);其他证件请先核实本人的身份号码"
+        yield Fault(f"id_type_{place}", words)
+    if not 1 <= len(given) <= LONGEST_NUMBER:
+        words = "证件号码没有填写或过长。没有号码的档案不能检索也不能防止重复登记,请先核实补齐号码"
+        yield Fault(f"id_number_{place}", words)
+
+
+def _number(id_type: str, given: str, name: str, faults: list[Fault], today: datetime.date) -> str:
+    """The number of today, as every counter writes it; a wrong one as the book has it."""
     try:
-        number = identity.upgrade_15(given) if len(given) == 15 else given
-        return identity.citizen_number(number, today).number
+        old = id_type == "citizen" and len(given) == 15
+        number = identity.document_number(id_type, identity.upgrade_15(given) if old else given, today)
     except TongbanError:
-        words = "档案中的身份号码有误,已按原文录入,不能据此防止此人重复登记,请核实后办理更正"
+        words = f"档案中的{'身份号码' if id_type == 'citizen' else '证件号码'}有误,{KEPT}核实后办理更正"
         faults.append(Fault(name, words, rejects=False))
         return given
+    if not names_one_person(id_type, number):
+        faults.append(Fault(name, NO_COUNTRY, rejects=False))
+    return number
 
 
 def _of_persons(persons: list[Json]) -> Iterator[Fault]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from contracts import claims as claims_contracts
 from contracts.envelope import Json
-from services.marriage.rules.archives import State
+from services.marriage.rules.archives import NUMBER_TAKEN, State
 from services.marriage.rules.endings import Standing
 from services.marriage.rules.records import ARCHIVES
 from services.marriage.store import archives as store
@@ -27,6 +27,7 @@ WHY = {  # why two people must look -> in plain words
     MARRIED_HERE: "一方在本地另有有效的婚姻登记",
     DIVORCED_LATER: "双方在此之后另有离婚登记",
     STILL_VALID: "双方的结婚登记在本地仍为有效",
+    NUMBER_TAKEN: "这个证字号在本地已是另一条登记记录的:号码抄错的作废后改正重新导入,确属重号的按重号录入(repeated)",
     CANNOT_ASK: "无法向主管登记处申请占用,请查看证件种类和号码",
     claims_contracts.HELD_ELSEWHERE: "一方正在别处办理结婚登记",
     claims_contracts.LOCKED_ELSEWHERE: "一方在别处另有有效的婚姻登记",
@@ -49,7 +50,7 @@ def enter_line(work: Work, line: Line, by: str) -> Entry | None:
         return None
     store.cover_year(work, line.office, line.registered_on.year, by)
     if line.kind == "marriage":
-        _expect_new_number(work, line)
+        _expect_new_number(work, entry)
     _count(work, line)
     note_look(work, entry, by, "enter_archive_line")
     return go_on(work, entry)
@@ -61,9 +62,14 @@ def _line_index(work: Work, line: Line) -> str:
     return blind_index(work.node.keys, "archive", json.dumps(said, ensure_ascii=False, sort_keys=True))
 
 
-def _expect_new_number(work: Work, line: Line) -> None:
-    parts = archive_lines.number_of(line)  # an old book's number can only come twice as a line: archives_one_line
-    if parts and parts.kind == "J" and store.is_serial_taken(work, parts.division, parts.year, parts.serial):
+def _expect_new_number(work: Work, entry: Entry) -> None:
+    """Of a registration that is here already. Another couple's with the same number is for two people to judge."""
+    parts = archive_lines.number_of(entry.line)  # an old book's number can only come twice as a line: archives_one_line
+    if not (parts and parts.kind == "J" and store.is_serial_taken(work, parts.division, parts.year, parts.serial)):
+        return
+    theirs = held_store.list_of_persons(work, set(_indexes(work, entry)))
+    known = any(held.record.number == entry.line.number for held in theirs)
+    if known or _place(work, entry.line)["serial"] is None:
         words = "这个证字号在本系统中已有登记记录,不用补录;确为另一段婚姻的,请对照档案核对证字号"
         raise Refused("number_on_record", words, basis=ARCHIVES, field="certificate_no")
 
@@ -134,11 +140,22 @@ def _contradiction(work: Work, entry: Entry) -> str:
     line, persons = entry.line, _indexes(work, entry)
     if line.kind == "divorce":
         return STILL_VALID if still_valid(work, entry) else ""
+    if _is_number_taken(work, line):
+        return NUMBER_TAKEN
     if line.content["ended"]:
         return ""
     if _is_divorced_later(work, line, persons):
         return DIVORCED_LATER
     return MARRIED_HERE if marriages.list_married(work, persons) else ""
+
+
+def _is_number_taken(work: Work, line: Line) -> bool:
+    """Whether another record has the number; no two lines with one number pass here at a time."""
+    place = _place(work, line)
+    if place["serial"] is None:
+        return False
+    work.lock("number/{division}/{year}/{serial}".format_map(place))
+    return store.is_serial_taken(work, **place)
 
 
 def still_valid(work: Work, entry: Entry) -> held_store.Held | None:

@@ -28,6 +28,10 @@ NUMBER_STAYS = (
     "确为同一人换号、错号的,请管理员联系新号码的主管登记处,由两人把新号码关联到原号码,然后重新提出更正;"
     "新号码上已有占用、不能关联的,由该登记处核实;原号码属于另一个人的,不要关联,请按冒名登记移交核查"
 )
+CHANGED = (
+    "这份登记在提出本项更正之后又作过更正,本项更正没有办理。请查看现在的登记内容;仍有错误的,"
+    "请按现在的姓名和证件号码重新提出更正"
+)
 
 
 def correct_record(work: Work) -> None:
@@ -36,6 +40,7 @@ def correct_record(work: Work) -> None:
     office = desk.expect_power(work, actor, "不能更正婚姻登记")
     wish |= {name: [with_number(work, person) for person in wish[name]] for name in ("persons", "corrected")}
     held = ending.find(work, wish)
+    wish["stood"] = _named(held)
     _corrected(work, held, wish)
     kept = Kept(case.id_of(work), held.marriage_id, office.code, "recorded", actor["id"], "", wish)
     if not store.add_correction(work, kept):
@@ -45,7 +50,7 @@ def correct_record(work: Work) -> None:
 
 
 def confirm_correction(work: Work) -> None:
-    """复核, by another clerk, and it is done. Denied `same_clerk`; OutOfStep `correction_confirmed`."""
+    """复核, by another clerk, and it is done. Denied `same_clerk`; OutOfStep `correction_confirmed`, `record_changed`."""
     asked, kept = work.data(said.ConfirmCorrectionV1), store.find_correction(work, case.id_of(work))
     desk.expect_power(work, asked["actor"], "不能更正婚姻登记")
     if kept is None:
@@ -78,11 +83,22 @@ def _keep(work: Work, kept: Kept, state: str, text: str = "") -> None:
 
 
 def _new_persons(held: Held, wish: Mapping[str, Any]) -> list[Json]:
-    """Both as they should stand, in the order in which they stand in the record."""
-    by_number = {
-        (it["id_type"], it["id_number"]): new for it, new in zip(wish["persons"], wish["corrected"], strict=True)
-    }
-    return [by_number[person["id_type"], person["id_number"]] for person in held.persons]
+    """Both as they should stand, in the order in which they stand in the record. OutOfStep `record_changed`."""
+    if not _is_as_it_stood(held, wish):
+        raise OutOfStep("record_changed", CHANGED)
+    by_number = {_document(it): new for it, new in zip(wish["persons"], wish["corrected"], strict=True)}
+    return [by_number[_document(person)] for person in held.persons]
+
+
+def _is_as_it_stood(held: Held, wish: Mapping[str, Any]) -> bool:
+    """Whether no other correction came between: this one says all of both persons, so it would undo that one."""
+    now = _named(held)
+    same = {_document(it) for it in wish["persons"]} == {_document(it) for it in now}
+    return same and wish["stood"] == now
+
+
+def _named(held: Held) -> list[Json]:
+    return [desk.named(person) for person in held.persons]
 
 
 def _moved(held: Held, wish: Mapping[str, Any]) -> tuple[Json, Json] | None:
@@ -104,11 +120,16 @@ def _ask_link(work: Work, kept: Kept, moved: tuple[Json, Json], actor: Json) -> 
 def note_linked(work: Work, kept: Kept, *, linked: bool) -> None:
     """关联情况: whoever asks for a claim on the new number is led to the lock, so the record may say it; or people must link.
 
-    OutOfStep `stale` when it was answered; Refused as a correction is, when the record is another by now; Denied `not_the_authority`.
+    OutOfStep `stale` when it was answered, or the marriage has ended; Denied `not_the_authority`.
     """
     held = held_store.find_held(work, kept.marriage_id)
-    moved = _moved(held, kept.wish) if held else None
-    if kept.state != "asking" or held is None or moved is None:
+    if kept.state != "asking" or held is None:
+        raise OutOfStep("stale", "过时的消息")
+    if not _is_as_it_stood(held, kept.wish):
+        _keep(work, kept, "rejected", CHANGED)
+        return
+    moved = _moved(held, kept.wish)
+    if moved is None:
         raise OutOfStep("stale", "过时的消息")
     if linked and case.source(work) != _guard_of(work, moved[0]):
         raise Denied("not_the_authority", f"{case.source(work)} 不是新号码的主管登记处")
@@ -176,8 +197,9 @@ def _put_right(work: Work, held: Held, kept: Kept) -> None:
     valid = record.standing is Standing.VALID
     reporting.save_record(work, held, record, live=valid)
     store.save_persons(work, held.marriage_id, persons)
-    for old, it in zip(held.persons, persons, strict=True):
-        store.save_spouse(work, held.marriage_id, case.person_index(work, old), case.person_index(work, it))
+    before, after = ([case.person_index(work, it) for it in both] for both in (held.persons, persons))
+    if before != after:
+        store.save_spouses(work, held.marriage_id, dict(zip(before, after, strict=True)))
     application = applications.find_application(work, held.marriage_id)
     if valid and application is not None:
         output = desk.matter_of(application).output

@@ -7,10 +7,13 @@ import structlog
 from contracts.envelope import Json
 from services.marriage.ports import DEATHS, DeathEntry
 from services.marriage.rules import records
+from services.marriage.rules.endings import Standing
 from services.marriage.store import deaths as store
 from services.marriage.store import records as record_store
 from services.marriage.store.deaths import Noted
-from services.marriage.usecases import ending, restoring
+from services.marriage.store.records import Held
+from services.marriage.usecases import case, ending, restoring
+from services.marriage.usecases.beginning import with_number
 from shared import clock
 from shared.errors import OutOfStep
 from shared.outbox import Work
@@ -52,18 +55,29 @@ def _go_on(work: Work, entry: DeathEntry, before: int) -> None:
 
 
 def _note_death(work: Work, entry: DeathEntry) -> None:
+    """The living marriage ends; by which others this person is dead, too, is kept for the day on which an end was none."""
     told: Json = {"person": dict(entry.person), "on": entry.on, "document": dict(entry.document)}
-    held = ending.end_by_death(work, clock.new_id(), DEATHS, told)
-    if held is not None:
-        store.add_noted(work, Noted(entry.entry_id, held.marriage_id, held.record.version))
+    ended = ending.end_by_death(work, clock.new_id(), DEATHS, told)
+    person = case.person_index(work, with_number(work, told["person"]))
+    for held in record_store.list_of_person(work, person):
+        if held.record.standing is Standing.ENDED_BY_DEATH:
+            version = held.record.version if ended and ended.marriage_id == held.marriage_id else 0
+            store.add_noted(work, Noted(entry.entry_id, held.marriage_id, version))
 
 
 def withdraw_death(work: Work, entry: DeathEntry) -> None:
-    """误报撤销: the marriage that the withdrawn line ended is to come back, unless it came back or ended otherwise."""
-    noted = store.find_noted(work, entry.withdraws)
-    held = record_store.find_held(work, noted.marriage_id) if noted else None
-    if noted is None or held is None or not records.still_ended_by(held.record, noted.version):
-        return
+    """误报撤销: what the withdrawn line ended comes back, unless it came back or ended otherwise, or the other one is dead."""
+    for noted in store.take_noted(work, entry.withdraws):
+        held = record_store.find_held(work, noted.marriage_id)
+        if held is None or not records.still_ended_by(held.record, noted.version):
+            continue
+        if another := store.find_another(work, noted.marriage_id):
+            store.hand_on(work, another, noted.version)
+        else:
+            _bring_back(work, entry, held)
+
+
+def _bring_back(work: Work, entry: DeathEntry, held: Held) -> None:
     request = clock.new_id()
     wish: Json = {"on": entry.on, "document": dict(entry.document), "declined": False}
     record = records.restore(held.record, restoring.reappearance(wish, remarried=False))

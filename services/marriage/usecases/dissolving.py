@@ -2,6 +2,8 @@
 
 import dataclasses
 import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from contracts import marriage as said
 from contracts.envelope import Json
@@ -13,6 +15,7 @@ from services.marriage.rules.finding import Finding
 from services.marriage.store import archives, marriages
 from services.marriage.store.divorces import Kept
 from services.marriage.usecases import case, copying, deciding, desk, divorce_case, divorcing
+from services.marriage.usecases.beginning import with_number
 from shared.directory import Office
 from shared.errors import OutOfStep, Refused
 from shared.outbox import Work
@@ -51,7 +54,8 @@ def _ask_holder(work: Work, kept: Kept, office: Office) -> None:
     on = kept.acts[-1]["on"]
     document = {"kind": "离婚登记", "issuer": office.name, "number": kept.case_facts["case_no"], "on": on}
     wish = divorcing.couple_of(kept) | {"ground": str(Ground.DIVORCE_REGISTERED), "on": on, "document": document}
-    data = {"office": deciding.office_ref(work, office)}
+    known = kept.known.found or {}
+    data = {"office": deciding.office_ref(work, office), "marriage": known.get("marriage", "")}
     work.tell(said.EndMarriageV1, kept.case_id, data, wish, to=kept.holder)
 
 
@@ -76,9 +80,24 @@ def note_ended(work: Work, kept: Kept) -> None:
     if told["request"] != kept.case_id:
         _end_otherwise(work, kept, on)
     elif kept.ending:
-        _complete(work, kept, on)
+        _complete(work, dataclasses.replace(kept, personal=_corrected(work, kept.personal, ended["persons"])), on)
     else:
         raise OutOfStep("stale", "过时的消息")
+
+
+def _corrected(work: Work, personal: Mapping[str, Any], recorded: Sequence[Json]) -> Mapping[str, Any]:
+    """The application with the number of one of the two that the holder has corrected since it was looked up."""
+
+    def key(person: Json) -> str:
+        return case.person_index(work, with_number(work, person))
+
+    known, persons = {key(one) for one in recorded}, case.persons_of(personal)
+    gone = [one for one in persons if key(one) not in known]
+    new = [one for one in recorded if key(one) not in {key(one) for one in persons}]
+    if len(gone) != 1 or len(new) != 1:
+        return personal
+    number = {name: new[0][name] for name in ("id_type", "id_number")}
+    return {**personal, "parties": [one | (number if one is gone[0] else {}) for one in personal["parties"]]}
 
 
 def note_refused(work: Work, kept: Kept) -> None:

@@ -21,10 +21,15 @@ from shared.errors import NotFound, OutOfStep, Refused, TongbanError
 from shared.outbox import Work
 
 
-def find(work: Work, couple: Json) -> Held:
-    """The marriage of these two under that number, the first or a later one; locked. NotFound `marriage_unknown`."""
+def find(work: Work, couple: Json, marriage_id: str = "") -> Held:
+    """The marriage of these two under that number, the first or a later one; locked. NotFound `marriage_unknown`.
+
+    `marriage_id`: it was looked up before, and the number of one of them may have been corrected since.
+    """
     persons = {case.person_index(work, with_number(work, person)) for person in couple["persons"]}
-    for held in store.list_of_persons(work, persons) if len(persons) == len(case.ROLES) else ():
+    both = store.list_of_persons(work, persons) if len(persons) == len(case.ROLES) else []
+    known = (held for one in sorted(persons) for held in store.list_of_person(work, one)) if marriage_id else ()
+    for held in (*both, *(held for held in known if held.marriage_id == marriage_id)):
         if couple["certificate_no"].strip() in (held.record.number, *held.record.certificates):
             return held
     words = "登记地没有双方与此证字号一致的婚姻登记,请对照结婚证核对证字号、双方姓名和证件号码"
@@ -77,7 +82,7 @@ def note_reissue(work: Work) -> None:
     if told["reissued_as"].startswith("BL"):
         divorce_records.note_reissue(work, told)
         return
-    held = find(work, told)
+    held = find(work, told, asked["marriage"])
     if told["reissued_as"] in held.record.certificates:
         raise OutOfStep("stale", "过时的消息")
     try:
@@ -104,7 +109,7 @@ def end_marriage(work: Work) -> None:
     record_look(work, request, asked["office"]["code"], "end_marriage", wish["persons"])
     held = None
     try:
-        held = find(work, wish)
+        held = find(work, wish, asked["marriage"])
         record = records.end(held.record, _ending(work, wish), work.today)
     except TongbanError as error:
         refuse(work, error, wish, held.record.ended_on if held else None)

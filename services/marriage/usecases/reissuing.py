@@ -163,7 +163,7 @@ def _issue(work: Work, kept: Kept, office: Office) -> None:
     decided = {"result": "granted", "reasons": [], "statement": series.granted, "certificate_no": number}
     _decide(work, now, decided)
     note = _couple(kept) | {"reissued_as": number, "on": work.today.isoformat()}
-    data = {"office": dict(kept.case_facts["accepting_office"])}
+    data = {"office": dict(kept.case_facts["accepting_office"]), "marriage": (kept.found or {}).get("marriage", "")}
     work.tell(said.NoteReissueV1, kept.case_id, data, note, to=kept.holder)
     _wish(work, now, issuer)
 

@@ -12,16 +12,18 @@ from contracts.envelope import Json
 from services.marriage.ports import MaritalStatus
 from services.marriage.rules import records
 from services.marriage.rules.eligibility import Standing, standing_of_claim
-from services.marriage.rules.endings import Ground
+from services.marriage.rules.endings import LAWS, Ground
 from services.marriage.rules.records import ONLY_ONE, Reappearance
-from services.marriage.store import marriages
+from services.marriage.store import deaths, marriages
 from services.marriage.store import records as store
 from services.marriage.store.records import Held, Restoration
-from services.marriage.usecases import case, copying, ending, reporting
+from services.marriage.usecases import archive_lines, case, copying, ending, reporting
 from shared import clock
 from shared.errors import OutOfStep, Refused, TongbanError
 from shared.outbox import Work
 
+ANOTHER = "死亡登记显示双方中还有一方死亡,婚姻仍因死亡终止,不能恢复;该登记有误的,请先向公安机关申请撤销"
+FIRST_CORRECT = "档案中有一方的证件号码不准确,不能据此恢复婚姻。请先核实并更正婚姻登记档案,再提出恢复"
 BLOCKED = "双方有一方已在别处登记或正在登记,原婚姻未恢复。请两名工作人员核对双方现在的婚姻状况,处理后重新提出恢复"
 
 
@@ -33,24 +35,32 @@ def withdraw_ending(work: Work) -> None:
         raise OutOfStep("stale", "过时的消息")
     try:
         held = ending.find(work, wish)
-        record = records.restore(held.record, reappearance(wish, remarried=False))
+        bring_back(work, request, held, wish, _restored(work, held, wish))
     except TongbanError as error:
         ending.refuse(work, error, wish)
-    else:
-        bring_back(work, request, held, wish, record)
+
+
+def _restored(work: Work, held: Held, wish: Json) -> records.Record:
+    """What the law makes of the marriage if neither of the two has remarried. Refused `another_death`, as records.restore."""
+    if deaths.is_beside(work, held.marriage_id):
+        raise Refused("another_death", ANOTHER, basis=LAWS[Ground.DEATH].basis)
+    return records.restore(held.record, reappearance(wish, remarried=False))
 
 
 def bring_back(work: Work, request: str, held: Held, wish: Json, record: records.Record) -> None:
     """Begin to restore: `record` is what the law makes of the marriage if neither of the two has remarried.
 
-    `wish`: on, document and declined, as of contracts.marriage_parts.Withdrawal.
+    `wish`: on, document and declined, as of contracts.marriage_parts.Withdrawal. Refused where a number in the record is
+    none: nothing has been written.
     """
+    unwanted = record.standing is held.record.standing  # declared dead, and the spouse does not want it back
+    subjects = [] if unwanted else [_subject(work, person) for person in held.persons]
     kept = Restoration(request, held.marriage_id, case.source(work), clock.new_id(), "asked", _plain(wish))
     store.open_restoration(work, kept)
-    if record.standing is held.record.standing:  # declared dead, and the spouse does not want it back
+    if unwanted:
         _keep_ended(work, kept, held, record)
     else:
-        _reserve(work, kept, held)
+        _reserve(work, kept, subjects)
 
 
 def _plain(wish: Json) -> Json:
@@ -63,16 +73,20 @@ def reappearance(wish: Json, *, remarried: bool) -> Reappearance:
     return Reappearance(on, ending.document_of(wish), remarried, declined=wish["declined"])
 
 
-def _reserve(work: Work, kept: Restoration, held: Held) -> None:
+def _reserve(work: Work, kept: Restoration, subjects: list[Json]) -> None:
     office = {"code": work.node.code, "name": work.node.directory.name_of(work.node.code), "node": work.node.code}
     data = _mine(kept) | {"kind": case.US, "office": office}
-    subjects = {"subjects": [_subject(work, person) for person in held.persons]}
-    work.tell(claims_contracts.ReserveClaimsV1, kept.request_id, data, subjects)
+    work.tell(claims_contracts.ReserveClaimsV1, kept.request_id, data, {"subjects": subjects})
 
 
 def _subject(work: Work, person: Mapping[str, Any]) -> Json:
-    _, sex, born_on = case.identified(person, work.today)
+    """As contracts.claims.Subject; of foreign documents old books name neither sex nor birth. Refused `number_uncertain`."""
+    if not archive_lines.is_certain(dict(person), work.today):
+        raise Refused("number_uncertain", FIRST_CORRECT, basis=records.ARCHIVES)
     plain = {name: person[name] for name in ("id_type", "id_number", "name")}
+    if person["id_type"] != "citizen" and not person.get("born_on"):
+        return plain
+    _, sex, born_on = case.identified(person, work.today)
     return plain | {"born_on": born_on.isoformat(), "sex": sex}
 
 
@@ -135,13 +149,14 @@ def note_locked(work: Work, kept: Restoration, told: Json) -> None:
     _expect_open(kept, told["attempt"])
     held = _held(work, kept)
     try:
-        record = records.restore(held.record, reappearance(kept.wish, remarried=False))
+        record = _restored(work, held, kept.wish)
     except TongbanError as error:
         _release(work, kept)
         _give_up(work, kept, error)
         return
     held = dataclasses.replace(held, attempt=kept.attempt, claims_case=kept.request_id)
     reporting.save_record(work, held, record, live=True)
+    deaths.forget(work, held.marriage_id)
     issued = _mine(kept) | {"reference": record.number}
     work.tell(claims_contracts.NoteIssuedV1, kept.request_id, issued)
     ending.tell_certificate(work, held, certificate_contracts.ReinstateCertificateV1)
@@ -181,13 +196,14 @@ def reserve_again(work: Work, request: str) -> None:
         raise OutOfStep("stale", "过时的消息")
     held = _held(work, kept)
     try:
-        records.restore(held.record, reappearance(kept.wish, remarried=False))
+        _restored(work, held, kept.wish)
+        subjects = [_subject(work, person) for person in held.persons]
     except TongbanError as error:
         _give_up(work, kept, error)
         return
     now = dataclasses.replace(kept, state="asked", attempt=clock.new_id())
     store.save_restoration(work, now)
-    _reserve(work, now, held)
+    _reserve(work, now, subjects)
 
 
 def _stay_ended(work: Work, kept: Restoration, held: Held, *, remarried: bool) -> None:
