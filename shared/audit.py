@@ -2,15 +2,19 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from typing import Any, TypedDict, Unpack
 
-from sqlalchemy import Column, MetaData, String, Table, Text, bindparam, insert, select, update
+from sqlalchemy import Column, MetaData, String, Table, Text, bindparam, insert, select, tuple_, update
 
 from shared import clock
 from shared.outbox import BigId, Work
 
 LANES = 8  # chains that grow side by side, so that look-ups do not wait for each other
 GENESIS = "0" * 64
+Head = tuple[int, str]  # of a chain: its length and last hash
+START: Head = (0, GENESIS)
+PAGE = 1000  # rows at a time
 audit_metadata = MetaData()
 
 audit_rows = Table(
@@ -82,17 +86,38 @@ def _chain(row: dict[str, Any]) -> str:
 def broken_rows(work: Work) -> list[tuple[int, int]]:
     """Where a chain was tampered with, as (lane, n): changed and missing rows, heads that are missing or do not fit.
 
-    Both tables emptied at once show nothing here; a head noted elsewhere would.
+    Chains may grow meanwhile. Both tables emptied at once show nothing here; a head noted elsewhere would.
     """
     faults: list[tuple[int, int]] = []
-    last: dict[int, tuple[int, str]] = {}
-    for found in work.execute(select(audit_rows).order_by(audit_rows.c.lane, audit_rows.c.n)).mappings():
-        row = dict(found)
-        n, prev = last.get(row["lane"], (0, GENESIS))
+    before, passed, last = _heads(work), set(), dict[int, Head]()
+    for row in _rows(work):
+        lane, (n, prev) = row["lane"], last.get(row["lane"], START)
         if row["n"] != n + 1 or row["prev"] != prev or row["chain"] != _chain(row):
-            faults.append((row["lane"], row["n"]))
-        last[row["lane"]] = (row["n"], row["chain"])
-    heads = {head.lane: (head.n, head.chain) for head in work.execute(select(audit_heads))}
-    lanes = sorted({*range(LANES), *heads, *last}) if heads or last else []
-    faults += [(lane, heads.get(lane, (0,))[0]) for lane in lanes if heads.get(lane) != last.get(lane, (0, GENESIS))]
-    return faults
+            faults.append((lane, row["n"]))
+        last[lane] = row["n"], row["chain"]
+        passed |= {lane} if before.get(lane) == last[lane] else set()
+    passed |= {lane for lane in range(LANES) if before.get(lane, None if before else START) == START}
+    after = _heads(work)
+    lanes = sorted({*range(LANES), *after, *last}) if after or last else []
+    return faults + [
+        (lane, after.get(lane, START)[0]) for lane in lanes if lane not in passed or _beyond(lane, last, after)
+    ]
+
+
+def _beyond(lane: int, last: dict[int, Head], after: dict[int, Head]) -> bool:
+    """Whether a chain goes on where its head does not."""
+    end, head = last.get(lane, START), after.get(lane, START)
+    return end != head and end[0] >= head[0]
+
+
+def _heads(work: Work) -> dict[int, Head]:
+    return {head.lane: (head.n, head.chain) for head in work.execute(select(audit_heads))}
+
+
+def _rows(work: Work) -> Iterator[dict[str, Any]]:
+    """All rows, chain by chain, a page at a time."""
+    after = (-1, 0)
+    ordered = select(audit_rows).order_by(audit_rows.c.lane, audit_rows.c.n).limit(PAGE)
+    while page := work.execute(ordered.where(tuple_(audit_rows.c.lane, audit_rows.c.n) > after)).mappings().all():
+        yield from map(dict, page)
+        after = page[-1]["lane"], page[-1]["n"]

@@ -12,7 +12,7 @@ from shared.settings import Settings
 
 
 def verify(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Each service's record of look-ups and each peer's log, recomputed, as (好 or 坏; words). Locks nothing."""
+    """Each service's record of look-ups and each peer's log, recomputed, as (好 or 坏; words). Both may grow meanwhile."""
     node = open_node(settings)
     for service in (*SERVICES, EXCHANGE):
         with open_works(settings, node, service, 0).begin() as work:

@@ -145,6 +145,17 @@ def test_only_a_number_that_is_taken_is_entered_as_given_twice(country: Country)
         settle(country, "repeated")
 
 
+def test_a_repeated_number_is_not_settled_as_an_ended_marriage_but_entered_anew_as_one(country: Country) -> None:
+    enter(country, *twice())
+    with pytest.raises(Refused, match="number_taken"):
+        settle(country, "ended", {"ground": "divorce_by_court", "on": "2021-03-04", "document": "某法院(2021)民初1号"})
+    settle(country, "discard")
+    enter(country, twice(**ENDED_BY_COURT)[1])
+    settle(country, "repeated")
+    assert sorted(row.state for row in married(country, LANZHOU)) == ["dissolved", "valid"]
+    assert (len(locked(country)), calm(country)) == (2, True)
+
+
 # --- an office that joins within a year -------------------------------------------------------------------------------
 
 

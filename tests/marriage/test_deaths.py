@@ -134,7 +134,7 @@ def test_what_fails_on_its_way_leaves_neither_effect_nor_position(
     assert calm(country)
 
 
-def test_of_who_has_no_living_marriage_here_nothing_happens_and_nothing_is_kept(
+def test_of_who_was_never_married_here_nothing_happens_and_nothing_is_kept(
     country: Country, couple_of_sanya: str
 ) -> None:
     follow(country, died(person=OTHER_SHE), died("d2", OTHER_HE), was_none("d3", "d2"))
@@ -238,7 +238,7 @@ def test_a_withdrawal_does_not_bring_back_what_a_clerk_has_ended_by_a_certificat
     record(country, LANZHOU, ending())
     follow(country, died())
     follow(country, was_none())
-    assert (states(country), noted(country)) == (["ended_by_death"], [])
+    assert (states(country), noted(country)) == (["ended_by_death"], [("d1", couple_of_sanya, "")])
 
 
 # --- both are dead -----------------------------------------------------------------------------------------------------
@@ -258,14 +258,14 @@ def test_a_marriage_comes_back_only_when_no_death_of_either_stands_any_more(
     assert calm(country)
 
 
-def test_clerks_do_not_bring_back_a_marriage_while_the_other_one_is_dead(
+def test_clerks_do_not_bring_back_a_marriage_while_the_register_has_a_death_of_either(
     country: Country, couple_of_sanya: str
 ) -> None:
     record(country, LANZHOU, ending())
     follow(country, died("d1", SHE))
     request = record(country, LANZHOU, withdrawn())
     confirm(country, LANZHOU, request)
-    assert (why(country[LANZHOU], request), states(country)) == (["another_death"], ["ended_by_death"])
+    assert (why(country[LANZHOU], request), states(country)) == (["death_stands"], ["ended_by_death"])
     follow(country, was_none())
     request = record(country, LANZHOU, withdrawn())
     confirm(country, LANZHOU, request)
@@ -283,6 +283,20 @@ def test_who_dies_while_a_marriage_is_coming_back_is_not_married_afterwards(
     switch(country[SANYA], "up")
     run_timer(country, SANYA, "restore_again")
     assert (states(country), locked(country)) == (["ended_by_death"], [])
+    follow(country, was_none("d4", "d3"))
+    assert (states(country), living(country[SANYA])) == (["valid"], 2)
+    assert calm(country)
+
+
+def test_of_two_deaths_the_one_that_stands_keeps_clerks_from_bringing_the_marriage_back(
+    country: Country, couple_of_sanya: str
+) -> None:
+    follow(country, died("d1"), died("d2", SHE))
+    follow(country, was_none("d3", "d1"))
+    request = record(country, LANZHOU, withdrawn())
+    confirm(country, LANZHOU, request)
+    assert (why(country[LANZHOU], request), states(country)) == (["death_stands"], ["ended_by_death"])
+    assert locked(country) == []
     assert calm(country)
 
 

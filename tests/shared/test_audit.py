@@ -14,6 +14,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from deploy.migrate import upgrade
+from shared import audit
 from shared.audit import GENESIS, audit_heads, audit_rows, broken_rows, record
 from shared.crypto.sealing import blind_index
 from shared.directory import Node
@@ -224,3 +225,26 @@ def test_every_lane_has_a_head_from_the_first_look_up_on(works: Works) -> None:
         heads = work.execute(select(audit_heads.c.lane, audit_heads.c.n)).all()
     assert len(heads) == 8
     assert sum(head.n for head in heads) == 1
+
+
+def test_a_look_that_comes_while_the_rows_are_read_is_no_fault(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks(works, 3)
+    read = audit._rows
+
+    def late(work: Work) -> Iterator[dict[str, Any]]:
+        look(work)
+        yield from read(work)
+        look(work)
+
+    monkeypatch.setattr(audit, "_rows", late)
+    assert faults(works) == []
+
+
+def test_a_chain_of_several_pages_is_read_to_its_end(
+    works: Works, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "PAGE", 2)
+    looks(works, 5)
+    assert faults(works) == []
+    tamper(tmp_path, "UPDATE audit_rows SET fields = 'x' WHERE n = 5")
+    assert faults(works) == [(0, 5)]

@@ -94,6 +94,7 @@ def upgrade() -> None:
         sa.Column("entry_id", sa.String(length=80), nullable=False),
         sa.Column("marriage_id", sa.String(length=36), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("withdrawn", sa.Boolean(), nullable=False),
         sa.Column("why", sa.String(length=40), nullable=False),
         sa.PrimaryKeyConstraint("entry_id", "marriage_id"),
     )

@@ -51,6 +51,13 @@ def expect_conflict(state: State) -> None:
         raise OutOfStep("no_conflict", "这一条现在没有待处理的冲突,请重新列出后再处理")
 
 
+def expect_not_taken(why: str) -> None:
+    """Refused `number_taken`: an ended marriage whose number another record has is entered anew as one."""
+    if why == NUMBER_TAKEN:
+        words = "证字号重复的冲突不能按已终止处理:请作废这一条,在表中写明终止情况后重新导入,再按重号录入(repeated)"
+        raise Refused("number_taken", words, basis=ARCHIVES, field="choice")
+
+
 def expect_taken(why: str) -> None:
     """Refused `number_not_taken`: only a number that another record has can be there twice."""
     if why != NUMBER_TAKEN:

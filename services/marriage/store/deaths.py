@@ -1,5 +1,6 @@
 """How far the register of deaths has been read, and which of its lines touched a marriage held here."""
 
+import dataclasses
 from dataclasses import dataclass
 
 from sqlalchemy import delete, select, update
@@ -10,14 +11,15 @@ from shared.outbox import Work
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """What a line of the register means for a marriage: `version` of the record is the one that the death made.
+    """A line of the register by which one of a couple is dead.
 
-    0: the marriage had ended by a death before; should that have been none, this one still was.
+    `version` of the marriage's record is the one by which it ended, where the register ended it; 0: a clerk did.
     """
 
     entry_id: str
     marriage_id: str = ""
     version: int = 0
+    withdrawn: bool = False
     why: str = ""  # it could not be noted
 
 
@@ -35,33 +37,24 @@ def go_on(work: Work, feed: str, before: int, after: int) -> bool:
 
 
 def add_noted(work: Work, noted: Noted) -> None:
-    """Keep what a line did, once."""
-    names = ("entry_id", "marriage_id", "version", "why")
-    work.insert_once(deaths, {name: getattr(noted, name) for name in names})
+    """Keep what a line means, once."""
+    work.insert_once(deaths, dataclasses.asdict(noted))
 
 
-def take_noted(work: Work, entry_id: str) -> list[Noted]:
-    """What a line that is withdrawn had meant, forgotten with this; none when it touched nothing here."""
-    mine = delete(deaths).where(deaths.c.entry_id == entry_id).returning(*deaths.c)
+def withdraw_noted(work: Work, entry_id: str) -> list[Noted]:
+    """What a line meant that is withdrawn with this; none when it touched nothing here."""
+    mine = update(deaths).where(deaths.c.entry_id == entry_id).values(withdrawn=True).returning(*deaths.c)
     return [Noted(**row._mapping) for row in work.execute(mine)]
 
 
-def find_another(work: Work, marriage_id: str) -> Noted | None:
-    """A line by which one of the two is dead; call it with the marriage locked."""
-    row = work.execute(select(deaths).where(deaths.c.marriage_id == marriage_id).order_by(deaths.c.entry_id)).first()
-    return Noted(**row._mapping) if row else None
+def list_noted(work: Work, marriage_id: str) -> list[Noted]:
+    """All lines about a marriage; call it with the marriage locked."""
+    return [Noted(**row._mapping) for row in work.execute(select(deaths).where(deaths.c.marriage_id == marriage_id))]
 
 
-def hand_on(work: Work, noted: Noted, version: int) -> None:
-    """From now on it is this line by which the marriage has ended."""
-    mine = deaths.c.entry_id == noted.entry_id, deaths.c.marriage_id == noted.marriage_id
-    work.write(update(deaths).where(*mine).values(version=version))
-
-
-def is_beside(work: Work, marriage_id: str) -> bool:
-    """Whether the register has a death of one of the two beside the one that ended the marriage."""
-    beside = select(deaths.c.entry_id).where(deaths.c.marriage_id == marriage_id, deaths.c.version == 0)
-    return work.execute(beside.limit(1)).first() is not None
+def is_anybody_dead(work: Work, marriage_id: str) -> bool:
+    """Whether a line stands by which one of the two is dead."""
+    return not all(noted.withdrawn for noted in list_noted(work, marriage_id))
 
 
 def forget(work: Work, marriage_id: str) -> None:

@@ -136,13 +136,16 @@ feeds = Table(  # how far a register that is followed has been read
     Column("name", String(40), primary_key=True),
     Column("position", Integer, nullable=False),
 )
-deaths = Table(  # lines of the register of deaths that touched a marriage held here: of nobody else is anything kept
-    "deaths",
-    metadata,
-    Column("entry_id", String(80), primary_key=True),
-    Column("marriage_id", String(36), primary_key=True),  # "": it could not be noted, `why` says why
-    Column("version", Integer, nullable=False),  # of the record, which that death made; 0: it had ended by death before
-    Column("why", String(40), nullable=False),
+deaths = (
+    Table(  # lines of the register by which one of a couple on record here is dead: of nobody else is anything kept
+        "deaths",
+        metadata,
+        Column("entry_id", String(80), primary_key=True),
+        Column("marriage_id", String(36), primary_key=True),  # "": it could not be noted, `why` says why
+        Column("version", Integer, nullable=False),  # of the record, which the register's death made; 0: a clerk's did
+        Column("withdrawn", Boolean, nullable=False),
+        Column("why", String(40), nullable=False),
+    )
 )
 
 # --- what this node asks of others ------------------------------------------------------------------------------------

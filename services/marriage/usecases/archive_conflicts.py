@@ -41,7 +41,7 @@ def _shown(entry: Entry) -> Json:
 def propose(work: Work, entry_id: str, choice: Choice, by: str, ended: Json | None = None) -> None:
     """提出; what was proposed before counts no more. `ended`: ground, on and document of a marriage that had ended.
 
-    NotFound `archive_entry_unknown`; OutOfStep `no_conflict`; Refused `ending_missing`, `number_not_taken`, and as
+    NotFound `archive_entry_unknown`; OutOfStep `no_conflict`; Refused `ending_missing`, `number_not_taken`, `number_taken`, and as
     rules.records says.
     """
     entry = _find(work, entry_id)
@@ -49,6 +49,7 @@ def propose(work: Work, entry_id: str, choice: Choice, by: str, ended: Json | No
     if choice is Choice.REPEATED:
         rules.expect_taken(entry.why)
     if choice is Choice.ENDED:
+        rules.expect_not_taken(entry.why)
         _expect_ending(work, entry, ended)
     proposal = {"choice": str(choice), "by": by, "ended": ended}
     archiving.note_look(work, entry, by, f"propose_archive_{choice}")

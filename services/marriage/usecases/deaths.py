@@ -45,6 +45,7 @@ def note_entry(work: Work, entry: DeathEntry, before: int, withdrawn: Collection
 def note_refused(work: Work, entry: DeathEntry, before: int, why: str) -> None:
     """A line that the law of records does not let happen: kept with its code for a person, and the register goes on."""
     _go_on(work, entry, before)
+    store.withdraw_noted(work, entry.withdraws)  # nobody died, though nothing could come back
     store.add_noted(work, Noted(entry.entry_id, why=why))
     log.warning("death_not_noted", entry=entry.entry_id, why=why)
 
@@ -55,25 +56,35 @@ def _go_on(work: Work, entry: DeathEntry, before: int) -> None:
 
 
 def _note_death(work: Work, entry: DeathEntry) -> None:
-    """The living marriage ends; by which others this person is dead, too, is kept for the day on which an end was none."""
+    """The living marriage ends; what had ended by a death before does not come back while this line stands."""
     told: Json = {"person": dict(entry.person), "on": entry.on, "document": dict(entry.document)}
     ended = ending.end_by_death(work, clock.new_id(), DEATHS, told)
     person = case.person_index(work, with_number(work, told["person"]))
     for held in record_store.list_of_person(work, person):
-        if held.record.standing is Standing.ENDED_BY_DEATH:
-            version = held.record.version if ended and ended.marriage_id == held.marriage_id else 0
-            store.add_noted(work, Noted(entry.entry_id, held.marriage_id, version))
+        if held.record.standing is not Standing.ENDED_BY_DEATH:
+            continue
+        if ended is None:
+            ending.record_look(work, held.marriage_id, DEATHS, "note_death", [told["person"]])
+        now = ended is not None and ended.marriage_id == held.marriage_id
+        version = held.record.version if now else _ended_by_the_register(work, held)
+        store.add_noted(work, Noted(entry.entry_id, held.marriage_id, version))
+
+
+def _ended_by_the_register(work: Work, held: Held) -> int:
+    """The version by which a line before this one has ended the marriage; 0 where a clerk has."""
+    versions = {noted.version for noted in store.list_noted(work, held.marriage_id)}
+    return max((one for one in versions if records.still_ended_by(held.record, one)), default=0)
 
 
 def withdraw_death(work: Work, entry: DeathEntry) -> None:
-    """误报撤销: what the withdrawn line ended comes back, unless it came back or ended otherwise, or the other one is dead."""
-    for noted in store.take_noted(work, entry.withdraws):
+    """误报撤销: with the last line by which one of them was dead a marriage comes back that the register has ended."""
+    for noted in store.withdraw_noted(work, entry.withdraws):
         held = record_store.find_held(work, noted.marriage_id)
         if held is None or not records.still_ended_by(held.record, noted.version):
             continue
-        if another := store.find_another(work, noted.marriage_id):
-            store.hand_on(work, another, noted.version)
-        else:
+        if not store.is_anybody_dead(work, held.marriage_id) and not record_store.is_coming_back(
+            work, held.marriage_id
+        ):
             _bring_back(work, entry, held)
 
 

@@ -22,7 +22,10 @@ from shared import clock
 from shared.errors import OutOfStep, Refused, TongbanError
 from shared.outbox import Work
 
-ANOTHER = "死亡登记显示双方中还有一方死亡,婚姻仍因死亡终止,不能恢复;该登记有误的,请先向公安机关申请撤销"
+DEAD = (
+    "死亡登记中双方或一方仍登记为死亡,现在不能恢复婚姻。登记有误的,请当事人先向公安机关申请撤销该死亡登记;"
+    "撤销后,因该登记终止的婚姻自动恢复,其他的请重新提出恢复"
+)
 FIRST_CORRECT = "档案中有一方的证件号码不准确,不能据此恢复婚姻。请先核实并更正婚姻登记档案,再提出恢复"
 BLOCKED = "双方有一方已在别处登记或正在登记,原婚姻未恢复。请两名工作人员核对双方现在的婚姻状况,处理后重新提出恢复"
 
@@ -41,9 +44,9 @@ def withdraw_ending(work: Work) -> None:
 
 
 def _restored(work: Work, held: Held, wish: Json) -> records.Record:
-    """What the law makes of the marriage if neither of the two has remarried. Refused `another_death`, as records.restore."""
-    if deaths.is_beside(work, held.marriage_id):
-        raise Refused("another_death", ANOTHER, basis=LAWS[Ground.DEATH].basis)
+    """What the law makes of the marriage if neither of the two has remarried. Refused `death_stands`, as records.restore."""
+    if deaths.is_anybody_dead(work, held.marriage_id):
+        raise Refused("death_stands", DEAD, basis=LAWS[Ground.DEATH].basis)
     return records.restore(held.record, reappearance(wish, remarried=False))
 
 
