@@ -39,10 +39,13 @@ from tests.marriage.weddings import (
     OTHER_HE,
     OTHER_SHE,
     SHE,
+    apply,
     calm,
     enter_deaths,
+    examine,
     locked,
     married,
+    register,
     run_timer,
     switch,
     wed,
@@ -316,4 +319,30 @@ def test_what_cannot_come_back_for_a_number_that_is_none_comes_back_once_the_boo
     request = record(country, LANZHOU, withdrawn(certificate_no=OLD), registering_division="620102")
     confirm(country, LANZHOU, request)
     assert (states(country), len(locked(country))) == (["valid"], 2)
+    assert calm(country)
+
+
+# --- an application ----------------------------------------------------------------------------------------------------
+
+
+def test_who_dies_before_the_national_registry_has_answered_is_not_married_afterwards(country: Country) -> None:
+    switch(country[SANYA], "down")
+    case_id = wed(country)
+    assert [row.state for row in country[SANYA].rows("marriage", tables.applications)] == ["registering"]
+    follow(country, died(on="2025-10-09"))
+    switch(country[SANYA], "up")
+    run_timer(country, SANYA, "ask_registry_again")
+    assert [row.state for row in country[SANYA].rows("marriage", tables.applications)] == ["dropped"]
+    assert (married(country), locked(country)) == ([], [])
+    assert "死亡" in notes(country[SANYA], case_id)[-1]
+    assert calm(country)
+
+
+def test_a_death_leaves_the_applications_of_others_alone(country: Country) -> None:
+    case_id = apply(country, SANYA, OTHER_HE, OTHER_SHE)
+    country.settle()
+    follow(country, died(on="2025-10-09"))
+    examine(country, SANYA, case_id)
+    register(country, SANYA, case_id)
+    assert states(country) == ["valid"]
     assert calm(country)

@@ -118,6 +118,12 @@ def save_application(work: Work, kept: Kept, decision: Json | None = None) -> No
     work.write(CHANGE, {"of_case": kept.case_id} | _moving(kept) | also)
 
 
+def list_open(work: Work) -> list[tuple[str, Json]]:
+    """Open applications, each with its parties (contracts.case.Parties); not locked."""
+    still = select(applications.c.case_id, applications.c.personal).where(applications.c.state.in_(OPEN))
+    return [(row.case_id, row.personal) for row in work.execute(still)]
+
+
 def list_due(work: Work, at: str, limit: int) -> list[str]:
     """Cases a timer was to go on with by then; any of them, so that none waits behind one that fails."""
     due = (applications.c.wake_at != "") & (applications.c.wake_at <= at)

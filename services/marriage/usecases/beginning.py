@@ -126,8 +126,9 @@ def drop_application(work: Work) -> None:
         drop(work, kept)
 
 
-def drop(work: Work, kept: Kept) -> None:
-    """终止. OutOfStep once it is decided."""
+def drop(work: Work, kept: Kept, note: str = "") -> None:
+    """终止; `note`: why, where nobody has withdrawn it. OutOfStep once it is decided."""
     move = rules.end(kept.registration, State.DROPPED)
     after = case.go_on(work, dataclasses.replace(kept, version=kept.version + 1, wake_at=""), move)
-    work.tell(said.ApplicationDroppedV1, after.case_id, desk.word(after) | {"at": clock.iso(work.now)})
+    data = desk.word(after) | {"at": clock.iso(work.now), "note": note}
+    work.tell(said.ApplicationDroppedV1, after.case_id, data)

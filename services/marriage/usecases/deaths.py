@@ -8,17 +8,20 @@ from contracts.envelope import Json
 from services.marriage.ports import DEATHS, DeathEntry
 from services.marriage.rules import records
 from services.marriage.rules.endings import Standing
+from services.marriage.rules.registration import OPEN
+from services.marriage.store import applications
 from services.marriage.store import deaths as store
 from services.marriage.store import records as record_store
 from services.marriage.store.deaths import Noted
 from services.marriage.store.records import Held
-from services.marriage.usecases import case, ending, restoring
+from services.marriage.usecases import beginning, case, ending, restoring
 from services.marriage.usecases.beginning import with_number
 from shared import clock
 from shared.errors import OutOfStep
 from shared.outbox import Work
 
 log = structlog.get_logger()
+DIED = "死亡登记显示一方已死亡,结婚登记申请终止。登记有误的,请先向公安机关申请撤销该死亡登记,再重新申请"
 
 
 def position(work: Work) -> int:
@@ -56,7 +59,7 @@ def _go_on(work: Work, entry: DeathEntry, before: int) -> None:
 
 
 def _note_death(work: Work, entry: DeathEntry) -> None:
-    """The living marriage ends; what had ended by a death before does not come back while this line stands."""
+    """The living marriage ends, and so does an application; what a death had ended stays so while this line stands."""
     told: Json = {"person": dict(entry.person), "on": entry.on, "document": dict(entry.document)}
     ended = ending.end_by_death(work, clock.new_id(), DEATHS, told)
     person = case.person_index(work, with_number(work, told["person"]))
@@ -68,6 +71,17 @@ def _note_death(work: Work, entry: DeathEntry) -> None:
         now = ended is not None and ended.marriage_id == held.marriage_id
         version = held.record.version if now else _ended_by_the_register(work, held)
         store.add_noted(work, Noted(entry.entry_id, held.marriage_id, version))
+    _drop_applications(work, person, told)
+
+
+def _drop_applications(work: Work, person: str, told: Json) -> None:
+    """Also one that a registrar has signed: the national registry may answer after the death."""
+    for case_id, personal in applications.list_open(work):
+        if person in {case.person_index(work, one) for one in case.persons_of(personal)}:
+            kept = applications.find_application(work, case_id)
+            if kept and kept.registration.state in OPEN:
+                ending.record_look(work, case_id, DEATHS, "note_death", [told["person"]])
+                beginning.drop(work, kept, DIED)
 
 
 def _ended_by_the_register(work: Work, held: Held) -> int:
