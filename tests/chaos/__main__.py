@@ -34,7 +34,7 @@ SCENARIOS: Mapping[str, tuple[Callable[[Stage], Scenario], int]] = {  # what mak
 SABOTAGES = sorted({kind for signs in SIGNS.values() for kind in signs})
 START_SECONDS = 900.0  # 50 processes, on a machine that may be busy with other things
 LONGEST_SECONDS, AND_FOR_EACH_CASE = 1200.0, 1.0  # for handing in and killing, and again for what settles after it
-BROKEN_SECONDS = 600.0  # to settle in without a safeguard: what is broken may go on asking for ever
+BROKEN_SHARE = 3  # a third of that without a safeguard: what is broken may go on asking for ever
 SETTLE_SECONDS = 420.0  # without any progress: longer than the longest delay between two attempts
 MOST_ROUNDS = 10  # of murders: some kinds are seldom at work when looked at
 
@@ -86,7 +86,7 @@ class Run:
     def __init__(self, stage: Stage, scenario: str, sabotage: str | None) -> None:
         self.stage, self.sabotage = stage, sabotage
         self.scenario = SCENARIOS[scenario][0](stage)
-        self.longest = LONGEST_SECONDS + stage.count * AND_FOR_EACH_CASE
+        self.longest = (LONGEST_SECONDS + stage.count * AND_FOR_EACH_CASE) / (BROKEN_SHARE if sabotage else 1)
         if sabotage in DROPPED:
             for code in CODES:
                 stage.cities.ask_nothing(code, DROPPED[sabotage][scenario])
@@ -143,7 +143,7 @@ class Run:
     def _settle(self) -> int:
         """Wait until all has ended and nothing moves, or nothing has for long; what is left."""
         left = (1, 1)  # unfinished things, messages on their way
-        still, last = clock.monotonic(), clock.monotonic() + (BROKEN_SECONDS if self.sabotage else self.longest)
+        still, last = clock.monotonic(), clock.monotonic() + self.longest
         while any(left) and clock.monotonic() < min(
             last, still + (SETTLE_SECONDS if left[1] else self.scenario.stuck_seconds)
         ):
