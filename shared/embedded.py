@@ -123,6 +123,8 @@ class EmbeddedBus:
 
     def _carry(self, works: Works) -> bool:
         """Outbox rows into the queues of all who want them, then out of the outbox: at least once."""
+        if not _is_any(works, "SELECT 1 FROM outbox LIMIT 1"):
+            return False
         with works.begin() as work:
             rows = work.execute(select(outbox).order_by(outbox.c.position).limit(BATCH)).all()
         for name, bodies in self._sorted(rows).items():
@@ -183,7 +185,19 @@ def _keep_unroutable(work: Work, rows: Iterable[Any]) -> None:
             log.error("message_unroutable", service=work.service, routing_key=row.routing_key)
 
 
+def _is_any(works: Works, question: str, *values: str) -> bool:
+    """A look outside of any transaction: most find nothing, and a transaction costs twenty times as much."""
+    connection = works.engine.raw_connection()
+    try:
+        looking: Any = connection.driver_connection
+        return looking.execute(question, values).fetchone() is not None
+    finally:
+        connection.close()
+
+
 def _due(works: Works) -> Sequence[Any]:
+    if not _is_any(works, "SELECT 1 FROM deliveries WHERE NOT dead AND due_at <= ? LIMIT 1", clock.iso(clock.now())):
+        return ()
     with works.begin() as work:
         ready = ~deliveries.c.dead & (deliveries.c.due_at <= clock.iso(work.now))
         return work.execute(select(deliveries).where(ready).order_by(deliveries.c.position).limit(BATCH)).all()
