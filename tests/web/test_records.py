@@ -18,7 +18,14 @@ RECORD = {
     "registered_on": "2025-10-09",
     "certificate_no": "J620102-2025-000001",
 }
-RECORD |= {"standing": "valid", "words": "", "ended_on": "", "late": False, "back_entered": False}
+RECORD |= {
+    "standing": "valid",
+    "effective_from": "2025-10-09",
+    "words": "",
+    "ended_on": "",
+    "late": False,
+    "back_entered": False,
+}
 COVERS = [{"office": "620102-mr", "name": "某登记处", "from_year": 2025, "from_on": "", "until_year": None}]
 COVERS[0] |= {"complete": True}
 NAMED = [(PERSON["name"], PERSON["id_number"]), ("顾青禾", OTHER_NUMBER)]
