@@ -1,8 +1,10 @@
 """Claims and marriage without one of their rules, each as somebody might write them who does not know better."""
 
 import dataclasses
+import time
 from typing import Any
 
+MOMENT_SECONDS = 0.2  # long enough for two to meet in it
 SHORT_LEASE_MINUTES = 1  # ends while the run is there to see it
 FREE_THE_KEY = (
     "UPDATE claims SET state = 'ended', why = 'unbound' WHERE state <> 'ended' AND key_index <> ''"
@@ -14,7 +16,11 @@ def without_lock() -> None:
     """Two wishes for one key are ruled on in the same moment; the database's own guarantee is dropped besides."""
     from shared.outbox import Work
 
-    Work.lock = lambda *_args: None  # type: ignore[method-assign,assignment]
+    def lock(_work: Work, _key: str, *, shared: bool = False) -> None:
+        if not shared:
+            time.sleep(MOMENT_SECONDS)
+
+    Work.lock = lock  # type: ignore[method-assign]
 
 
 def issue_on_lease() -> None:

@@ -11,6 +11,7 @@ from services.claims import service
 from services.claims.store import tables as claims_tables
 from services.marriage.store import tables
 from services.marriage.usecases import case
+from shared.outbox import Work
 from tests.builders import LANZHOU, SANYA, WEIHAI, Country, HandClock
 from tests.chaos import misrule
 from tests.chaos.registrars import Wedding
@@ -28,6 +29,8 @@ SIGN = SIGNS["weddings"]
 def restored(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a misrule changes is as before when the test is over."""
     monkeypatch.setattr(case, "tell_claims", case.tell_claims)
+    monkeypatch.setattr(Work, "lock", Work.lock)
+    monkeypatch.setattr(misrule, "MOMENT_SECONDS", 0.0)
     monkeypatch.setitem(service.VERBS, ReleaseClaimV1, service.VERBS[ReleaseClaimV1])
     monkeypatch.setitem(claim_kinds(), case.US, claim_kinds()[case.US])
 
@@ -68,6 +71,13 @@ def test_with_all_rules_he_marries_once(country: Country, hand: HandClock):
 def test_who_issues_on_a_lease_marries_him_twice(country: Country, hand: HandClock):
     misrule.issue_on_lease()
     assert any(SIGN["issue-on-lease"] in fault for fault in marry_him_twice(country, hand))
+
+
+@pytest.mark.usefixtures("restored")
+def test_without_the_lock_all_else_goes_on(country: Country):
+    misrule.without_lock()
+    wed(country, SANYA)
+    assert [record.state for record in records(country)] == ["valid"]
 
 
 @pytest.fixture
