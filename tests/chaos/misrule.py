@@ -4,7 +4,7 @@ import dataclasses
 import time
 from typing import Any
 
-MOMENT_SECONDS = 0.2  # long enough for two to meet in it
+MOMENT_SECONDS = 0.5  # all that comes in it is ruled on at its end
 SHORT_LEASE_MINUTES = 1  # ends while the run is there to see it
 FREE_THE_KEY = (
     "UPDATE claims SET state = 'ended', why = 'unbound' WHERE state <> 'ended' AND key_index <> ''"
@@ -14,11 +14,12 @@ FREE_THE_KEY = (
 
 def without_lock() -> None:
     """Two wishes for one key are ruled on in the same moment; the database's own guarantee is dropped besides."""
+    from shared import clock
     from shared.outbox import Work
 
     def lock(_work: Work, _key: str, *, shared: bool = False) -> None:
         if not shared:
-            time.sleep(MOMENT_SECONDS)
+            time.sleep(MOMENT_SECONDS - clock.monotonic() % MOMENT_SECONDS)
 
     Work.lock = lock  # type: ignore[method-assign]
 

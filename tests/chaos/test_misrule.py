@@ -30,7 +30,7 @@ def restored(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a misrule changes is as before when the test is over."""
     monkeypatch.setattr(case, "tell_claims", case.tell_claims)
     monkeypatch.setattr(Work, "lock", Work.lock)
-    monkeypatch.setattr(misrule, "MOMENT_SECONDS", 0.0)
+    monkeypatch.setattr(misrule, "MOMENT_SECONDS", 0.001)
     monkeypatch.setitem(service.VERBS, ReleaseClaimV1, service.VERBS[ReleaseClaimV1])
     monkeypatch.setitem(claim_kinds(), case.US, claim_kinds()[case.US])
 
