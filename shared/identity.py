@@ -23,6 +23,7 @@ _NUMBER_15 = re.compile(r"[1-9]\d{14}", re.ASCII)
 _NUMBER_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _FIRST_YEAR = 1800
 
+DOCUMENTS = ("citizen", "passport", "hk-macau-permit", "taiwan-permit", "foreign-permit")  # that a person is known by
 _PASSPORT = re.compile(r"(?:[A-Z]{3}-)?[A-Z0-9]{4,30}", re.ASCII)  # who gave it out, by the letters printed in it
 _OTHER = re.compile(r"[A-Z0-9]{4,30}", re.ASCII)
 _HOME_PERMIT = re.compile(r"([HM]\d{8})\d{2}", re.ASCII)  # 回乡证 of old: the last two digits count the cards

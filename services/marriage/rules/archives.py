@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from services.marriage.rules.records import ARCHIVES
 from shared.errors import Denied, OutOfStep, Refused
 
-DOCUMENTS = ("citizen", "passport", "hk-macau-permit", "taiwan-permit", "foreign-permit")  # as counters take them
 NUMBER_TAKEN = "number_taken"  # why two people must look: another record has the line's number
 
 
@@ -38,11 +37,6 @@ class Fault:
     field: str
     words: str
     rejects: bool = True
-
-
-def names_one_person(id_type: str, number: str) -> bool:
-    """Whether nobody else has that number: of passports only with the country, for countries give out the same ones."""
-    return id_type != "passport" or "-" in number
 
 
 def expect_conflict(state: State) -> None:

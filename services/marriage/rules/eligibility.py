@@ -231,12 +231,17 @@ def category_of(id_type: str, number: str) -> Category:
             return Category.ABROAD
 
 
+def names_one_person(id_type: str, number: str) -> bool:
+    """Whether nobody else has that number: of passports only with the country, for countries give out the same ones."""
+    return id_type != "passport" or "-" in number
+
+
 def expect_readable(id_type: str, number: str, sex: str, born_on: str) -> None:
     """Refused unless a document whose number says nothing comes with what the rules must know.
 
     `passport_without_country`: countries give out the same numbers. `document_says_too_little`: sex and birth.
     """
-    if id_type == "passport" and "-" not in number:
+    if not names_one_person(id_type, number):
         words = "护照号码前应写明签发国的三位字母(印在护照上,如 USA-512345678),请撤回后重新提交"
         raise Refused("passport_without_country", words, basis=PAIR, field="parties")
     if not (sex and born_on):

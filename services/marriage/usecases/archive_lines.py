@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from contracts.envelope import Json
 from services.marriage.rules import numbers, records
-from services.marriage.rules.archives import DOCUMENTS, Fault, names_one_person
+from services.marriage.rules.archives import Fault
+from services.marriage.rules.eligibility import names_one_person
 from services.marriage.rules.endings import Ground
 from services.marriage.rules.numbers import CertificateNumber
 from services.marriage.rules.records import Ending, Provenance, Record
@@ -134,8 +135,10 @@ def _person(raw: Raw, place: int, faults: list[Fault], today: datetime.date) -> 
 
 def _of_document(id_type: str, given: str, place: int) -> Iterator[Fault]:
     """A kind of document that no counter takes would lock nobody whom a counter meets."""
-    if id_type not in DOCUMENTS:
-        words = f"证件种类应为 {'、'.join(DOCUMENTS)} 之一(身份证填 citizen 或留空);其他证件请先核实本人的身份号码"
+    if id_type not in identity.DOCUMENTS:
+        words = (
+            f"证件种类应为 {'、'.join(identity.DOCUMENTS)} 之一(身份证填 citizen 或留空);其他证件请先核实本人的身份号码"
+        )
         yield Fault(f"id_type_{place}", words)
     if not 1 <= len(given) <= LONGEST_NUMBER:
         words = "证件号码没有填写或过长。没有号码的档案不能检索也不能防止重复登记,请先核实补齐号码"

@@ -14,7 +14,6 @@ from shared.errors import Refused
 from shared.outbox import Work
 
 PREFIX = "tongban_"  # so that secret scanners can find one that leaked
-ID_TYPES = ("citizen", "hk-macau-permit", "taiwan-permit", "foreign-permit", "passport")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +62,8 @@ def index_of(keys: NodeKeys, id_type: str, id_number: str, today: datetime.date)
 
 def known_number(id_type: str, id_number: str, today: datetime.date) -> str:
     """A document number as it is kept: citizen numbers checked, others without blanks and in capitals."""
-    if id_type not in ID_TYPES:
-        raise Refused("id_type_unknown", "证件类型只能是:" + "、".join(ID_TYPES), field="id_type")
+    if id_type not in identity.DOCUMENTS:
+        raise Refused("id_type_unknown", "证件类型只能是:" + "、".join(identity.DOCUMENTS), field="id_type")
     return identity.document_number(id_type, id_number, today)
 
 
