@@ -281,7 +281,7 @@ def doctor() -> None:
 
 @cli.command()
 def verify() -> None:
-    """Recompute the record of look-ups (查阅记录) and the logs with other cities (交换日志); exit 1 if one was changed."""
+    """Recompute the record of look-ups (查询留痕) and the logs with other cities (交换日志); exit 1 if one was changed."""
     from services.main.verify import verify
 
     _exit_with(verify(_read()))

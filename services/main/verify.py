@@ -18,7 +18,7 @@ def verify(settings: Settings) -> Iterator[tuple[str, str]]:
         with open_works(settings, node, service, 0).begin() as work:
             broken = broken_rows(work)
         places = "、".join(f"第{lane}链第{n}行" for lane, n in broken)
-        yield _graded(f"查阅记录 {service}", f"{places}被改动或缺失" if broken else "")
+        yield _graded(f"查询留痕 {service}", f"{places}被改动或缺失" if broken else "")
     exchange = open_works(settings, node, EXCHANGE, 0)
     with exchange.begin() as work:
         peers = sorted(questions.list_peers(work))

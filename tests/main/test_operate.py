@@ -93,10 +93,10 @@ def test_verify_says_that_all_is_as_it_was_written_and_which_line_is_not(here: c
             record(work, subject=subject, **LOOK)
     whole = ask(here, "verify")
     assert (whole.exit_code, "坏" in whole.output) == (0, False)
-    assert "好 查阅记录 marriage" in whole.output.splitlines()
+    assert "好 查询留痕 marriage" in whole.output.splitlines()
     with here.works["marriage"].begin() as work:
         work.write(text("DROP TRIGGER audit_kept_UPDATE"))  # as somebody with the file itself could
         work.write(update(audit_rows).where(audit_rows.c.subject == "another").values(office="620102-mr"))
     changed = ask(here, "verify")
     assert changed.exit_code == 1
-    assert "坏 查阅记录 marriage: 第0链第2行被改动或缺失" in changed.output.splitlines()
+    assert "坏 查询留痕 marriage: 第0链第2行被改动或缺失" in changed.output.splitlines()
