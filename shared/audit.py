@@ -89,14 +89,15 @@ def broken_rows(work: Work) -> list[tuple[int, int]]:
     Chains may grow meanwhile. Both tables emptied at once show nothing here; a head noted elsewhere would.
     """
     faults: list[tuple[int, int]] = []
-    before, passed, last = _heads(work), set(), dict[int, Head]()
+    before = _heads(work) or dict.fromkeys(range(LANES), START)  # nobody has looked anything up so far
+    passed, last = {lane for lane, head in before.items() if head == START}, dict[int, Head]()
     for row in _rows(work):
         lane, (n, prev) = row["lane"], last.get(row["lane"], START)
         if row["n"] != n + 1 or row["prev"] != prev or row["chain"] != _chain(row):
             faults.append((lane, row["n"]))
         last[lane] = row["n"], row["chain"]
-        passed |= {lane} if before.get(lane) == last[lane] else set()
-    passed |= {lane for lane in range(LANES) if before.get(lane, None if before else START) == START}
+        if before.get(lane) == last[lane]:
+            passed.add(lane)
     after = _heads(work)
     lanes = sorted({*range(LANES), *after, *last}) if after or last else []
     return faults + [

@@ -123,7 +123,7 @@ class EmbeddedBus:
 
     def _carry(self, works: Works) -> bool:
         """Outbox rows into the queues of all who want them, then out of the outbox: at least once."""
-        if not _is_any(works, "SELECT 1 FROM outbox LIMIT 1"):
+        if not _finds(works, "SELECT 1 FROM outbox LIMIT 1"):
             return False
         with works.begin() as work:
             rows = work.execute(select(outbox).order_by(outbox.c.position).limit(BATCH)).all()
@@ -185,7 +185,7 @@ def _keep_unroutable(work: Work, rows: Iterable[Any]) -> None:
             log.error("message_unroutable", service=work.service, routing_key=row.routing_key)
 
 
-def _is_any(works: Works, question: str, *values: str) -> bool:
+def _finds(works: Works, question: str, *values: str) -> bool:
     """A look outside of any transaction: most find nothing, and a transaction costs twenty times as much."""
     connection = works.engine.raw_connection()
     try:
@@ -196,7 +196,7 @@ def _is_any(works: Works, question: str, *values: str) -> bool:
 
 
 def _due(works: Works) -> Sequence[Any]:
-    if not _is_any(works, "SELECT 1 FROM deliveries WHERE NOT dead AND due_at <= ? LIMIT 1", clock.iso(clock.now())):
+    if not _finds(works, "SELECT 1 FROM deliveries WHERE NOT dead AND due_at <= ? LIMIT 1", clock.iso(clock.now())):
         return ()
     with works.begin() as work:
         ready = ~deliveries.c.dead & (deliveries.c.due_at <= clock.iso(work.now))

@@ -27,9 +27,11 @@ def find(work: Work, couple: Json, marriage_id: str = "") -> Held:
     `marriage_id`: it was looked up before, and the number of one of them may have been corrected since.
     """
     persons = {case.person_index(work, with_number(work, person)) for person in couple["persons"]}
-    both = store.list_of_persons(work, persons) if len(persons) == len(case.ROLES) else []
-    known = (held for one in sorted(persons) for held in store.list_of_person(work, one)) if marriage_id else ()
-    for held in (*both, *(held for held in known if held.marriage_id == marriage_id)):
+    found = store.list_of_persons(work, persons) if len(persons) == len(case.ROLES) else []
+    if marriage_id and not found:
+        either = (held for one in sorted(persons) for held in store.list_of_person(work, one))
+        found = [held for held in either if held.marriage_id == marriage_id]
+    for held in found:
         if couple["certificate_no"].strip() in (held.record.number, *held.record.certificates):
             return held
     words = "登记地没有双方与此证字号一致的婚姻登记,请对照结婚证核对证字号、双方姓名和证件号码"
