@@ -13,8 +13,9 @@ from contracts import certificate, claims, marriage
 from contracts.envelope import Json, decode
 from services.marriage import service
 from services.marriage.ports import SimulatedDeathRegister, SimulatedMarriageRegistry
+from services.marriage.store import corrections, deaths, tables
 from services.marriage.store import marriages as store
-from services.marriage.store import tables
+from services.marriage.store.deaths import Noted
 from shared import clock
 from shared.audit import audit_metadata, broken_rows
 from shared.bus import Doors, Outcome, Rejected
@@ -203,3 +204,24 @@ def test_a_serial_that_is_used_up_registers_nobody_and_a_person_hears_of_it(
         work.write(update(tables.serials).values(last=41))  # whoever sees to it
     assert doors.handle(works, locked) is Outcome.DONE
     assert numbers(works) == [42]
+
+
+def test_a_line_of_the_register_is_kept_once_withdrawn_and_forgotten(works: Works) -> None:
+    with works.begin() as work:
+        for line in (Noted("d1", "a marriage", 2), Noted("d1", "a marriage", 3), Noted("d2", "a marriage")):
+            deaths.add_noted(work, line)
+        assert deaths.withdraw_noted(work, "d1") == [Noted("d1", "a marriage", 2, withdrawn=True)]
+        assert deaths.is_anybody_dead(work, "a marriage")
+        deaths.withdraw_noted(work, "d2")
+        assert not deaths.is_anybody_dead(work, "a marriage")
+        deaths.forget(work, "a marriage")
+        assert deaths.list_noted(work, "a marriage") == []
+
+
+def test_one_may_get_the_number_that_was_the_other_s(works: Works) -> None:
+    marry(works, "his", "hers")
+    with works.begin() as work:
+        marriage_id = work.execute(select(tables.spouses.c.marriage_id)).scalars().first() or ""
+        corrections.save_spouses(work, marriage_id, {"his": "hers", "hers": "her new one"})
+    with works.begin() as work:
+        assert store.list_married(work, ["his", "hers", "her new one"]) == {"hers", "her new one"}
