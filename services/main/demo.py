@@ -3,6 +3,7 @@
 import datetime
 import signal
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -109,11 +110,12 @@ def timeline(case: dict[str, Any]) -> list[str]:
 
 
 def _stay(ports: dict[str, int]) -> None:
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
     for city in CITIES:
         click.echo(f"  {city.name} {city.code}: http://127.0.0.1:{ports[city.code]}/api/v1/openapi.json")
-    click.echo("按 Ctrl-C 结束。")
-    stop.wait()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(
+        KeyboardInterrupt
+    ):  # raised, not told by an Event: a handler that waits for the Event's lock may hang
+        click.echo("按 Ctrl-C 结束。")
+        threading.Event().wait()
     click.echo("已结束,数据都在,下一次接着用。")

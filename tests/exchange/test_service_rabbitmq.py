@@ -1,5 +1,6 @@
 """The gateway's ends on real brokers, and the process with and without them."""
 
+import faulthandler
 import gc
 import shutil
 import socket
@@ -276,3 +277,11 @@ def test_the_process_ends_quickly_with_its_brokers_gone(sanya: City, deaf: str, 
         assert not metrics.healthy(sanya.works.node.home, "exchange")
     assert clock.monotonic() - begun < 12
     gc.collect()  # a socket left open would warn, and warnings are errors
+
+
+def test_sigterm_in_the_middle_of_a_wait_does_not_wait_for_that_wait() -> None:
+    stop = threading.Event()
+    with stop._cond:  # as `stop.wait` does before it sleeps
+        process.end(stop)
+    assert stop.wait(5)
+    faulthandler.cancel_dump_traceback_later()

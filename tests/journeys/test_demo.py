@@ -5,6 +5,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -55,9 +58,28 @@ def ports() -> list[int]:
     return [free_port() for _ in CITIES]
 
 
-def left_open(folder: Path, ports: list[int]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", WITH_PORTS, *map(str, ports), "demo", "--folder", str(folder)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@contextmanager
+def left_open(folder: Path, ports: list[int]) -> Iterator[subprocess.Popen[str]]:
+    """The demonstration; after two minutes it says where it hangs, and ends."""
+    command = [
+        sys.executable,
+        "-X",
+        "faulthandler",
+        "-c",
+        WITH_PORTS,
+        *map(str, ports),
+        "demo",
+        "--folder",
+        str(folder),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        last = threading.Timer(120, running.send_signal, [signal.SIGABRT])
+        last.start()
+        try:
+            yield running
+        finally:
+            last.cancel()
+            running.kill()
 
 
 def test_a_taken_port_is_named_before_anything_is_done(folder: Path, ports: list[int]) -> None:
@@ -71,8 +93,9 @@ def test_a_taken_port_is_named_before_anything_is_done(folder: Path, ports: list
 def test_ctrl_c_ends_it_cleanly(folder: Path, ports: list[int]) -> None:
     with left_open(folder, ports) as running:
         assert running.stdout is not None
-        while "Ctrl-C" not in running.stdout.readline():
-            assert running.poll() is None
+        for line in running.stdout:
+            if "Ctrl-C" in line:
+                break
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=15)
 

@@ -99,7 +99,7 @@ def run(works: Works, settings: Settings, stop: threading.Event, process: str = 
 def end(stop: threading.Event) -> None:
     """On SIGTERM: a hard end by another thread if a tidy one takes too long."""
     faulthandler.dump_traceback_later(GRACE_SECONDS, exit=True)
-    stop.set()
+    threading.Thread(target=stop.set, daemon=True).start()  # a signal handler must not wait for the Event's lock
 
 
 def _ready(loops: list[Loop]) -> bool:
