@@ -93,20 +93,18 @@ def set_up(level: str, **always: str) -> None:
         structlog.processors.format_exc_info,
         mask_event,
     ]
+    to_text = structlog.processors.JSONRenderer(ensure_ascii=False)
     to_json = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared_steps,
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, to_text],
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(to_json)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("psycopg").setLevel(logging.ERROR)  # its warnings quote what the server says of values
     structlog.configure(
-        processors=[*shared_steps, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*shared_steps, to_text],  # not by way of the standard loggers: that costs as much again
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
         cache_logger_on_first_use=True,
     )

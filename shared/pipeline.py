@@ -1,13 +1,16 @@
 """A transaction of PostgreSQL's is one pipeline: only questions are waited for (ADR 0016)."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import psycopg
+from psycopg.abc import PQGen
+from psycopg.generators import send as leave
 from psycopg.pq import PipelineStatus, TransactionStatus
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import Executable
 
 AWAITED = {"awaited": True}  # the option of a statement whose answer must be there when it returns
@@ -36,6 +39,16 @@ def hear(connection: Connection) -> None:
         connection.info["pipeline"].sync()
 
 
+class _Together(psycopg.Pipeline):
+    """psycopg sends every statement by itself; here they leave together, when an answer is awaited."""
+
+    def _communicate_gen(self) -> PQGen[None]:
+        while self.command_queue:
+            self.command_queue.popleft()()
+        if self.result_queue and self.result_queue[-1] is None:  # a sync has been asked for
+            yield from leave(self.pgconn)
+
+
 @contextmanager
 def piped(connection: Connection) -> Iterator[None]:
     """One transaction: committed at the end, and PostgreSQL has said so; after an error it remains to be rolled back."""
@@ -43,21 +56,39 @@ def piped(connection: Connection) -> Iterator[None]:
         yield
         return
     driver: Any = connection.connection.driver_connection
+    cursor = _writing_cursor(connection, driver)
     try:
         with driver.pipeline() as pipeline:
-            connection.info.update(pipeline=pipeline, driver=driver)
-            connection.exec_driver_sql("BEGIN")  # by SQLAlchemy: of one dead connection it concludes on the others
+            pipeline.__class__ = _Together
+            connection.info["pipeline"] = pipeline
+            cursor.execute("BEGIN")  # psycopg's own BEGIN and COMMIT would each be waited for
             yield
-            end = driver.execute("COMMIT")  # psycopg's own BEGIN and COMMIT would each be waited for
-        if end.statusmessage != "COMMIT":
+            cursor.execute("COMMIT")
+        if cursor.statusmessage != "COMMIT":
             raise RuntimeError("an error of this transaction was passed over, and the database undid it")
     except BaseException as error:
         if driver.info.pipeline_status is not PipelineStatus.OFF or driver.info.transaction_status not in CALM:
             connection.invalidate()  # answers are on their way to nobody
+        elif driver.closed:
+            _conclude(connection)
         first = error.__context__
         if isinstance(error, psycopg.Error) and first is not None and not isinstance(first, Exception):
             raise first from None  # psycopg puts "still busy" in the place of a time-out or a kill
         raise
+
+
+def _writing_cursor(connection: Connection, driver: psycopg.Connection[Any]) -> psycopg.Cursor[Any]:
+    """The one through which everything is written whose rows nobody wants: a new one costs more than to use it."""
+    if "cursor" not in connection.info:
+        connection.info["cursor"] = driver.cursor()
+    cursor: psycopg.Cursor[Any] = connection.info["cursor"]
+    return cursor
+
+
+def _conclude(connection: Connection) -> None:
+    """Let SQLAlchemy find this connection dead: it takes all that are as old for dead, too."""
+    with suppress(DBAPIError):
+        connection.exec_driver_sql("SELECT 1")
 
 
 # --- what is written again and again goes to the driver as SQLAlchemy has compiled it once --------------------------------
@@ -88,7 +119,7 @@ def send(connection: Connection, statement: Executable, values: Any) -> psycopg.
     bound = plan.compiled.construct_params(values)
     for name, process in plan.processors.items():
         bound[name] = process(bound[name])
-    cursor: psycopg.Cursor[Any] = connection.info["driver"].cursor()
+    cursor: psycopg.Cursor[Any] = connection.info["cursor"]
     return cursor.execute(plan.sql, bound)
 
 

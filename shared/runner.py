@@ -134,7 +134,7 @@ class Mailbox:
 
     def _arrived(self, spawn: Callable[[Delivery], None], delivery: Delivery) -> None:
         self.in_hand += 1
-        metrics.IN_HAND.labels(self.service).inc()
+        metrics.child(metrics.IN_HAND, self.service).inc()
         spawn(delivery)
 
     def take(self, delivery: Delivery) -> None:
@@ -150,7 +150,7 @@ class Mailbox:
                 pause = min(pause * 2, LONGEST_PAUSE)
         finally:
             self.in_hand -= 1
-            metrics.IN_HAND.labels(self.service).dec()
+            metrics.child(metrics.IN_HAND, self.service).dec()
 
     def _over(self, delivery: Delivery, attempts: int) -> bool:
         """One attempt; False while the database is away, which is no fault of the message and uses up none of its tries."""
@@ -164,7 +164,7 @@ class Mailbox:
             with named(delivery.body, delivery.properties.get("message_id", "")):
                 self._failed(delivery, attempts, error)
         else:
-            metrics.HANDLED.labels(self.service, outcome).inc()
+            metrics.child(metrics.HANDLED, self.service, outcome).inc()
             self._answer(delivery.channel.basic_ack, delivery)
         return True
 

@@ -16,7 +16,6 @@ from sqlalchemy import (
     Table,
     bindparam,
     create_engine,
-    event,
     insert,
     select,
     text,
@@ -279,17 +278,18 @@ def test_of_one_dead_connection_it_is_concluded_that_all_are(on_postgres: Works)
     assert away <= 1
 
 
-def test_writes_leave_without_awaiting_each_answer(on_postgres: Works) -> None:
-    piped = []
-
-    @event.listens_for(on_postgres.engine, "before_cursor_execute")
-    def _look(connection: object, cursor: psycopg.Cursor, *_rest: object) -> None:
-        piped.append(str(cursor.connection.info.pipeline_status.name))
+def test_writes_leave_together_once_an_answer_is_awaited(on_postgres: Works) -> None:
+    def state(pid: int) -> str:
+        with on_postgres.engine.connect() as other:
+            return str(other.scalar(text("SELECT state FROM pg_stat_activity WHERE pid = :pid"), {"pid": pid}))
 
     with on_postgres.begin() as work:
+        pid = work.connection.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
         for name in "abc":
             work.write(ADD, note(name))
-    assert set(piped) == {"ON"}
+        assert state(pid) == "idle"
+        assert work.execute(text("SELECT count(*) FROM notes")).scalar() == 3
+        assert state(pid) == "idle in transaction"
 
 
 def test_services_of_one_city_wait_for_nobody_elses_lock_and_each_for_its_own(
