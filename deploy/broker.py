@@ -21,6 +21,7 @@ ADMIN = "admin"
 HASHING = "rabbit_password_hashing_sha256"
 START_SECONDS = 120
 LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}"
+CALM = "+sbwt none +sbwtdcpu none +sbwtdio none"  # idle schedulers must not spin on cores that others need
 GREETING = b"AMQP\x00\x00\x09\x01"
 SETTINGS = """\
 listeners.tcp.1 = 127.0.0.1:{port}
@@ -119,7 +120,7 @@ def _set_up(server: Server, more: str, plugins: Iterable[str]) -> Server:
         "ERL_EPMD_PORT": str(ports["epmd"]),
         "RABBITMQ_NODENAME": "tongban@localhost",
         "RABBITMQ_DIST_PORT": str(ports["distribution"]),
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": LOOPBACK,
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{LOOPBACK} {CALM}",
         "RABBITMQ_CTL_ERL_ARGS": LOOPBACK,
         "RABBITMQ_CONF_ENV_FILE": str(home / "empty.conf"),
         "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),

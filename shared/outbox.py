@@ -40,7 +40,7 @@ from shared.crypto.keys import using
 from shared.crypto.personal import open_personal, seal_personal
 from shared.directory import Node
 from shared.logs import traceparent
-from shared.pipeline import AWAITED, COUNTED, hear, piped, piping, send
+from shared.pipeline import AWAITED, COUNTED, ask, hear, piped, piping, send
 
 BigId = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up by itself only for INTEGER keys
 message_metadata = MetaData()
@@ -117,10 +117,11 @@ class Work:
 
     def execute(self, statement: Executable, values: Any = None) -> Result[Any]:
         """Run one SQLAlchemy statement inside this transaction, and await its result."""
-        return self.connection.execute(statement, values, execution_options=AWAITED)
+        found = ask(self.connection, statement, values)
+        return self.connection.execute(statement, values, execution_options=AWAITED) if found is None else found
 
     def change(self, statement: Executable, values: Any = None) -> int:
-        """Run an insert, update or delete; the number of rows it touched."""
+        """Run an insert, update or delete with the values of one row, or none; the number of rows it touched."""
         sent: Any = send(self.connection, statement, values)
         if sent is None:
             sent = self.connection.execute(statement, values, execution_options=COUNTED)

@@ -1,6 +1,6 @@
 """A transaction of PostgreSQL's is one pipeline: only questions are waited for (ADR 0016)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -9,7 +9,8 @@ import psycopg
 from psycopg.abc import PQGen
 from psycopg.generators import send as leave
 from psycopg.pq import PipelineStatus, TransactionStatus
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, Result, event
+from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import Executable
 
@@ -91,16 +92,18 @@ def _conclude(connection: Connection) -> None:
         connection.exec_driver_sql("SELECT 1")
 
 
-# --- what is written again and again goes to the driver as SQLAlchemy has compiled it once --------------------------------
-# To run a statement costs SQLAlchemy twice what the driver takes for it, and a wedding writes some two hundred times.
+# --- what is written or asked again and again goes to the driver as SQLAlchemy has compiled it once ------------------------
+# To run a statement costs SQLAlchemy twice what the driver takes for it, and a wedding runs some three hundred.
 
 
 class _Plan(NamedTuple):
-    """A compiled statement for values of these names, and how the driver wants some of them."""
+    """A compiled statement for values of these names, how the driver wants some of them, and what is made of its rows."""
 
     compiled: Any
     sql: str
     processors: Mapping[str, Any]
+    columns: SimpleResultMetaData
+    readers: list[Callable[[Any], Any] | None]  # of each column; empty: all are as the driver gives them
 
 
 _plans: WeakKeyDictionary[Executable, dict[tuple[str, ...], _Plan | None]] = WeakKeyDictionary()
@@ -109,13 +112,29 @@ _plans: WeakKeyDictionary[Executable, dict[tuple[str, ...], _Plan | None]] = Wea
 def send(connection: Connection, statement: Executable, values: Any) -> psycopg.Cursor[Any] | None:
     """The driver's cursor, whose answer may be still to come; None where SQLAlchemy has to run the statement itself.
 
-    That is so outside PostgreSQL, for several rows at once, and for a statement that was made for this one time.
+    That is so outside PostgreSQL, and for a statement that was made for this one time. Of several rows the cursor knows
+    the last one's answer.
     """
-    if connection.dialect.name != "postgresql" or not isinstance(values, dict):
-        return None
-    plan = _plan_of(connection, statement, tuple(values))
+    rows = values if isinstance(values, list) else [values or {}]
+    plan = _plan_of(connection, statement, tuple(rows[0]))
+    sent = [_sent(connection, plan, row) for row in rows] if plan else [None]
+    return sent[-1]
+
+
+def ask(connection: Connection, statement: Executable, values: Any) -> Result[Any] | None:
+    """The rows of a statement, awaited; None as for `send`."""
+    plan = _plan_of(connection, statement, tuple(values or {}))
     if plan is None:
         return None
+    cursor = _sent(connection, plan, values or {})
+    hear(connection)
+    rows: Iterable[Any] = cursor.fetchall()
+    if plan.readers:
+        rows = ([read(it) if read else it for read, it in zip(plan.readers, row, strict=True)] for row in rows)
+    return IteratorResult(plan.columns, iter(rows))
+
+
+def _sent(connection: Connection, plan: _Plan, values: Mapping[str, Any]) -> psycopg.Cursor[Any]:
     bound = plan.compiled.construct_params(values)
     for name, process in plan.processors.items():
         bound[name] = process(bound[name])
@@ -125,6 +144,8 @@ def send(connection: Connection, statement: Executable, values: Any) -> psycopg.
 
 def _plan_of(connection: Connection, statement: Executable, names: tuple[str, ...]) -> _Plan | None:
     """None the first time a statement comes: most that are made on the spot never come again."""
+    if connection.dialect.name != "postgresql":
+        return None
     known = _plans.get(statement)
     if known is None:
         _plans[statement] = {}
@@ -136,7 +157,11 @@ def _plan_of(connection: Connection, statement: Executable, names: tuple[str, ..
 
 def _compiled(connection: Connection, statement: Any, names: tuple[str, ...]) -> _Plan | None:
     """None where SQLAlchemy has to look at the values: a list becomes as many parameters, a column has a default."""
-    compiled = statement.compile(dialect=connection.dialect, column_keys=list(names))
+    dialect = connection.dialect
+    compiled = statement.compile(dialect=dialect, column_keys=list(names))
     if compiled.post_compile_params or compiled.literal_execute_params or compiled.prefetch:
         return None
-    return _Plan(compiled, str(compiled), compiled._bind_processors)
+    columns = compiled._result_columns
+    readers = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
+    names_of_rows = SimpleResultMetaData([column.name for column in columns])
+    return _Plan(compiled, str(compiled), compiled._bind_processors, names_of_rows, readers if any(readers) else [])

@@ -2,7 +2,21 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, Column, Date, Integer, MetaData, Row, String, Table, UniqueConstraint, select, update
+from sqlalchemy import (
+    JSON,
+    Column,
+    Date,
+    Integer,
+    MetaData,
+    Row,
+    String,
+    Table,
+    UniqueConstraint,
+    bindparam,
+    insert,
+    select,
+    update,
+)
 
 from shared.crypto.sealing import Sealed
 from shared.outbox import Work
@@ -37,24 +51,35 @@ serials = Table(  # counted inside the issuing transaction: no gaps, no repeats
 )
 
 
+COUNT_ON = (
+    update(serials)
+    .where(*(serials.c[name] == bindparam(f"of_{name}") for name in ("type_code", "issuer_code", "year")))
+    .values(last=serials.c.last + 1)
+    .returning(serials.c.last)
+)
+FIND = (
+    select(certificates)
+    .where(certificates.c.case_id == bindparam("of_case"), certificates.c.certificate_type == bindparam("of_type"))
+    .order_by(certificates.c.version.desc())
+)
+ADD = insert(certificates)
+
+
 def next_serial(work: Work, type_code: str, issuer_code: str, year: int) -> int:
     """The next running number of that type, issuer and year; held until this transaction ends."""
     key = {"type_code": type_code, "issuer_code": issuer_code, "year": year}
     work.insert_once(serials, key | {"last": 0})
-    mine = [serials.c[name] == value for name, value in key.items()]
-    counted = update(serials).where(*mine).values(last=serials.c.last + 1).returning(serials.c.last)
-    return int(work.execute(counted).scalar_one())
+    return int(work.execute(COUNT_ON, {f"of_{name}": value for name, value in key.items()}).scalar_one())
 
 
 def find_certificate(work: Work, case_id: str, certificate_type: str) -> Row[Any] | None:
     """The newest certificate of that type in a case."""
-    mine = (certificates.c.case_id == case_id) & (certificates.c.certificate_type == certificate_type)
-    return work.execute(select(certificates).where(mine).order_by(certificates.c.version.desc())).first()
+    return work.execute(FIND, {"of_case": case_id, "of_type": certificate_type}).first()
 
 
 def add_certificate(work: Work, row: dict[str, Any]) -> None:
     """Register a certificate; the database refuses a second one of the same case, type and version."""
-    work.execute(certificates.insert().values(row))
+    work.write(ADD, row)
 
 
 def set_status(work: Work, certificate_id: str, status: str, at: str) -> None:

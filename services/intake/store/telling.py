@@ -13,6 +13,7 @@ from shared import clock
 from shared.errors import NotFound
 from shared.outbox import Work, parked
 
+GET_NOTICE = select(notices).where(notices.c.notice_id == bindparam("of_notice"))
 CLOSE_ITEM = update(work_items).where(work_items.c.item_id == bindparam("of_item"), work_items.c.closed_at == "")
 
 
@@ -76,7 +77,7 @@ def add_notice(work: Work, about: Mapping[str, str], state: Sending) -> str | No
 
 def get_notice(work: Work, notice_id: str) -> Notice:
     """A notice; NotFound without one."""
-    row = work.execute(select(notices).where(notices.c.notice_id == notice_id)).first()
+    row = work.execute(GET_NOTICE, {"of_notice": notice_id}).first()
     if row is None:
         raise NotFound("notice_unknown", "没有这条通知")
     return _notice(row)
