@@ -100,7 +100,7 @@ class _Plan(NamedTuple):
     """A compiled statement for values of these names, how the driver wants some of them, and what is made of its rows."""
 
     compiled: Any
-    sql: str
+    sql: str  # "" where a list of values becomes as many parameters: each length makes a text of its own
     processors: Mapping[str, Any]
     columns: SimpleResultMetaData
     readers: list[Callable[[Any], Any] | None]  # of each column; empty: all are as the driver gives them
@@ -135,11 +135,15 @@ def ask(connection: Connection, statement: Executable, values: Any) -> Result[An
 
 
 def _sent(connection: Connection, plan: _Plan, values: Mapping[str, Any]) -> psycopg.Cursor[Any]:
-    bound = plan.compiled.construct_params(values)
-    for name, process in plan.processors.items():
+    if plan.sql:
+        sql, processors, bound = plan.sql, plan.processors, plan.compiled.construct_params(values)
+    else:
+        state = plan.compiled.construct_expanded_state(values)
+        sql, processors, bound = state.statement, state.processors, dict(state.parameters)
+    for name, process in processors.items():
         bound[name] = process(bound[name])
     cursor: psycopg.Cursor[Any] = connection.info["cursor"]
-    return cursor.execute(plan.sql, bound)
+    return cursor.execute(sql, bound)
 
 
 def _plan_of(connection: Connection, statement: Executable, names: tuple[str, ...]) -> _Plan | None:
@@ -156,12 +160,13 @@ def _plan_of(connection: Connection, statement: Executable, names: tuple[str, ..
 
 
 def _compiled(connection: Connection, statement: Any, names: tuple[str, ...]) -> _Plan | None:
-    """None where SQLAlchemy has to look at the values: a list becomes as many parameters, a column has a default."""
+    """None where SQLAlchemy has to look at the values, because a column has a default."""
     dialect = connection.dialect
     compiled = statement.compile(dialect=dialect, column_keys=list(names))
-    if compiled.post_compile_params or compiled.literal_execute_params or compiled.prefetch:
+    if compiled.literal_execute_params or compiled.prefetch:
         return None
     columns = compiled._result_columns
     readers = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
     names_of_rows = SimpleResultMetaData([column.name for column in columns])
-    return _Plan(compiled, str(compiled), compiled._bind_processors, names_of_rows, readers if any(readers) else [])
+    sql = "" if compiled.post_compile_params else str(compiled)
+    return _Plan(compiled, sql, compiled._bind_processors, names_of_rows, readers if any(readers) else [])

@@ -1,5 +1,6 @@
 """What a transaction writes without asking for the result: nothing gets lost, overtaken or half done, on both databases."""
 
+import datetime
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import (
     JSON,
     Column,
+    Date,
     Integer,
     MetaData,
     String,
@@ -24,6 +26,7 @@ from sqlalchemy.exc import DBAPIError
 
 from contracts.envelope import Message
 from shared import clock
+from shared.crypto.sealing import Sealed
 from shared.embedded import sqlite_engine
 from shared.errors import Refused
 from shared.outbox import AlreadyDone, Works, is_away, outbox
@@ -40,8 +43,11 @@ notes = Table(
     Column("version", Integer, nullable=False),
     Column("text", String(80)),
     Column("more", JSON),
+    Column("secret", Sealed("clerk.notes.secret")),
+    Column("day", Date),
 )
 ADD = insert(notes)
+SOME_OF = select(notes).where(notes.c.note_id.in_(bindparam("some", expanding=True))).order_by(notes.c.note_id)
 THESE = notes.update().where(notes.c.note_id.in_(bindparam("these", expanding=True)))
 
 
@@ -88,6 +94,24 @@ def test_a_statement_that_comes_again_says_the_same_and_counts_the_same(works: W
             select(notes.c.more, notes.c.leg).where(notes.c.note_id != "once").order_by(notes.c.note_id)
         )
         assert [tuple(row) for row in rows] == [({"三亚": [number, None]}, 7) for number in range(4)]
+
+
+def test_a_question_that_comes_again_finds_the_same_in_every_kind_of_column(works: Works) -> None:
+    kept = {"secret": {"姓名": "温远山"}, "day": datetime.date(2026, 5, 20), "more": [1]}
+    with works.begin() as work:
+        work.write(ADD, [note(name) | kept for name in "abc"])
+    for some in (["a"], ["b"], ["a", "c"], ["c", "b", "a"], [], ["nobody"]):
+        with works.begin() as work:
+            rows = work.execute(SOME_OF, {"some": some}).mappings().all()
+        found = [dict(row) for row in rows]
+        assert found == [note(name) | kept for name in sorted({*some} & {*"abc"})]
+
+
+def test_several_rows_that_come_again_are_all_written(works: Works) -> None:
+    for number in range(3):
+        with works.begin() as work:
+            work.write(ADD, [note(f"{number}{name}") for name in "abc"])
+    assert len(texts(works)) == 9
 
 
 def test_the_next_question_sees_what_was_written_before_it(works: Works) -> None:

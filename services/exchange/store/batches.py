@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, text, tuple_, update
+from sqlalchemy import BindParameter, bindparam, delete, insert, select, text, tuple_, update
 
 from contracts.envelope import Json, Message, encode
 from services.exchange.rules import GENESIS, Entry, Part, Parts, Range, Seen, link
@@ -13,6 +13,21 @@ from shared import clock
 from shared.outbox import TELL, Work, inbox
 
 CHANGING = ("active", "last_leg", "last_version")  # of a part; the rest is its key
+PEER_STATE = ("out_n", "out_chain", "in_n", "in_chain", "in_high", "unanchored", "receipted_n")
+SOME: BindParameter[Any] = bindparam("some", expanding=True)
+ALIVE = text("SELECT 1")
+FIND_LOGGED = select(exchange_log.c.message_id, exchange_log.c.peer).where(exchange_log.c.message_id.in_(SOME))
+LOCK_PEERS = select(peers).where(peers.c.node.in_(SOME)).order_by(peers.c.node).with_for_update()
+FIND_GAPS = select(gaps).where(gaps.c.peer.in_(SOME)).order_by(gaps.c.peer, gaps.c.first)
+FIND_PARTS = select(case_roles).where(case_roles.c.case_id.in_(SOME))
+FIND_HANDLED = select(inbox.c.message_id).where(inbox.c.message_id.in_(SOME))
+ADD_LINES, ADD_SENDINGS, ADD_PARTS, REMEMBER = map(insert, (exchange_log, sendings, case_roles, inbox))
+SAVE_PEER = update(peers).where(peers.c.node == bindparam("key")).values({name: bindparam(name) for name in PEER_STATE})
+SAVE_PART = (
+    update(case_roles)
+    .where(*(case_roles.c[name] == bindparam(f"this_{name}") for name in ("case_id", "node", "role")))
+    .values({name: bindparam(name) for name in CHANGING})
+)
 
 
 @dataclass(slots=True)
@@ -65,7 +80,7 @@ class Batch:
 
 def ping(work: Work) -> None:
     """Raises when the database is gone."""
-    work.execute(text("SELECT 1"))
+    work.execute(ALIVE)
 
 
 def open_batch(work: Work, nodes: Iterable[str], cases: Iterable[str], message_ids: Iterable[str]) -> Batch:
@@ -83,19 +98,17 @@ def open_batch(work: Work, nodes: Iterable[str], cases: Iterable[str], message_i
 
 
 def _logged(work: Work, message_ids: Collection[str]) -> dict[str, str]:
-    found = select(exchange_log.c.message_id, exchange_log.c.peer).where(exchange_log.c.message_id.in_(message_ids))
-    return {row.message_id: row.peer for row in work.execute(found)}
+    return {row.message_id: row.peer for row in work.execute(FIND_LOGGED, {"some": list(message_ids)})}
 
 
 def _lock_peers(work: Work, names: list[str]) -> Sequence[Any]:
-    mine = select(peers).where(peers.c.node.in_(names)).order_by(peers.c.node).with_for_update()
-    locked = work.execute(mine).all()
+    locked = work.execute(LOCK_PEERS, {"some": names}).all()
     if len(locked) == len(names):
         return locked
     for name in names:
         row = {"node": name, "out_n": 0, "out_chain": GENESIS, "in_n": 0, "in_chain": GENESIS, "in_high": 0}
         work.insert_once(peers, row | {"unanchored": 0, "receipted_n": 0})
-    return work.execute(mine).all()
+    return work.execute(LOCK_PEERS, {"some": names}).all()
 
 
 def _peer(row: Any, missing: tuple[Range, ...]) -> Peer:
@@ -113,14 +126,14 @@ def _peer(row: Any, missing: tuple[Range, ...]) -> Peer:
 
 def _missing(work: Work, names: Collection[str]) -> dict[str, tuple[Range, ...]]:
     found: dict[str, tuple[Range, ...]] = {}
-    for row in work.execute(select(gaps).where(gaps.c.peer.in_(names)).order_by(gaps.c.peer, gaps.c.first)):
+    for row in work.execute(FIND_GAPS, {"some": list(names)}):
         found[row.peer] = (*found.get(row.peer, ()), (row.first, row.last))
     return found
 
 
 def _parts(work: Work, cases: Collection[str]) -> dict[str, Parts]:
     found: dict[str, Parts] = {}
-    for row in work.execute(select(case_roles).where(case_roles.c.case_id.in_(cases))):
+    for row in work.execute(FIND_PARTS, {"some": list(cases)}):
         part = Part(row.node, row.role, row.active, (row.last_leg, row.last_version))
         found[row.case_id] = (*found.get(row.case_id, ()), part)
     return found
@@ -129,9 +142,9 @@ def _parts(work: Work, cases: Collection[str]) -> dict[str, Parts]:
 def write_batch(batch: Batch) -> None:
     """Write what the batch has gathered, many rows a statement."""
     if batch.lines:
-        batch.work.write(insert(exchange_log), batch.lines)
+        batch.work.write(ADD_LINES, batch.lines)
     if batch.queued:
-        batch.work.write(insert(sendings), batch.queued)
+        batch.work.write(ADD_SENDINGS, batch.queued)
     if batch.retold:
         _retell(batch.work, batch.retold)
     _write_parts(batch)
@@ -140,7 +153,7 @@ def write_batch(batch: Batch) -> None:
 
 
 def _retell(work: Work, messages: list[Message]) -> None:
-    """What `work.retell` does, many at once: a statement each would halve the speed of the whole way in."""
+    """What `work.retell` does, many at once."""
     now = clock.iso(work.now)
     rows = [{"message_id": m.id, "routing_key": m.routing_key, "body": encode(m), "created_at": now} for m in messages]
     work.write(TELL, rows)
@@ -171,8 +184,7 @@ def _write_peers(batch: Batch) -> None:
         for peer in batch.peers.values()
     ]
     if rows:
-        values: Json = {name: bindparam(name) for name in rows[0] if name != "key"}
-        batch.work.write(update(peers).where(peers.c.node == bindparam("key")).values(values), rows)
+        batch.work.write(SAVE_PEER, rows)
 
 
 def _write_parts(batch: Batch) -> None:
@@ -182,14 +194,10 @@ def _write_parts(batch: Batch) -> None:
     changed = [key for key in sorted(after) if before.get(key) != after[key]]
     new = [_part_row(key, after[key]) for key in changed if key not in before]
     if new:
-        batch.work.write(insert(case_roles), new)
+        batch.work.write(ADD_PARTS, new)
     old = [_part_row(key, after[key]) for key in changed if key in before]
     if old:
-        same = [case_roles.c[name] == bindparam(f"this_{name}") for name in ("case_id", "node", "role")]
-        batch.work.write(
-            update(case_roles).where(*same).values({name: bindparam(name) for name in CHANGING}),
-            [_this(row) for row in old],
-        )
+        batch.work.write(SAVE_PART, [_this(row) for row in old])
 
 
 def _part_row(key: tuple[str, str, str], part: Part) -> Json:
@@ -215,11 +223,11 @@ def _write_gaps(batch: Batch) -> None:
 
 def handled(work: Work, message_ids: Collection[str]) -> set[str]:
     """Those of the local messages that have taken effect already."""
-    return set(work.execute(select(inbox.c.message_id).where(inbox.c.message_id.in_(message_ids))).scalars())
+    return set(work.execute(FIND_HANDLED, {"some": list(message_ids)}).scalars())
 
 
 def remember(work: Work, message_ids: Iterable[str]) -> None:
     """Inbox rows for local messages; the caller holds the locks that keep others from doing the same."""
     rows = [{"message_id": message_id, "received_at": clock.iso(work.now)} for message_id in message_ids]
     if rows:
-        work.write(insert(inbox), rows)
+        work.write(REMEMBER, rows)

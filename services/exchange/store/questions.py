@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, literal, select, update
+from sqlalchemy import bindparam, delete, func, literal, select, update
 
 from contracts.envelope import Json
 from services.exchange.rules import GENESIS, Range
@@ -16,6 +16,23 @@ from shared.outbox import Work
 PAGE = 500
 ROWS_AT_ONCE = 100  # of one destination
 BYTES_AT_ONCE = 8 << 20
+PENDING = sendings.c.state == "pending"
+LIST_WAITING = (
+    select(sendings.c.destination, func.min(sendings.c.queued_at).label("since"))
+    .where(PENDING)
+    .group_by(sendings.c.destination)
+)
+LIST_PENDING = (
+    select(sendings)
+    .where(PENDING, sendings.c.destination == bindparam("to"))
+    .order_by(sendings.c.seq)
+    .limit(ROWS_AT_ONCE)
+)
+MARK_SENT = (
+    update(sendings)
+    .where(sendings.c.message_id.in_(bindparam("ids", expanding=True)), PENDING)
+    .values(state="sent", body="", sent_at=bindparam("at"))
+)
 
 
 def count_gaps(work: Work) -> dict[str, int]:
@@ -26,9 +43,7 @@ def count_gaps(work: Work) -> dict[str, int]:
 
 def list_waiting(work: Work) -> dict[str, str]:
     """Destinations for which something waits to be published, and since when."""
-    waiting = sendings.c.state == "pending"
-    oldest = select(sendings.c.destination, func.min(sendings.c.queued_at).label("since")).where(waiting)
-    return {row.destination: row.since for row in work.execute(oldest.group_by(sendings.c.destination))}
+    return {row.destination: row.since for row in work.execute(LIST_WAITING)}
 
 
 def list_pending(work: Work, destinations: Collection[str]) -> list[Any]:
@@ -36,8 +51,7 @@ def list_pending(work: Work, destinations: Collection[str]) -> list[Any]:
     rows: list[Any] = []
     room = BYTES_AT_ONCE
     for destination in destinations:
-        mine = sendings.c.state == "pending", sendings.c.destination == destination
-        for row in work.execute(select(sendings).where(*mine).order_by(sendings.c.seq).limit(ROWS_AT_ONCE)):
+        for row in work.execute(LIST_PENDING, {"to": destination}):
             room -= len(row.body)
             if rows and room < 0:
                 return rows
@@ -48,14 +62,13 @@ def list_pending(work: Work, destinations: Collection[str]) -> list[Any]:
 def mark_sent(work: Work, message_ids: Collection[str]) -> None:
     """The hub has them: forget their bodies, keep what proves them."""
     if message_ids:
-        mine = update(sendings).where(sendings.c.message_id.in_(message_ids), sendings.c.state == "pending")
-        work.execute(mine.values(state="sent", body="", sent_at=clock.iso(work.now)))
+        work.write(MARK_SENT, {"ids": list(message_ids), "at": clock.iso(work.now)})
 
 
 def mark_unroutable(work: Work, message_ids: Collection[str]) -> None:
     """Nobody is joined there."""
     if message_ids:
-        mine = update(sendings).where(sendings.c.message_id.in_(message_ids), sendings.c.state == "pending")
+        mine = update(sendings).where(sendings.c.message_id.in_(message_ids), PENDING)
         work.execute(mine.values(state="unroutable"))
 
 
