@@ -18,6 +18,7 @@ from shared.outbox import AlreadyDone, Work, Works
 log = structlog.get_logger()
 Item = TypeVar("Item")
 
+AT_ONCE = 10  # deliveries in hand, per service; its connection pool has a few more
 RETRY_DELAYS = (1, 5, 30, 300)  # seconds before the 2nd, 3rd, ... attempt; then the dead-letter queue
 PARKED_TOO_LONG = 3600  # seconds after which a parked message is a work item
 INBOX_DAYS = 60  # longer than a message may lie in any queue before somebody lets it be tried again
@@ -74,6 +75,7 @@ class Doors:
 
     service: str
     retry_delays: tuple[int, ...] = RETRY_DELAYS
+    at_once: int = AT_ONCE  # deliveries in hand; few where newcomers and onlookers wait, who must not hold up the rest
     by_type: dict[str, Door] = field(default_factory=dict)
     timers: list[Timer] = field(default_factory=list, init=False)
     stopping: threading.Event = field(default_factory=threading.Event)

@@ -7,7 +7,7 @@ import uuid
 from zoneinfo import ZoneInfo
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-LONGEST_LINGER = 0.2  # seconds
+LONGEST_LINGER = 0.1  # seconds
 
 
 def now() -> datetime.datetime:

@@ -21,7 +21,7 @@ from nameko.extensions import Entrypoint, register_entrypoint
 from nameko.runners import ServiceRunner
 
 from shared import clock, metrics, topology
-from shared.bus import Doors, Rejected, Timer, named
+from shared.bus import AT_ONCE, Doors, Rejected, Timer, named
 from shared.logs import where
 from shared.outbox import Works, is_away
 from shared.settings import Settings
@@ -29,7 +29,6 @@ from shared.topology import ATTEMPT, LOST, REASON, QueueDiffers
 
 log = structlog.get_logger()
 
-WORKERS = 10  # deliveries in hand at once, per service; its connection pool has a few more
 HEARTBEAT_SECONDS = 60
 HANDLER_SECONDS = 60.0  # a handler that waits longer has failed; the broker would take 30 minutes to say so
 GRACE_SECONDS = 9  # from SIGTERM to a hard end
@@ -110,7 +109,7 @@ class Mailbox:
         channel = link.channel()
         channel.auto_decode = False
         topology.declare_on(channel, self.doors)
-        channel.basic_qos(0, WORKERS, False)
+        channel.basic_qos(0, self.doors.at_once, False)
         tag = channel.basic_consume(self.service, callback=partial(self._arrived, spawn))
         self.ready = True
         log.info("consuming", service=self.service)
@@ -298,7 +297,7 @@ def serve(services: Sequence[tuple[Doors, Works]], settings: Settings, process: 
     eventlet.spawn(_watch, mailboxes, settings, process)
     _wait_for("broker", every[0], lambda: topology.declare(settings.amqp_url, every))
     _wait_for("database", every[0], lambda: prove_cooperative(services[0][1]))
-    runner = ServiceRunner({"max_workers": WORKERS})
+    runner = ServiceRunner({"max_workers": AT_ONCE})
     for mailbox in mailboxes:
         runner.add_service(service_class(mailbox))
     if not every[0].stopping.is_set():

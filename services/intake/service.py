@@ -55,7 +55,7 @@ DROPPED: tuple[type[Dropped], ...] = (subsidy.ApplicationDroppedV1, marriage.App
 
 def doors(house: Notices) -> Doors:
     """All ways into intake; `house` delivers notices to applicants."""
-    entrance = Doors("intake")
+    entrance = Doors("intake", at_once=3)
     table: dict[type[Contract], Any] = ACCEPTING | COMPETENT
     for contract, verb in table.items():
         entrance.listen(contract)(verb)

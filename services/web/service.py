@@ -14,7 +14,7 @@ SEND_EVERY_SECONDS = 15  # longer than one round of sending: its lease must not 
 
 def doors(webhook_hosts: Collection[str] = ()) -> Doors:
     """All ways into the read model; `webhook_hosts`: where webhooks may lead inside."""
-    entrance = Doors("web")
+    entrance = Doors("web", at_once=3)
     for contract in projecting.PROJECTIONS:
         entrance.listen(contract)(partial(projecting.project, contract=contract))
     for contract in appointments_heard.PROJECTIONS:

@@ -31,7 +31,7 @@ from tests.bench.bare_steps import DIVISIONS, Json, Play, Step
 
 PLAYS: Mapping[str, Play] = {"crossing": bare_crossing.PLAY, "wedding": bare_wedding.PLAY}
 EXCHANGE = "exchange"
-WORKERS = 10  # transactions at once per service, as in shared.runner
+WORKERS = 10  # transactions at once per service, as in shared.bus
 
 Database = psycopg.Connection[Any]
 Got = tuple[Any, Any, bytes]  # method, properties, body

@@ -15,6 +15,7 @@ from pathlib import Path  # noqa: E402
 from sqlalchemy import create_engine  # noqa: E402
 
 from shared import logs, runner, settings  # noqa: E402
+from shared.bus import AT_ONCE  # noqa: E402
 from shared.directory import Node  # noqa: E402
 from shared.outbox import Works  # noqa: E402
 from tests.shared.clerk import town_doors  # noqa: E402
@@ -34,7 +35,7 @@ def main() -> None:
     doors = town_doors(tuple(ASKED.get("delays", (1,))), ASKED.get("tick_seconds", 0))
     services = []
     for name in ASKED.get("services", ("clerk", "archive")):
-        pool = runner.WORKERS + 2  # a timer that waits must cost no worker its connection
+        pool = AT_ONCE + 2  # a timer that waits must cost no worker its connection
         engine = create_engine(ASKED["urls"][name], pool_size=pool, max_overflow=0, hide_parameters=True)
         services.append((doors[name], Works(node, name, engine)))
     runner.serve(services, settings.read(environ), ASKED["process"])
