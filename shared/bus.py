@@ -75,10 +75,10 @@ class Doors:
 
     service: str
     retry_delays: tuple[int, ...] = RETRY_DELAYS
-    at_once: int = AT_ONCE  # deliveries in hand; few where newcomers and onlookers wait, who must not hold up the rest
     by_type: dict[str, Door] = field(default_factory=dict)
     timers: list[Timer] = field(default_factory=list, init=False)
     stopping: threading.Event = field(default_factory=threading.Event)
+    at_once: int = AT_ONCE  # deliveries in hand; few where newcomers and onlookers wait, who must not hold up the rest
 
     def __post_init__(self) -> None:
         """Whoever has an inbox clears it."""

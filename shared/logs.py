@@ -6,7 +6,7 @@ import secrets
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -84,6 +84,18 @@ def where(error: BaseException) -> list[str]:
     return [f"{code.co_filename}:{line} {code.co_name}" for code, line in steps[-12:]]
 
 
+class Stderr(structlog.WriteLogger):
+    """Nobody's work may fail because a line about it cannot be written: the disk is full, or nobody reads any more."""
+
+    def msg(self, message: str) -> None:
+        """Write a line, if that can be done."""
+        with suppress(OSError, ValueError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = msg
+    fatal = failure = err = error = critical = exception = msg
+
+
 def set_up(level: str, **always: str) -> None:
     """Send structlog and the standard loggers to stderr as JSON; `always` stands on every line (node, process)."""
     shared_steps: list[structlog.typing.Processor] = [
@@ -104,7 +116,7 @@ def set_up(level: str, **always: str) -> None:
     logging.getLogger("psycopg").setLevel(logging.ERROR)  # its warnings quote what the server says of values
     structlog.configure(
         processors=[*shared_steps, to_text],  # not by way of the standard loggers: that costs as much again
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=lambda *_name: Stderr(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
         cache_logger_on_first_use=True,
     )

@@ -237,13 +237,16 @@ class Work:
         if waiting:
             self.write(delete(parked).where(parked.c.awaits == awaited))
 
-    def lock(self, key: str, *, shared: bool = False) -> None:
+    def lock(self, key: str, *, shared: bool = False, awaited: bool = False) -> None:
         """Let no other transaction of this service pass `key` before this one ends; `shared`: but others that share.
 
+        Held from the next question on; `awaited`: when this returns, for who looks at more than the database.
         All services of a city share one database and its locks, so the service is part of the key.
         """
         if self.connection.dialect.name == "postgresql":
             self.write(LOCK_SHARED if shared else LOCK, {"key": f"{self.service}/{key}"})
+            if awaited:
+                hear(self.connection)
 
     def lease(self, name: str, holder: str, seconds: int) -> bool:
         """Take or renew the lease `name`; False while another holder's is running."""

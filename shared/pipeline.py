@@ -57,8 +57,8 @@ def piped(connection: Connection) -> Iterator[None]:
         yield
         return
     driver: Any = connection.connection.driver_connection
-    cursor = _writing_cursor(connection, driver)
     try:
+        cursor = _writing_cursor(connection, driver)
         with driver.pipeline() as pipeline:
             pipeline.__class__ = _Together
             connection.info["pipeline"] = pipeline
@@ -68,10 +68,10 @@ def piped(connection: Connection) -> Iterator[None]:
         if cursor.statusmessage != "COMMIT":
             raise RuntimeError("an error of this transaction was passed over, and the database undid it")
     except BaseException as error:
-        if driver.info.pipeline_status is not PipelineStatus.OFF or driver.info.transaction_status not in CALM:
-            connection.invalidate()  # answers are on their way to nobody
-        elif driver.closed:
+        if driver.closed and not connection.invalidated:
             _conclude(connection)
+        elif driver.info.pipeline_status is not PipelineStatus.OFF or driver.info.transaction_status not in CALM:
+            connection.invalidate()  # answers are on their way to nobody
         first = error.__context__
         if isinstance(error, psycopg.Error) and first is not None and not isinstance(first, Exception):
             raise first from None  # psycopg puts "still busy" in the place of a time-out or a kill
@@ -117,16 +117,19 @@ def send(connection: Connection, statement: Executable, values: Any) -> psycopg.
     """
     rows = values if isinstance(values, list) else [values or {}]
     plan = _plan_of(connection, statement, tuple(rows[0]))
-    sent = [_sent(connection, plan, row) for row in rows] if plan else [None]
-    return sent[-1]
+    if plan is None:
+        return None
+    for each in [_bound(plan, row) for row in rows]:  # all or, where one cannot be, none
+        cursor = connection.info["cursor"].execute(*each)
+    return cursor  # type: ignore[no-any-return]
 
 
 def ask(connection: Connection, statement: Executable, values: Any) -> Result[Any] | None:
-    """The rows of a statement, awaited; None as for `send`."""
-    plan = _plan_of(connection, statement, tuple(values or {}))
-    if plan is None:
+    """The rows of a statement, awaited; None as for `send`, and where it has no rows or has values for several."""
+    plan = None if isinstance(values, list) else _plan_of(connection, statement, tuple(values or {}))
+    if plan is None or not plan.columns.keys:
         return None
-    cursor = _sent(connection, plan, values or {})
+    cursor = connection.info["cursor"].execute(*_bound(plan, values or {}))
     hear(connection)
     rows: Iterable[Any] = cursor.fetchall()
     if plan.readers:
@@ -134,7 +137,8 @@ def ask(connection: Connection, statement: Executable, values: Any) -> Result[An
     return IteratorResult(plan.columns, iter(rows))
 
 
-def _sent(connection: Connection, plan: _Plan, values: Mapping[str, Any]) -> psycopg.Cursor[Any]:
+def _bound(plan: _Plan, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """What the driver is to run, and its parameters."""
     if plan.sql:
         sql, processors, bound = plan.sql, plan.processors, plan.compiled.construct_params(values)
     else:
@@ -142,12 +146,11 @@ def _sent(connection: Connection, plan: _Plan, values: Mapping[str, Any]) -> psy
         sql, processors, bound = state.statement, state.processors, dict(state.parameters)
     for name, process in processors.items():
         bound[name] = process(bound[name])
-    cursor: psycopg.Cursor[Any] = connection.info["cursor"]
-    return cursor.execute(sql, bound)
+    return sql, bound
 
 
 def _plan_of(connection: Connection, statement: Executable, names: tuple[str, ...]) -> _Plan | None:
-    """None the first time a statement comes: most that are made on the spot never come again."""
+    """None the first time a statement comes: most that are made on the spot never come again (who does, stays)."""
     if connection.dialect.name != "postgresql":
         return None
     known = _plans.get(statement)
@@ -167,6 +170,6 @@ def _compiled(connection: Connection, statement: Any, names: tuple[str, ...]) ->
         return None
     columns = compiled._result_columns
     readers = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
-    names_of_rows = SimpleResultMetaData([column.name for column in columns])
+    names_of_rows = SimpleResultMetaData([column.keyname for column in columns])
     sql = "" if compiled.post_compile_params else str(compiled)
     return _Plan(compiled, sql, compiled._bind_processors, names_of_rows, readers if any(readers) else [])

@@ -28,6 +28,7 @@ from services.web.usecases.tokens import NewToken, create_token
 from shared import clock
 
 FIRST_BORN, DAYS_BORN = datetime.date(1950, 1, 1), 14_000
+ENDS = (signal.SIGTERM, signal.SIGINT)
 EMBEDDED = "这是内嵌模式:一个进程,不用任何服务器。真实的 RabbitMQ 和 PostgreSQL 用 `make up`。"
 
 
@@ -110,12 +111,13 @@ def timeline(case: dict[str, Any]) -> list[str]:
 
 
 def _stay(ports: dict[str, int]) -> None:
-    for city in CITIES:
-        click.echo(f"  {city.name} {city.code}: http://127.0.0.1:{ports[city.code]}/api/v1/openapi.json")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with suppress(
-        KeyboardInterrupt
-    ):  # raised, not told by an Event: a handler that waits for the Event's lock may hang
+    with suppress(KeyboardInterrupt):  # not told by an Event: a handler that waits for its lock may wait for ever
+        for number in ENDS:
+            signal.signal(number, signal.default_int_handler)
+        for city in CITIES:
+            click.echo(f"  {city.name} {city.code}: http://127.0.0.1:{ports[city.code]}/api/v1/openapi.json")
         click.echo("按 Ctrl-C 结束。")
         threading.Event().wait()
+    for number in ENDS:
+        signal.signal(number, signal.SIG_IGN)  # it is ending
     click.echo("已结束,数据都在,下一次接着用。")

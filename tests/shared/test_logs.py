@@ -4,6 +4,7 @@ import datetime
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -158,3 +159,19 @@ def test_what_is_no_secret_keeps_its_kind(lines: list[str]) -> None:
 
 def test_lines_below_the_level_are_not_written(lines: list[str]) -> None:
     assert "not asked for" not in "".join(lines)
+
+
+def test_a_line_that_cannot_be_written_stops_nobody() -> None:
+    script = """
+import sys, structlog
+from shared import logs
+logs.set_up("INFO", node="460200", process="test")
+structlog.get_logger().error("lost")
+sys.stderr = None
+print("went on")
+"""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=full, text=True, check=False
+        )
+    assert done.stdout == "went on\n"

@@ -2,7 +2,7 @@
 
 import datetime
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -22,11 +22,11 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, StatementError
 
 from contracts.envelope import Message
 from shared import clock
-from shared.crypto.sealing import Sealed
+from shared.crypto.sealing import Sealed, SealError
 from shared.embedded import sqlite_engine
 from shared.errors import Refused
 from shared.outbox import AlreadyDone, Works, is_away, outbox
@@ -48,6 +48,7 @@ notes = Table(
 )
 ADD = insert(notes)
 SOME_OF = select(notes).where(notes.c.note_id.in_(bindparam("some", expanding=True))).order_by(notes.c.note_id)
+CLEAR = notes.delete()
 THESE = notes.update().where(notes.c.note_id.in_(bindparam("these", expanding=True)))
 
 
@@ -112,6 +113,24 @@ def test_several_rows_that_come_again_are_all_written(works: Works) -> None:
         with works.begin() as work:
             work.write(ADD, [note(f"{number}{name}") for name in "abc"])
     assert len(texts(works)) == 9
+
+
+def test_of_several_rows_of_which_one_cannot_be_written_none_is(works: Works) -> None:
+    for _ in range(2):
+        with works.begin() as work:
+            work.write(ADD, [note("a") | {"day": None}, note("b") | {"day": None}])
+            work.write(CLEAR)
+    with works.begin() as work, suppress(SealError, StatementError):
+        work.write(ADD, [note("a") | {"secret": None}, note("b") | {"secret": {"a set": {1}}}])
+    assert texts(works) == {}
+
+
+def test_a_statement_without_rows_may_be_executed_as_often_as_one_likes(works: Works) -> None:
+    for _ in range(3):
+        with works.begin() as work:
+            work.execute(CLEAR)
+            work.execute(ADD, [note("a"), note("b")])
+    assert set(texts(works)) == {"a", "b"}
 
 
 def test_the_next_question_sees_what_was_written_before_it(works: Works) -> None:
@@ -281,7 +300,24 @@ def test_a_transaction_whose_error_was_passed_over_is_not_taken_for_committed(on
     assert texts(on_postgres) == {}
 
 
-def test_of_one_dead_connection_it_is_concluded_that_all_are(on_postgres: Works) -> None:
+def ask_anew(works: Works) -> None:
+    texts(works)
+
+
+def ask_again(works: Works) -> None:
+    with works.begin() as work:
+        work.execute(SOME_OF, {"some": ["a"]}).all()
+
+
+def write_again(works: Works) -> None:
+    with works.begin() as work:
+        work.write(CLEAR)
+
+
+@pytest.mark.parametrize("act", [ask_anew, ask_again, write_again])
+def test_of_one_dead_connection_it_is_concluded_that_all_are(on_postgres: Works, act: Callable[[Works], None]) -> None:
+    act(on_postgres)
+    act(on_postgres)
     with ExitStack() as at_once:
         pids = [
             at_once.enter_context(on_postgres.begin()).execute(text("SELECT pg_backend_pid()")).scalar()
@@ -293,13 +329,14 @@ def test_of_one_dead_connection_it_is_concluded_that_all_are(on_postgres: Works)
             work.write(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
     with suppress(DBAPIError, psycopg.Error), on_postgres.begin() as work:
         work.write(text("SELECT pg_terminate_backend(pg_backend_pid())"))
-    away = 0
+    errors: list[Exception] = []
     for _ in range(6):
         try:
-            texts(on_postgres)
-        except DBAPIError as error:
-            away += is_away(error)
-    assert away <= 1
+            act(on_postgres)
+        except (DBAPIError, psycopg.Error) as error:
+            errors.append(error)
+    assert len(errors) <= 1
+    assert all(map(is_away, errors))
 
 
 def test_writes_leave_together_once_an_answer_is_awaited(on_postgres: Works) -> None:

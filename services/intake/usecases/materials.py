@@ -80,7 +80,7 @@ def keep_chunk(work: Work) -> None:
     """材料分片: keep it; with the last one the file is whole, checked against its hash and stored sealed."""
     told, personal = work.data(said.FileChunkSentV1), work.personal(said.FileChunkSentV1)
     case_id, file_id = case.id_of(work), told["file_id"]
-    work.lock(file_id)
+    work.lock(file_id, awaited=True)
     if _digest(work, file_id) == told["sha256"]:  # sent again, and whole by now
         arriving.forget(work, file_id)
         notices.settle_file(work, case_id, file_id)

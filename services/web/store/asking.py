@@ -49,13 +49,17 @@ def revoke_token(work: Work, token_id: str) -> None:
         raise NotFound("token_unknown", "没有这个令牌,或已停用")
 
 
+COUNT_ON = (
+    update(series).where(series.c.name == bindparam("of_name")).values(last=series.c.last + 1).returning(series.c.last)
+)
+
+
 def next_number(work: Work, name: str) -> int:
     """The next number of a series; two transactions never get the same, and none is lost unless one rolls back."""
-    following = update(series).where(series.c.name == name).values(last=series.c.last + 1).returning(series.c.last)
-    number = work.execute(following).scalar()
+    number = work.execute(COUNT_ON, {"of_name": name}).scalar()
     if number is None:
         work.insert_once(series, {"name": name, "last": 0})
-        number = work.execute(following).scalar_one()
+        number = work.execute(COUNT_ON, {"of_name": name}).scalar_one()
     return int(number)
 
 
