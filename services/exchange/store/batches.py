@@ -10,18 +10,17 @@ from contracts.envelope import Json, Message, encode
 from services.exchange.rules import GENESIS, Entry, Part, Parts, Range, Seen, link
 from services.exchange.store.tables import case_roles, exchange_log, gaps, peers, sendings
 from shared import clock
-from shared.outbox import TELL, Work, inbox
+from shared.outbox import REMEMBER, TELL, Work, inbox
 
 CHANGING = ("active", "last_leg", "last_version")  # of a part; the rest is its key
 PEER_STATE = ("out_n", "out_chain", "in_n", "in_chain", "in_high", "unanchored", "receipted_n")
 SOME: BindParameter[Any] = bindparam("some", expanding=True)
-ALIVE = text("SELECT 1")
 FIND_LOGGED = select(exchange_log.c.message_id, exchange_log.c.peer).where(exchange_log.c.message_id.in_(SOME))
 LOCK_PEERS = select(peers).where(peers.c.node.in_(SOME)).order_by(peers.c.node).with_for_update()
 FIND_GAPS = select(gaps).where(gaps.c.peer.in_(SOME)).order_by(gaps.c.peer, gaps.c.first)
 FIND_PARTS = select(case_roles).where(case_roles.c.case_id.in_(SOME))
 FIND_HANDLED = select(inbox.c.message_id).where(inbox.c.message_id.in_(SOME))
-ADD_LINES, ADD_SENDINGS, ADD_PARTS, REMEMBER = map(insert, (exchange_log, sendings, case_roles, inbox))
+ADD_LINES, ADD_SENDINGS, ADD_PARTS = map(insert, (exchange_log, sendings, case_roles))
 SAVE_PEER = update(peers).where(peers.c.node == bindparam("key")).values({name: bindparam(name) for name in PEER_STATE})
 SAVE_PART = (
     update(case_roles)
@@ -80,7 +79,7 @@ class Batch:
 
 def ping(work: Work) -> None:
     """Raises when the database is gone."""
-    work.execute(ALIVE)
+    work.execute(text("SELECT 1"))
 
 
 def open_batch(work: Work, nodes: Iterable[str], cases: Iterable[str], message_ids: Iterable[str]) -> Batch:
