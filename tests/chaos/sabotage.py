@@ -1,22 +1,23 @@
 """`tongban` with one safeguard taken out: a run with any of these must fail, or the run proves nothing."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tests.chaos import misrule
 
+LEFT_OPEN = "not ended"
 SIGNS: Mapping[str, Mapping[str, str]] = {  # scenario -> what its judge says of a run without this safeguard
     "cases": {
         "inbox": "are not in the inbox",
-        "early-ack": "not ended",
-        "no-confirms": "not ended",
+        "early-ack": LEFT_OPEN,
+        "no-confirms": LEFT_OPEN,
         "no-unique": "twins",
     },
     "weddings": {
         "inbox": "are not in the inbox",
-        "early-ack": "not ended",
-        "no-confirms": "not ended",
+        "early-ack": LEFT_OPEN,
+        "no-confirms": LEFT_OPEN,
         "no-unique": "two live claims on one key",
         "issue-on-lease": "two marriages of one person",
         "unbound-release": "unguarded",
@@ -28,6 +29,17 @@ DROPPED: Mapping[str, Mapping[str, str]] = {  # what is done to the databases, b
         "weddings": "DROP INDEX claims.claims_one_live",
     },
 }
+
+
+def unproven(scenario: str, sabotage: str, faults: Sequence[str], *, time_up: bool) -> str | None:
+    """Why the faults of a run without this safeguard do not show that it was missed; None when they do.
+
+    What had not ended proves nothing if the time was up before all was at rest: a slow machine leaves that, too.
+    """
+    sign = SIGNS[scenario][sabotage]
+    if not any(sign in fault for fault in faults):
+        return f"not one fault of the kind “{sign}”"
+    return "the time was up while things still came to their end" if time_up and sign == LEFT_OPEN else None
 
 
 def without_inbox() -> None:
