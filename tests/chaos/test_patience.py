@@ -34,6 +34,7 @@ def test_what_comes_back_and_ends_again_is_not_an_end() -> None:
 
 def test_the_time_is_up_while_things_still_come_to_their_end() -> None:
     assert waited(((second, 9999 - second, 1) for second in range(9999)), longest=1500.0) == (1500.0, True)
+    assert waited(((second, 0, 9999 - second) for second in range(9999)), longest=1500.0) == (1500.0, True)
 
 
 def test_a_fault_of_the_kind_that_a_missing_safeguard_makes_is_proof() -> None:
