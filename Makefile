@@ -54,7 +54,7 @@ chaos: $(READY) ## Kill everything, lose nothing: SCENARIO=cases or weddings, CA
 	@$(BIN)/python -m tests.chaos $(SCENARIO) $(if $(CASES),--cases $(CASES)) $(if $(SABOTAGE),--sabotage $(SABOTAGE))
 
 .PHONY: model
-model: $(READY) ## Proof of the claims protocol: every reachable state, and every known mistake is found (a minute)
+model: $(READY) ## Proof of the claims protocol: every reachable state, and every known mistake is found (a minute or two)
 	@$(BIN)/python -m tests.model
 
 .PHONY: contracts

@@ -23,7 +23,7 @@ from tests.chaos.cutter import Cutter
 from tests.chaos.judge import Cities, moving
 from tests.chaos.killer import SERVERS, Killer
 from tests.chaos.patience import Patience
-from tests.chaos.sabotage import BREAK, DROPPED, SIGNS, unproven
+from tests.chaos.sabotage import BREAK, DROPPED, SIGNS, sign_first, unproven
 from tests.chaos.stage import CODES, Scenario, Stage
 from tests.chaos.weddings import Weddings
 
@@ -59,7 +59,7 @@ def main(scenario: str, count: int | None, seed: int, kills: int, small: bool, s
         faults = run.go(kills)
         for line in run.report():
             click.echo(line)
-    for fault in faults[:20]:
+    for fault in (sign_first(scenario, sabotage, faults) if sabotage else faults)[:20]:
         click.echo(f"FAULT {fault}")
     if sabotage and (why := unproven(scenario, sabotage, faults, time_up=run.time_up)):
         click.echo(f"this proves nothing: {why}")

@@ -42,6 +42,11 @@ def unproven(scenario: str, sabotage: str, faults: Sequence[str], *, time_up: bo
     return "the time was up while things still came to their end" if time_up and sign == LEFT_OPEN else None
 
 
+def sign_first(scenario: str, sabotage: str, faults: Sequence[str]) -> list[str]:
+    """The faults by which this sabotage is known before those that follow from it."""
+    return sorted(faults, key=lambda fault: SIGNS[scenario][sabotage] not in fault)
+
+
 def without_inbox() -> None:
     """Every delivery takes effect, also the second of the same message."""
     from contextlib import contextmanager

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from tests.chaos.patience import ENDLESS_SECONDS, SETTLE_SECONDS, Patience
-from tests.chaos.sabotage import unproven
+from tests.chaos.sabotage import sign_first, unproven
 
 STUCK = 200.0
 
@@ -50,3 +50,8 @@ def test_what_had_not_ended_when_the_time_was_up_proves_nothing() -> None:
     assert unproven("cases", "early-ack", ["not ended: a leg"], time_up=True) == (
         "the time was up while things still came to their end"
     )
+
+
+def test_the_faults_that_prove_something_are_told_first() -> None:
+    told = sign_first("cases", "no-unique", ["not ended: a leg", "two twins are open", "not ended: a case"])
+    assert told == ["two twins are open", "not ended: a leg", "not ended: a case"]
