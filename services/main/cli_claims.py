@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     from shared.outbox import Works
 
 
+LINKS_ARE_LOST = (
+    "注意:备份之后办理的证件关联(alias、same)已丢失,没有别的节点知道。请在启动 claims 和 exchange 之前,"
+    "按签字的单据用 tongban claims alias 逐一重新办理;漏办的,同一人可能以两个证件重复登记。"
+    "备份之后取消的关联(unlink)又回来了,恢复完成后须再次取消。"
+)
+
+
 @click.group()
 def claims() -> None:
     """What this city guards for all cities, and what it holds."""
@@ -87,6 +94,7 @@ def recover(status: bool) -> None:
         prefixes = recovering.list_prefixes(work)
     for prefix in prefixes:
         click.echo(f"{prefix}: {_recover(works, prefix)}")
+    click.echo(LINKS_ARE_LOST)
 
 
 def _recover(works: "Works", prefix: str) -> str:

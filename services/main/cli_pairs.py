@@ -53,6 +53,27 @@ def alias(**two: str) -> None:
     click.echo("已关联:以后以第一行的证件申请的,都按第二行的证件办理。")
 
 
+@claims.command("unlink")
+@click.option("--checked", is_flag=True, help="You have looked into all that this command tells you to without it.")
+@_by_two
+def unlink(checked: bool, **two: str) -> None:
+    """Take back a wrong link of two documents, made by `alias` or `same`: they are two persons'. No claim changes.
+
+    Both are read from standard input as by `alias`: first the document that was linked, then the one it leads to. First
+    without --checked: it says what to look into, and which claims are known here.
+    """
+    from services.claims.usecases.deciding import unlink as part
+
+    second, canonical = _subject(sys.stdin.readline()), _subject(sys.stdin.readline())
+    works = service_works("claims")
+    with works.begin() as work:
+        part(work, second, canonical, _pair(**two), checked=checked)
+    click.echo(
+        "已取消关联:以后以第一行的证件申请的,按该证件本身办理;已有的占用都没有变。"
+        "两人姓名、出生日期、性别都相同的,申请时仍须核对(tongban claims doubts)。"
+    )
+
+
 def _subject(line: str) -> dict[str, str]:
     """A subject from a line of words."""
     words = line.split()

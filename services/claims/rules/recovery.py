@@ -14,6 +14,7 @@ from services.claims.rules.ledger import LOCKED_ELSEWHERE, Claim, Ruling, State,
 
 REPLACED = "replaced"  # why a claim of the copy ended: another one on its key was restated as locked
 NOT_RESTATED, SECOND_LOCK, ENDED_HERE = "not_restated", "second_lock", "ended_here"  # what two people look at
+LINKED_LIVE = "linked_live"  # so is a claim on a document that leads to another one
 OURS = (REPLACED, "lease_ended", "dropped", "holder_gone")  # why a claim ended that its holder did not release
 LOST = {Step.RESERVING: Word.DENIED, Step.HELD: Word.LOST, Step.CONFIRMING: Word.LOST}
 HALF_DONE = tuple(LOST)  # given up when its authority was restored; every other step is restated as one of these:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import delete, or_, select
 
 from services.claims.store.tables import IS_LIVE, aliases, claims, told_apart
 from shared import clock
@@ -20,6 +20,18 @@ def add_alias(work: Work, document_index: str, prefix: str, subject: Any, canoni
     """Link a document to another one; False when it is linked already."""
     row = {"document_index": document_index, "prefix": prefix, "subject": subject, "canonical": canonical}
     return work.insert_once(aliases, row | {"since": clock.iso(work.now)})
+
+
+def find_link(work: Work, document_index: str) -> dict[str, Any] | None:
+    """The prefix under which the link of a document stands, and the subject it leads to."""
+    link = select(aliases.c.prefix, aliases.c.canonical).where(aliases.c.document_index == document_index)
+    row = work.execute(link).first()
+    return dict(row._mapping) if row else None
+
+
+def remove_alias(work: Work, document_index: str) -> None:
+    """From now on claims on a document are made on itself."""
+    work.write(delete(aliases).where(aliases.c.document_index == document_index))
 
 
 def find_whole(work: Work, claim_id: str) -> dict[str, Any] | None:

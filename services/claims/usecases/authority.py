@@ -57,8 +57,13 @@ def reserve_claim(work: Work) -> None:
 def _reserve_or_lead_on(
     work: Work, asked: Json, key: Key, row: Json, found: list[Entry], canonical: Json | None
 ) -> None:
-    """A claim on a document that is linked to another one is to be made on that one, with the same token."""
-    if canonical is None or any(entry.claim_id == asked["claim_id"] for entry in found):
+    """A claim on a document that is linked to another one is to be made on that one, with the same token.
+
+    Not where a claim stands on the document itself, as on one whose removed link a restored ledger has still: who is
+    led past that may be registered twice.
+    """
+    here = [it for it in found if it.claim_id == asked["claim_id"] or (it.key_index == key.index and stands(work, it))]
+    if canonical is None or here:
         _reserve(work, asked, key, row, found)
         return
     data = {"claim_id": asked["claim_id"], "epoch": asked["epoch"]}
@@ -104,11 +109,12 @@ def _is_doubted(work: Work, kind: str, key_index: str, found: Iterable[Entry]) -
 
     Not where two people have looked at these two before: persons who are two stay two.
     """
-    others = {it.key_index for it in found if it.kind == kind and it.key_index != key_index and _stands(work, it)}
+    others = {it.key_index for it in found if it.kind == kind and it.key_index != key_index and stands(work, it)}
     return bool(others) and not others <= aliases.list_told_apart(work, key_index)
 
 
-def _stands(work: Work, entry: Entry) -> bool:
+def stands(work: Work, entry: Entry) -> bool:
+    """Whether it is locked, or reserved and its lease runs."""
     return entry.live is not None and (entry.live.state is State.LOCKED or entry.live.until > work.now)
 
 

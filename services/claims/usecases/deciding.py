@@ -1,4 +1,4 @@
-"""What two operators decide together about a claim or a document, each on record: 核对、关联、释放."""
+"""What two operators decide together about a claim or a document, each on record: 核对、关联、取消关联、释放."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +8,7 @@ from contracts.envelope import Json
 from services.claims.rules import ledger as rules
 from services.claims.rules.guard import Duty, Guard
 from services.claims.rules.ledger import State
+from services.claims.rules.recovery import LINKED_LIVE
 from services.claims.store import aliases, ledger, restating
 from services.claims.store.ledger import Entry
 from services.claims.usecases import authority, subjects
@@ -16,7 +17,15 @@ from shared import audit
 from shared.errors import NotFound, OutOfStep, Refused
 from shared.outbox import Work
 
-HOLDER_GONE, SAME_PERSON, LINKED_LIVE = "holder_gone", "same_person", "linked_live"
+HOLDER_GONE, SAME_PERSON = "holder_gone", "same_person"
+LINKING = (Duty.ACTIVE, Duty.RECOVERING)  # links made after the copy are made again before anybody is answered
+TO_CHECK = (
+    "取消关联后,第一行的证件可以另行办理。请两人先逐项核实,再加 --checked:"
+    "一、在柜台查询第二行证件的占用,没有正在预留的;第一行证件的本人也没有尚未办结的申请。"
+    "二、每一个已锁定的占用,都由其持有方对照登记档案确认:登记的是第二行证件的本人,不是第一行证件的本人。"
+    "三、没有登记档案依据这项关联更正为第一行的号码:这种档案防止重复登记的锁定仍在第二行的号码上,全靠这项关联。"
+    "有任何一项不符,不得取消,否则同一人可能再次登记。"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +67,31 @@ def link(work: Work, second: Json, canonical: Json, pair: Pair) -> list[str]:
     """关联: from now on whoever asks for a claim on the second document is told to make it on the canonical one.
 
     The claims that are live on the second one: with any, nothing is linked, and they are listed as conflicts. Refused
-    also for what is linked already; OutOfStep where we do not guard the second one.
+    also for what is linked already; OutOfStep where we do not guard the second one. A restored ledger may be linked in:
+    what else stands on the second one is heard of, and nobody is led past it.
     """
     _expect_pair(pair)
     second, canonical = subjects.normalised(second), subjects.normalised(canonical)
     listed = subjects.authority(work, second)
-    keys = sorted(subjects.key_of(work, kind, second).index for kind in claim_kinds())
+    keys = _keys(work, second)
     authority.lock(work, *keys)
     guard, live = with_guard(
         work, listed.prefix, listed, lambda: (ledger.find_guard(work, listed.prefix), ledger.list_of_person(work, keys))
     )
-    _expect_ours(guard, listed.prefix)
+    _expect_ours(guard, listed.prefix, LINKING)
     _add_alias(work, listed.prefix, second, canonical) if not live else _list(work, listed.prefix, live)
     for subject in (second, canonical):
         _record(work, pair, "link_documents", listed.prefix, subject)
     return [entry.claim_id for entry in live]
 
 
-def _expect_ours(guard: Guard | None, prefix: str) -> None:
-    if guard is None or guard.duty is not Duty.ACTIVE:
+def _keys(work: Work, *documents: Json) -> list[str]:
+    """What claims of any kind on these documents stand under, in the order in which they are locked."""
+    return sorted(subjects.key_of(work, kind, it).index for it in documents for kind in claim_kinds())
+
+
+def _expect_ours(guard: Guard | None, prefix: str, duties: tuple[Duty, ...] = (Duty.ACTIVE,)) -> None:
+    if guard is None or guard.duty not in duties:
         raise OutOfStep("guard_not_active", f"号段 {prefix} 现在不由本节点主管,或正在移交或恢复")
 
 
@@ -94,6 +109,61 @@ def _list(work: Work, prefix: str, live: list[Entry]) -> None:
     names = ("claim_id", "kind", "holder", "office")
     rows = [{name: getattr(entry, name) for name in names} | {"prefix": prefix} for entry in live]
     restating.add_conflicts(work, rows, LINKED_LIVE)
+
+
+def unlink(work: Work, second: Json, canonical: Json, pair: Pair, *, checked: bool) -> None:
+    """取消关联: claims on the second document are made on itself again; all that live stay where they are.
+
+    No ledger says with which document a claim on the canonical one was asked for, nor which records rely upon the link,
+    and another node may guard it. So two people look, at the records of whoever holds it (`checked`). NotFound but for
+    this very link; Refused `link_unchecked`; OutOfStep where we do not guard the second one, or `link_in_use`.
+    """
+    _expect_pair(pair)
+    second, canonical = subjects.normalised(second), subjects.normalised(canonical)
+    behind = _behind(work, second, canonical)
+    authority.lock(work, *_keys(work, second, *behind))
+    index = subjects.person_index(work, second)
+    prefix = _prefix_of_link(work, index, canonical)
+    lock_prefix(work, prefix, shared=True)
+    _expect_ours(ledger.find_guard(work, prefix), prefix)
+    live = [it for it in ledger.list_of_person(work, _keys(work, *behind)) if authority.stands(work, it)]
+    _expect_looked_at(live, checked=checked)
+    aliases.remove_alias(work, index)
+    for subject in (second, canonical):
+        _record(work, pair, "unlink_documents", prefix, subject)
+
+
+def _behind(work: Work, second: Json, canonical: Json) -> list[Json]:
+    """The documents a claim on the second one is led to, as far as links stand here; two may lead to each other."""
+    passed, further = {subjects.person_index(work, second)}, canonical
+    found: list[Json] = []
+    while further and (index := subjects.person_index(work, further)) not in passed:
+        passed.add(index)
+        found.append(further)
+        further = aliases.find_canonical(work, index) or {}
+    return found
+
+
+def _prefix_of_link(work: Work, index: str, canonical: Json) -> str:
+    link = aliases.find_link(work, index)
+    if link is None or subjects.person_index(work, link["canonical"]) != subjects.person_index(work, canonical):
+        words = "本节点没有从第一行到第二行证件的关联;请核对两个号码和先后,并在第一行证件的主管登记处办理"
+        raise NotFound("link_unknown", words)
+    return str(link["prefix"])
+
+
+def _expect_looked_at(live: list[Entry], *, checked: bool) -> None:
+    """Nobody can look at the record of what is only reserved: it has none yet."""
+    if reserved := [it for it in live if it.live and it.live.state is State.HELD]:
+        words = "还没有登记档案可以核对是谁的,请等其锁定或结束后再核实"
+        raise OutOfStep("link_in_use", f"第二行的证件上有预留中的占用 {_named(reserved)},{words}")
+    if not checked:
+        here = f"本节点账上有占用 {_named(live)}" if live else "本节点账上没有占用"
+        raise Refused("link_unchecked", f"{TO_CHECK}第二行的证件:{here};其他节点主管的,本节点看不到")
+
+
+def _named(live: list[Entry]) -> str:
+    return "、".join(f"{it.claim_id}(持有方 {it.holder})" for it in live)
 
 
 # --- doubts ---------------------------------------------------------------------------------------------------------------

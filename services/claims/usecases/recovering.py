@@ -12,7 +12,7 @@ from services.claims.rules import ledger as rules
 from services.claims.rules import recovery
 from services.claims.rules.guard import Duty, Guard
 from services.claims.rules.ledger import Claim, State
-from services.claims.store import ledger, moving, restating
+from services.claims.store import aliases, ledger, moving, restating
 from services.claims.store.ledger import Entry
 from services.claims.store.restating import Asked
 from services.claims.usecases import subjects
@@ -107,6 +107,13 @@ def _hear_locked(work: Work, prefix: str, round_id: str, row: Json) -> None:
         if on_key and on_key.live and ruling.ended:
             ledger.end_claim(work, on_key.live, recovery.REPLACED)
         _lock(work, entry, restated, made, round_id)
+        _doubt_link(work, made)
+
+
+def _doubt_link(work: Work, made: dict[str, Any]) -> None:
+    """A link that was removed after the copy, or is wrong: whoever asks is not led past this lock, and people look."""
+    if aliases.find_canonical(work, subjects.person_index(work, made["subject"])):
+        _list(work, [made], recovery.LINKED_LIVE)
 
 
 def _expect_holder(entry: Entry | None, holder: str) -> None:
