@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from shared import clock
 from tests.chaos import wedlock
-from tests.chaos.couples import REGISTRIES, Couple
+from tests.chaos.couples import REGISTRIES, Couple, Spouse
 from tests.chaos.stage import CODES, Stage
 from tests.chaos.wedlock import Record
 
@@ -43,6 +43,7 @@ class Endings:
     count: int
     mine: Callable[[Record], bool]  # so that two ways do not end the same marriage
     couple_of: Callable[[str], Couple | None]  # by case
+    cities_of: Callable[[Spouse], set[str]]  # where they have applied
     strangers: Iterator[Couple]  # nobody of whom has been seen
     come: Callable[[Couple], None]
     asked: set[str] = field(default_factory=set)  # marriages
@@ -93,9 +94,9 @@ class Endings:
             return None
 
     def _marry_again(self, couple: Couple) -> None:
-        """One of the two with somebody new, in another city."""
-        dice, stranger = self.stage.dice, next(self.strangers)
-        node, who = dice.choice([code for code in CODES if code != couple.node]), dice.choice(self.way.lets)
+        """One of the two with somebody new, in another city: not where what they have applied for may still be open."""
+        dice, stranger, who = self.stage.dice, next(self.strangers), self.stage.dice.choice(self.way.lets)
+        node = dice.choice([code for code in CODES if code not in self.cities_of(getattr(couple, who))])
         goes = {"node": node, "office": dice.choice(REGISTRIES[node]), "tangle": 0, "whim": ""}
         self.come(dataclasses.replace(stranger, **goes, **{who: getattr(couple, who)}))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from tests.chaos import couples, wedlock
-from tests.chaos.couples import REGISTRIES, Couple
+from tests.chaos.couples import REGISTRIES, Couple, Spouse
 from tests.chaos.deaths import OF_HIM
 from tests.chaos.divorces import BY_COURT
 from tests.chaos.endings import Endings, Way
@@ -45,7 +45,10 @@ class Weddings:
         count = max(LEAST_ENDINGS, int(len(self.couples) * ENDINGS))
         strangers = couples.strangers(len(self.couples) * 3 + number * count, self.stage.dice)
         mine = lambda record: int(record.case_id[-1], 16) % len(WAYS) == number  # noqa: E731
-        return Endings(self.stage, way, count, mine, self.crew.couples.get, strangers, self._come)
+        return Endings(self.stage, way, count, mine, self.crew.couples.get, self._cities_of, strangers, self._come)
+
+    def _cities_of(self, spouse: Spouse) -> set[str]:
+        return {couple.node for couple in self.couples if spouse in (couple.he, couple.she)}
 
     def _come(self, couple: Couple) -> None:
         self.again.append(couple)
