@@ -124,7 +124,7 @@ STATES: Mapping[str, str] = {
     "redirected": "退回转办",
     "needs_attention": "待人工处理",
     "withdrawing": "撤回处理中",
-    "withdrawn": "已撤回",
+    "withdrawn": "已撤回或终止",  # which of them, and why, says the timeline
     "not_accepted": "不予受理",
     "decided": "已办结,待告知",
     "closed": "已办结并告知",
@@ -166,16 +166,22 @@ def case_state(marks: Iterable[Mark]) -> str:
     holding = [mark for mark in heard if mark.name in _STANDING]
     if not holding:
         before = next((_BEFORE_STATES[name] for name in _BEFORE if name in names), "received")
-        return "withdrawing" if "withdrawing" in names else before
+        return "withdrawing" if _is_withdrawing(heard) else before
     newest = max(holding, key=lambda mark: (mark.leg_no, mark.version, _STANDING[mark.name][0]))
     if any(mark.name == _STUCK and mark.leg_no >= newest.leg_no for mark in heard):
         return _STUCK
     state = _STANDING[newest.name][1]
-    if "withdrawing" in names and state != "not_accepted":
+    if _is_withdrawing(heard) and state != "not_accepted":
         return "withdrawn" if state == "redirected" else "withdrawing"  # back here, and nobody wants it to go on
     if state == "supplement_required" and _is_answered(heard):
         return "in_progress"
     return state
+
+
+def _is_withdrawing(marks: set[Mark]) -> bool:
+    """Whether a withdrawal was asked for and not refused since; the marks of both are of the accepting leg."""
+    asked = _newest(marks, "withdrawing")
+    return bool(asked) and asked > _newest(marks, "going_on")
 
 
 def _is_answered(marks: set[Mark]) -> bool:

@@ -128,6 +128,17 @@ def test_a_case_that_never_left_the_counter_is_ended_with_a_notice_too(country: 
     assert "逾期未补正" in country[LANZHOU].notices()[-1]["text"]
 
 
+def test_what_the_deciding_office_ends_while_a_supplement_is_awaited_is_not_told_as_not_supplemented(
+    country: Country, hand: HandClock
+) -> None:
+    case_id = asked(country)
+    dropped = {"leg_no": 2, "version": 3, "at": "2025-10-10T01:00:00.000000Z"}
+    country.say(LANZHOU, subsidy.ApplicationDroppedV1, case_id, dropped)
+    country.settle()
+    assert states(country, SANYA, case_id) == [(1, "withdrawn"), (2, "withdrawn")]
+    assert "已终止办理,未作决定" in country[SANYA].notices()[-1]["text"]
+
+
 def words_of_withdrawal(country: Country, case_id: str) -> set[str]:
     return {step["note"] for step in country[SANYA].story(case_id)["steps"] if step["verb"] == "withdraw"}
 

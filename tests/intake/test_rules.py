@@ -164,6 +164,7 @@ ALLOWED = {  # (role, verb): from which states, to which
     ("accepting", "supplement"): ("supplement_required", "in_progress"),
     ("accepting", "ask_withdrawal"): ("forwarded in_progress supplement_required", "withdrawing"),
     ("accepting", "withdraw"): ("taken_in in_progress supplement_required needs_attention withdrawing", "withdrawn"),
+    ("accepting", "refuse_withdrawal"): ("withdrawing", "in_progress"),
     ("accepting", "decline"): ("forwarded withdrawing", "not_accepted"),
     ("accepting", "need_attention"): ("forwarded in_progress supplement_required", "needs_attention"),
     ("accepting", "decide"): ("forwarded in_progress supplement_required withdrawing", "decided"),

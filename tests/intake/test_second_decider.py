@@ -11,7 +11,7 @@ from contracts.envelope import Json
 from services.subsidy import store as subsidy_store
 from shared import clock
 from tests.builders import HE_SHOUTIAN, LANZHOU, SANYA, Country
-from tests.intake.cases import calm, material, refusal, states, verbs, withdraw
+from tests.intake.cases import calm, material, newest_shown, refusal, states, verbs, withdraw
 from tests.replay import hold_back
 
 OFFICE = "620102-mr"
@@ -113,6 +113,60 @@ def test_a_couple_that_withdraws_is_withdrawn_when_the_deciding_service_says_so(
     decider.let_in()
     country.settle()
     assert states(country, LANZHOU, case_id) == [(1, "withdrawn"), (2, "withdrawn")]
+    assert calm(country)
+
+
+def dropped(country: Country, case_id: str, version: int = 2) -> None:
+    word(country, marriage.ApplicationDroppedV1, case_id, version, None, note="一方已经死亡")
+
+
+def in_vain(country: Country, case_id: str, version: int = 1) -> None:
+    word(country, marriage.WithdrawalRefusedV1, case_id, version, None, office=HERE, note="期限已过")
+
+
+def test_an_application_that_nobody_withdrew_does_not_end_as_if_somebody_had_wished_it(country: Country) -> None:
+    case_id = marry(country)
+    dropped(country, case_id)
+    assert states(country, LANZHOU, case_id) == [(1, "withdrawn"), (2, "withdrawn")]
+    (notice,) = country[LANZHOU].notices()
+    assert "已终止办理,未作决定" in notice["text"]
+    assert "一方已经死亡" in [step["note"] for step in country[LANZHOU].story(case_id)["steps"]]
+
+
+def test_a_withdrawal_in_vain_leaves_the_case_as_it_was_and_the_applicant_is_told(country: Country) -> None:
+    case_id = marry(country)
+    hold_back(country[LANZHOU], "marriage", intake.ApplicationWithdrawnV1)
+    withdraw_at_office(country, case_id)
+    in_vain(country, case_id)
+    assert states(country, LANZHOU, case_id) == [(1, "in_progress"), (2, "accepted")]
+    assert newest_shown(country, LANZHOU, case_id) == (country[LANZHOU].leg(case_id).version, "in_progress")
+    (notice,) = country[LANZHOU].notices()
+    assert "未能撤回,继续办理" in notice["text"]
+    examined(country, case_id)
+    dropped(country, case_id, version=3)
+    assert "已终止办理" in country[LANZHOU].notices()[-1]["text"]
+    assert calm(country)
+
+
+def test_a_refusal_of_a_withdrawal_waits_for_the_word_that_it_follows(country: Country) -> None:
+    case_id = marry(country)
+    hold_back(country[LANZHOU], "marriage", intake.ApplicationWithdrawnV1)
+    withdraw_at_office(country, case_id)
+    in_vain(country, case_id, version=2)
+    assert states(country, LANZHOU, case_id)[0] == (1, "withdrawing")
+    examined(country, case_id)
+    assert states(country, LANZHOU, case_id) == [(1, "in_progress"), (2, "accepted")]
+    assert calm(country)
+
+
+def test_a_refusal_of_a_withdrawal_that_comes_after_the_decision_changes_nothing(country: Country) -> None:
+    case_id = marry(country)
+    hold_back(country[LANZHOU], "marriage", intake.ApplicationWithdrawnV1)
+    withdraw_at_office(country, case_id)
+    decided(country, case_id, "refused", version=2)
+    in_vain(country, case_id, version=1)
+    assert states(country, LANZHOU, case_id) == [(1, "told"), (2, "closed")]
+    assert len(country[LANZHOU].notices()) == 1
     assert calm(country)
 
 

@@ -25,12 +25,13 @@ PAPER = {"kind": "居民死亡医学证明(推断)书", "issuer": "某医院", "
 JUDGMENT = {"kind": "民事判决书", "issuer": "某人民法院", "number": "(2025)某民初1号", "on": "2025-10-10"}
 ERROR = {"kind": "撤销死亡登记证明", "issuer": "某派出所", "number": "某证第2号", "on": "2025-10-12"}
 FIRST = "J460204-2025-000001"
-FIRST_DAY, LAST_DAY, OPENS, CLOSES, TOO_LATE = (
+FIRST_DAY, LAST_DAY, OPENS, CLOSES, TOO_LATE, DAY_AFTER = (
     "2025-10-10",
     "2025-11-10",
     "2025-11-11",
     "2025-12-10",
     "2025-12-11",
+    "2025-12-12",
 )  # of a divorce
 
 

@@ -1,6 +1,7 @@
 """离婚登记 from the counter over the cooling-off period to the certificate, in a city that does not hold the marriage."""
 
 import csv
+import datetime
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.builders import LANZHOU, SANYA, WEIHAI, Country, HandClock, stop_cloc
 from tests.marriage import books
 from tests.marriage.partings import (
     CLOSES,
+    DAY_AFTER,
     FIRST_DAY,
     LAST_DAY,
     OPENS,
@@ -51,6 +53,7 @@ from tests.marriage.weddings import (
     locked,
     married,
     refusals,
+    run_only,
     run_timer,
     wed,
 )
@@ -340,8 +343,11 @@ def test_a_withdrawal_at_the_last_minute_counts_though_it_is_read_after_midnight
     hand.set(f"{LAST_DAY}T15:59:00Z")  # 23:59 in China
     tell(country, LANZHOU, marriage.WithdrawDivorceV1, case_id)
     hand.set(f"{LAST_DAY}T16:05:00Z")
+    run_only(country, LANZHOU, "turn_days")
+    assert state(country, case_id) == "awaiting_certificate"
     country.settle()
     assert state(country, case_id) == "withdrawn"
+    assert calm(country)
 
 
 def test_the_applicant_withdraws_through_intake_as_well(country: Country, couple_of_sanya: str) -> None:
@@ -367,12 +373,13 @@ def test_who_does_not_come_in_time_is_deemed_to_have_withdrawn_and_may_apply_ane
     country: Country, couple_of_sanya: str, hand: HandClock
 ) -> None:
     case_id = accept(country)
-    for date in (OPENS, CLOSES):
+    for date in (OPENS, CLOSES, TOO_LATE):  # on the last day, word of who came in time may be on its way
         day(country, hand, date)
         run_timer(country, LANZHOU, "turn_days")
         assert state(country, case_id) == "awaiting_certificate"
-    day(country, hand, TOO_LATE)
+    day(country, hand, DAY_AFTER)
     run_timer(country, LANZHOU, "turn_days")
+    assert divorce(country, LANZHOU, case_id).divorce.ended_on == datetime.date.fromisoformat(TOO_LATE)
     assert (state(country, case_id), outcome(country[LANZHOU], case_id)) == ("deemed_withdrawn", "withdrawn")
     assert "视为撤回" in notes(country[LANZHOU], case_id)[-1]
     assert locked(country) == [("locked", True, SANYA)] * 2

@@ -5,19 +5,22 @@ import random
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from contracts import certificate, marriage
-from contracts.envelope import Json
-from services.marriage.store import corrections, records
-from services.marriage.usecases import case
+from contracts.envelope import Json, decode
+from services.marriage.store import tables
+from services.marriage.store.divorces import list_registered
+from services.marriage.usecases.case import person_index
+from shared.outbox import open_personal
 from tests.builders import LANZHOU, SANYA, WEIHAI, Country, HandClock
 from tests.marriage.partings import (
     AGREED,
     BOTH,
     CLOSES,
+    FIRST,
     FIRST_DAY,
     OPENS,
-    TOO_LATE,
     accept,
     act,
     ask,
@@ -37,22 +40,26 @@ from tests.marriage.partings import (
     tell,
     withdraw,
 )
+from tests.marriage.test_corrections import NEW, confirm, correct, link_at
 from tests.marriage.weddings import (
     HE,
     OFFICES,
-    OTHER_HE,
-    OTHER_SHE,
     SHE,
     calm,
     findings,
     last_task,
     locked,
     married,
+    numbered,
+    person,
     refusals,
     run_timer,
     settle_anyhow,
     wed,
 )
+from tests.replay import record as recording
+
+HERS = person(SHE["name"], numbered("990104", "19980923", 52))  # 兰州 guards it
 
 
 @pytest.fixture
@@ -170,29 +177,60 @@ def test_who_signed_in_time_is_not_late_when_the_holder_first_refuses(
 ) -> None:
     case_id = at_the_window(country, hand)
     day(country, hand, CLOSES)
-    renamed(country, [named(one | {"id_number": it["id_number"]}) for one, it in ((HE, OTHER_HE), (SHE, OTHER_SHE))])
+    renumbered(country, "J460204-2025-000009")
     sign(country, LANZHOU, case_id)
     assert findings(country[LANZHOU], case_id) == {"marriage_unknown": None}
-    day(country, hand, TOO_LATE)
+    day(country, hand, "2025-12-20")
     run_timer(country, LANZHOU, "turn_days")
     assert state(country, case_id) == "awaiting_certificate"
     sign(country, LANZHOU, case_id, approve=False)
     assert refusals(country[LANZHOU], case_id) == ["ground_not_lawful"]
-    renamed(country, [named(HE), named(SHE)])
+    renumbered(country, FIRST)
     sign(country, LANZHOU, case_id)
     assert (state(country, case_id), states(country)) == ("registered", ["dissolved"])
     assert calm(country)
 
 
-def renamed(country: Country, persons: list[Json]) -> None:
-    """The holder's record names these two, as somebody has typed them."""
-    (marriage_id,) = {row.marriage_id for row in married(country)}
+def test_who_signed_and_is_not_divorced_as_the_holder_refuses_may_still_withdraw(
+    country: Country, couple_of_sanya: str, hand: HandClock
+) -> None:
+    case_id = at_the_window(country, hand)
+    renumbered(country, "J460204-2025-000009")
+    sign(country, LANZHOU, case_id)
+    day(country, hand, "2026-03-02")
+    withdraw(country, LANZHOU, case_id)
+    assert (state(country, case_id), outcome(country[LANZHOU], case_id)) == ("withdrawn", "withdrawn")
+    renumbered(country, FIRST)
+    assert state(country, accept(country, city=WEIHAI), WEIHAI) == "cooling"
+    assert calm(country)
+
+
+def renumbered(country: Country, number: str) -> None:
+    """The holder's record has that number, as somebody has typed it."""
+    (row,) = married(country)
+    archive = row.archive | {"certificates": [number]}
     with country[SANYA].works["marriage"].begin() as work:
-        held = records.find_held(work, marriage_id)
-        assert held
-        before, after = ([case.person_index(work, one) for one in both] for both in (held.persons, persons))
-        corrections.save_spouses(work, marriage_id, dict(zip(before, after, strict=True)))
-        corrections.save_persons(work, marriage_id, persons)
+        work.write(update(tables.marriages).values(certificate_no=number, archive=archive))
+
+
+def test_numbers_of_both_corrected_during_cooling_off_do_not_keep_the_two_from_their_divorce(
+    country: Country, couple_of_sanya: str, hand: HandClock
+) -> None:
+    case_id, heard = at_the_window(country, hand), recording(country[LANZHOU], "certificate")
+    link_at(country, WEIHAI, NEW, HE)
+    link_at(country, LANZHOU, HERS, SHE)
+    confirm(country, correct(country, he=NEW))
+    confirm(country, correct(country, he=NEW, persons=[named(SHE), named(NEW)], corrected=[named(HERS), named(NEW)]))
+    sign(country, LANZHOU, case_id)
+    assert (state(country, case_id), states(country), locked(country)) == ("registered", ["dissolved"], [])
+    with country[LANZHOU].works["marriage"].begin() as work:
+        divorced = [len(list_registered(work, person_index(work, one))) for one in (NEW, HERS, HE, SHE)]
+    assert divorced == [1, 1, 0, 0]
+    (told,) = [it for it in map(decode, heard.bodies) if it.type == certificate.IssueCertificateV1.type]
+    holders = open_personal(country[LANZHOU].node, certificate.IssueCertificateV1, told)["holders"]
+    numbers = {one["name"]: one["id_number"] for one in holders}
+    assert numbers == {one["name"]: one["id_number"] for one in (NEW, HERS)}
+    assert calm(country)
 
 
 # --- a marriage that ends otherwise ----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -12,17 +13,19 @@ from sqlalchemy.exc import IntegrityError
 from contracts import certificate, claims, marriage
 from contracts.envelope import Json, decode
 from services.marriage import service
-from services.marriage.ports import SimulatedDeathRegister, SimulatedMarriageRegistry
-from services.marriage.store import corrections, deaths, tables
+from services.marriage.ports import DeathEntry, SimulatedDeathRegister, SimulatedMarriageRegistry
+from services.marriage.store import applications, corrections, deaths, tables
 from services.marriage.store import marriages as store
 from services.marriage.store.deaths import Noted
+from services.marriage.usecases import deaths as following
 from shared import clock
 from shared.audit import audit_metadata, broken_rows
 from shared.bus import Doors, Outcome, Rejected
 from shared.errors import Refused
-from shared.outbox import Works, outbox
+from shared.outbox import Work, Works, outbox
 from tests.builders import SANYA, Country, clerk
-from tests.marriage.weddings import OFFICES, apply, examine, register
+from tests.marriage.partings import named
+from tests.marriage.weddings import HE, OFFICES, apply, examine, register
 from tests.replay import a_message, at_once, handled_at_once, record, works_on_postgres
 from tests.servers import Database
 
@@ -183,6 +186,30 @@ def opened(doors: Doors, works: Works, bodies: list[str], case_id: str) -> str:
     assert doors.handle(works, a_message(works.node, claims.ClaimsHeldV1, case_id, data)) is Outcome.DONE
     assert doors.handle(works, of(bodies, marriage.ExamineApplicationV1)) is Outcome.DONE
     return attempt
+
+
+def test_a_death_that_is_read_while_the_wedding_commits_ends_the_marriage(
+    told: tuple[str, list[str]], works: Works, doors: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case_id, bodies = told
+    attempt = opened(doors, works, bodies, case_id)
+    assert doors.handle(works, of(bodies, marriage.RegisterMarriageV1)) is Outcome.DONE
+    locked = a_message(works.node, claims.ClaimsLockedV1, case_id, {"attempt": attempt, "asked_by": "marriage"})
+    list_open = applications.list_open
+
+    def and_then_it_commits(work: Work) -> list[tuple[str, Json]]:
+        still_open = list_open(work)
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(doors.handle, works, locked).result() is Outcome.DONE
+        return still_open
+
+    monkeypatch.setattr(applications, "list_open", and_then_it_commits)
+    paper = {"kind": "居民死亡医学证明(推断)书", "issuer": "某医院", "number": "某字第1号", "on": "2025-10-09"}
+    died = DeathEntry(1, "d1", "2025-10-09", paper, named(HE))
+    with works.begin() as work:
+        following.note_entry(work, died, 0, ())
+    with works.begin() as work:
+        assert list(work.execute(select(tables.marriages.c.state)).scalars()) == ["ended_by_death"]
 
 
 def test_a_serial_that_is_used_up_registers_nobody_and_a_person_hears_of_it(

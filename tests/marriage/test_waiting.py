@@ -30,6 +30,7 @@ from tests.marriage.weddings import (
     register,
     report_again,
     run_claims_timer,
+    run_only,
     run_timer,
     settle_anyhow,
     switch,
@@ -244,6 +245,28 @@ def test_who_has_not_signed_is_not_reserved_again_unasked(country: Country, hand
     country.settle()
     register(country, SANYA, case_id)
     assert len(married(country)) == 1
+
+
+def test_who_has_signed_is_reserved_again_by_itself_however_long_it_takes(country: Country, hand: Any) -> None:
+    switch(country[SANYA], "down")  # the national registry: both wait for it until their lease ends
+    case_id = wed(country)
+    later(hand, 2 * 3600 + 60)
+    run_only(country, WEIHAI, "sweep", "claims")
+    first = apply(country, WEIHAI, OTHER_HE, SHE)
+    country.settle()
+    for _ in range(18):
+        later(hand, 10 * 60)
+        run_timer(country, SANYA, "wake_applications")
+        run_timer(country, WEIHAI, "renew_leases")
+        assert kept(country, SANYA, case_id).registration.hold == "none"
+    withdraw(country, WEIHAI, first)
+    country.settle()
+    switch(country[SANYA], "up")
+    later(hand, 10 * 60)
+    run_timer(country, SANYA, "wake_applications")
+    run_timer(country, SANYA, "ask_registry_again")
+    assert kept(country, SANYA, case_id).registration.state == "registered"
+    assert calm(country)
 
 
 def lose_lease(country: Country, hand: HandClock) -> None:

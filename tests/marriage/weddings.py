@@ -146,7 +146,8 @@ def refusals(city: City, case_id: str) -> list[str]:
 
 def run_timer(country: Country, city: str, name: str) -> None:
     """One round of a timer of marriage, and all that follows."""
-    _run(country, city, "marriage", name)
+    run_only(country, city, name)
+    country.settle()
 
 
 def report_again(country: Country, city: str = SANYA) -> None:
@@ -156,12 +157,12 @@ def report_again(country: Country, city: str = SANYA) -> None:
     run_timer(country, city, "report_again")
 
 
-def _run(country: Country, city: str, service: str, name: str) -> None:
+def run_only(country: Country, city: str, name: str, service: str = "marriage") -> None:
+    """One round of a timer, while no message is heard."""
     station = country[city].bus.stations[service]
     assert station.doors
     timers: dict[str, Timer] = {timer.name: timer for timer in station.doors.timers}
     timers[f"{service}.{name}"].act(station.works)
-    country.settle()
 
 
 def later(hand: HandClock, seconds: float) -> None:
@@ -214,4 +215,5 @@ def enter_deaths(city: City, *lines: Json) -> None:
 
 def run_claims_timer(country: Country, city: str, name: str) -> None:
     """One round of a timer of claims, and all that follows."""
-    _run(country, city, "claims", name)
+    run_only(country, city, name, "claims")
+    country.settle()

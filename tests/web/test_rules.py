@@ -93,6 +93,9 @@ def test_neither_order_nor_repetition_changes_the_state(marks, again):
     assert rules.case_state([*late, *late[:again]]) == "in_progress"
 
 
+SOME_IN_VAIN = [Mark("withdrawing", 1, 3), Mark("going_on", 1, 4)]
+
+
 @pytest.mark.parametrize(
     ("marks", "state"),
     [
@@ -110,6 +113,10 @@ def test_neither_order_nor_repetition_changes_the_state(marks, again):
         ([Mark("accepted", 2, 1), Mark("withdrawing", 1, 3), Mark("decided", 2, 2)], "decided"),
         ([Mark("forwarded", 2, 0), Mark("withdrawing", 1, 3), Mark("declined", 2, 1)], "not_accepted"),
         ([Mark("taken_in", 1, 1), Mark("withdrawing", 1, 3)], "withdrawing"),
+        ([Mark("accepted", 2, 1), Mark("going_on", 1, 2), Mark("withdrawing", 1, 3)], "withdrawing"),
+        ([Mark("progressed", 2, 2), Mark("withdrawing", 1, 3), Mark("going_on", 1, 4)], "in_progress"),
+        ([Mark("progressed", 2, 2), *SOME_IN_VAIN, Mark("withdrawing", 1, 5)], "withdrawing"),
+        ([Mark("progressed", 2, 2), *SOME_IN_VAIN, Mark("decided", 2, 3)], "decided"),
     ],
 )
 def test_refused_withdrawn_and_declined_cases_say_so(marks, state):

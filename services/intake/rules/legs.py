@@ -54,6 +54,7 @@ MOVES: Mapping[tuple[str, str], tuple[frozenset[State], State]] = {
         frozenset({S.TAKEN_IN, S.IN_PROGRESS, S.SUPPLEMENT_REQUIRED, S.NEEDS_ATTENTION, S.WITHDRAWING}),
         S.WITHDRAWN,
     ),
+    ("accepting", "refuse_withdrawal"): (frozenset({S.WITHDRAWING}), S.IN_PROGRESS),
     ("accepting", "decline"): (frozenset({S.FORWARDED, S.WITHDRAWING}), S.NOT_ACCEPTED),
     ("accepting", "need_attention"): (
         frozenset({S.FORWARDED, S.IN_PROGRESS, S.SUPPLEMENT_REQUIRED}),
@@ -85,6 +86,7 @@ UNSENT = frozenset({Sending.WAITING, Sending.LATE})
 TELL_IN_PERSON = "tell_in_person"
 PARKED_TOO_LONG = "parked_too_long"
 SUPPLEMENT_LAPSED = "supplement_lapsed"
+REFUSE_WITHDRAWAL = "refuse_withdrawal"
 RESTORATION_BLOCKED = "restoration_blocked"  # of a marriage, no case
 FILE_DAMAGED, FILE_INCOMPLETE, FILE_LOST = "file_damaged", "file_incomplete", "file_lost"
 # kinds of work items that hold no case up
@@ -203,7 +205,7 @@ STATE_NAMES: Mapping[State, str] = {
     S.DECIDED: "已审定",
     S.TOLD: "已告知",
     S.NOT_ACCEPTED: "不予受理",
-    S.WITHDRAWN: "已撤回",
+    S.WITHDRAWN: "已撤回或终止",
     S.ACCEPTED: "已受理",
     S.REDIRECTED: "已退回转办",
     S.DECLINED: "未接办",
@@ -220,7 +222,8 @@ STEP_NAMES: Mapping[str, str] = {  # of every verb that stands in a timeline
     "redirect": "退回转办",
     "decline": "未接办",
     "withdraw": "撤回",
-    "end_withdrawn": "撤回办结",
+    "end_withdrawn": "终止办结",
+    "refuse_withdrawal": "撤回未成",
     "recount": "期限重算",
     "check": "初审",
     "review": "审核",

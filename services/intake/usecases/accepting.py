@@ -219,7 +219,8 @@ def withdraw_application(work: Work) -> None:
         store.set_outcome(work, leg.case_id, case.without_certificate("withdrawn"), [])
         if lapsed:  # the applicant did not ask for it
             notices.send(work, kept, rules.SUPPLEMENT_LAPSED)
-    data = {"leg": store.snapshot(leg), "step": done, "leg_no": NOBODY if here else leg.peer_leg_no}
+    data: Json = {"leg": store.snapshot(leg), "step": done, "at": case.acted_at(work)}
+    data |= {"leg_no": NOBODY if here else leg.peer_leg_no}
     work.tell(said.ApplicationWithdrawnV1, leg.case_id, data, to="" if here else leg.peer_node)
 
 

@@ -31,6 +31,12 @@ def sender(work: Work) -> str:
     return work.cause.source
 
 
+def acted_at(work: Work) -> str:
+    """When somebody acted or spoke; word of it may reach us later."""
+    assert work.cause is not None  # noqa: S101 - every door brings a message
+    return work.cause.time
+
+
 def matter_of(kept: Case) -> Matter:
     """The version of the matter with which the case began."""
     return matter_version(kept.facts["matter"], kept.facts["matter_version"])
@@ -164,13 +170,18 @@ def decider_said(work: Work, version: int, *, while_supplementing: bool = False)
     if version <= leg.decider_version or not leg.open:
         raise OutOfStep("stale", "过时的消息")
     if version > leg.decider_version + 1:
-        work.park(f"decider/{version - 1}/{leg.case_id}")
+        work.park(decider_word(leg, version - 1))
         return None
     if leg.state is State.SUPPLEMENT_REQUIRED and not while_supplementing:
         work.park(supplemented(leg))
         return None
-    work.arrived(f"decider/{version}/{leg.case_id}")
+    work.arrived(decider_word(leg, version))
     return dataclasses.replace(leg, decider_version=version)
+
+
+def decider_word(leg: Leg, version: int) -> str:
+    """What waits until we have heard that word of the deciding service."""
+    return f"decider/{version}/{leg.case_id}"
 
 
 def supplemented(leg: Leg) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from contracts import certificate as certificate_contracts
 from contracts import intake as said
 from contracts import subsidy as subsidy_contracts
-from contracts.deciding import Decided, Dropped, StepDone
+from contracts.deciding import Decided, Dropped, StepDone, WithdrawalRefused
 from contracts.envelope import Json
 from contracts.matters import Matter, matter_version
 from services.intake.rules import form
@@ -136,8 +136,19 @@ def note_withdrawal(work: Work) -> None:
     case.note_told(work, case.id_of(work), told["leg"], [told["step"]])
 
 
+def refuse_withdrawal(work: Work, contract: type[WithdrawalRefused]) -> None:
+    """撤回未成: the case goes on here, and the accepting office learns why. It waits for the word that it follows."""
+    told = work.data(contract)
+    leg = store.get_leg(work, case.id_of(work), "competent")
+    if leg.decider_version < told["version"]:
+        work.park(case.decider_word(leg, told["version"]))
+        return
+    leg = case.change(work, leg, rules.move(leg, "progress"))
+    _note_and_tell(work, leg, rules.REFUSE_WITHDRAWAL, told)
+
+
 def drop_application(work: Work, contract: type[Dropped]) -> None:
-    """撤回 in time: end the case here and say so."""
+    """终止, for a withdrawal in time or because nothing is left to decide: end the case here and say so."""
     told = work.data(contract)
     leg = case.decider_said(work, told["version"], while_supplementing=True)
     if leg is None:

@@ -40,9 +40,20 @@ def note_progress(work: Work) -> None:
     """办理进展: a step was done where the case is."""
     told = work.data(said.ApplicationProgressedV1)
     leg = case.heard(work, told["leg"])
-    if leg is not None:
+    if leg is None:
+        return
+    case.note_told(work, leg.case_id, told["leg"], [told["step"]])
+    if leg.state is State.WITHDRAWING and told["step"]["verb"] == rules.REFUSE_WITHDRAWAL:
+        _go_on(work, leg)
+    else:
         case.change(work, leg, leg)
-        case.note_told(work, leg.case_id, told["leg"], [told["step"]])
+
+
+def _go_on(work: Work, leg: Leg) -> None:
+    """撤回未成: whoever asked for it, and may count on it, is told."""
+    case.change_aloud(work, leg, rules.move(leg, rules.REFUSE_WITHDRAWAL))
+    event = f"withdrawal_refused/{leg.peer_leg_no}.{leg.peer_version}"
+    notices.send(work, store.get_case(work, leg.case_id), event)
 
 
 @peer.hears_at_once(said.SupplementRequestedV1)
@@ -171,11 +182,18 @@ def _begin_telling(work: Work, leg: Leg, told: Json) -> None:
 
 
 def _end_withdrawn(work: Work, leg: Leg, to: str = "") -> None:
-    """The withdrawal that was asked for came in time."""
-    kept = store.get_case(work, leg.case_id)
+    """The case ends without a decision: the withdrawal that was asked for came in time, or the deciding service ended it."""
+    kept, event = store.get_case(work, leg.case_id), _how_it_ended(leg)
     leg = case.change(work, leg, case.end(leg, work, "withdraw"))
     store.set_outcome(work, leg.case_id, case.without_certificate("withdrawn"), [])
     done = case.note(work, leg, "end_withdrawn", kept.facts["accepting_office"])
-    data = {"leg": store.snapshot(leg), "step": done, "leg_no": NOBODY}
+    data = {"leg": store.snapshot(leg), "step": done, "leg_no": NOBODY, "at": case.acted_at(work)}
     work.tell(said.ApplicationWithdrawnV1, leg.case_id, data, to=to)
-    notices.send(work, kept, rules.SUPPLEMENT_LAPSED if leg.supplement_until else "withdrawn")
+    notices.send(work, kept, event)
+
+
+def _how_it_ended(leg: Leg) -> str:
+    """The notice: only who asked for the withdrawal themselves is told that it was their wish."""
+    if leg.state is not State.WITHDRAWING:
+        return "ended"
+    return rules.SUPPLEMENT_LAPSED if leg.supplement_until else "withdrawn"

@@ -28,6 +28,8 @@ TEMPLATES: Mapping[str, str] = {  # event -> what the applicant reads: the case,
     rules.SUPPLEMENT_LAPSED: "因逾期未补正已终止办理,可以重新申请",
     "not_taken_in": "未能收件,请联系收件窗口或登录查看原因",
     "withdrawn": "已按您的申请撤回",
+    "withdrawal_refused": "未能撤回,继续办理,原因请到收件窗口或登录查看",
+    "ended": "已终止办理,未作决定,原因请到收件窗口或登录查看",
     "not_accepted": "未予受理,原因和救济途径请联系收件窗口或登录查看",
     RESULT: "已办结,请到收件窗口或登录查看结果",
 }

@@ -119,8 +119,21 @@ def hand_receipt(now: Divorce, on: datetime.date, calendar: Calendar) -> Divorce
 
 def advanced(now: Divorce, on: datetime.date) -> Divorce:
     """What the day `on` has made of the case. Nothing is concluded from a provisional date, nor once both have signed."""
+    return _lapsed(_opened(now, on), on)
+
+
+def turned(now: Divorce, today: datetime.date) -> Divorce:
+    """What the calendar makes of the case by itself: it lapses a day later, as word of who came in time may be on its way."""
+    return _lapsed(_opened(now, today), today - ONE_DAY)
+
+
+def _opened(now: Divorce, on: datetime.date) -> Divorce:
     if now.state is State.COOLING and _is_past(_terms(now).cooling, on):
-        now = dataclasses.replace(now, state=State.AWAITING_CERTIFICATE)
+        return dataclasses.replace(now, state=State.AWAITING_CERTIFICATE)
+    return now
+
+
+def _lapsed(now: Divorce, on: datetime.date) -> Divorce:
     if now.state is State.AWAITING_CERTIFICATE and not now.signed_on and _is_past(_terms(now).window, on):
         ended_on = _terms(now).window.date + ONE_DAY
         return dataclasses.replace(now, state=State.DEEMED_WITHDRAWN, ended_on=ended_on)
@@ -137,11 +150,12 @@ def recounted(now: Divorce, calendar: Calendar) -> Divorce:
 def withdraw(now: Divorce, by: papers.Side | None, office: str, on: datetime.date) -> Divorce:
     """撤回, by one alone, until the end of the last day of cooling-off. Refused `cooling_off_over` after it.
 
+    Who has signed, and is not divorced because the holder refuses, may still change their mind: both must will it.
     `by`: None where it is not known which of the two, as through a portal.
     """
     _expect_office(now, office)
     now = _open(advanced(now, on))
-    if now.state is State.AWAITING_CERTIFICATE:
+    if now.state is State.AWAITING_CERTIFICATE and not now.signed_on and _is_past(_terms(now).cooling, on):
         periods = _terms(now)
         words = (
             f"冷静期已于{periods.cooling.date}届满,不能再撤回。不愿意离婚的,不要来申请发证:"

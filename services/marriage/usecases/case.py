@@ -233,7 +233,7 @@ def open_task(work: Work, kept: Kept) -> None:
 
 
 def missing(kept: Kept) -> list[str]:
-    """What an open application waits for, of contracts.marriage.WAITS."""
+    """What an open application waits for, of contracts.marriage_waits.WAITS."""
     now, waits = kept.registration, list(kept.waits_for)
     if now.hold is Hold.ASKED and not waits:
         waits.append("claims_asked")

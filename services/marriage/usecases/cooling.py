@@ -106,7 +106,7 @@ def wake(work: Work, case_id: str) -> None:
     kept = store.find_divorce(work, case_id)
     if kept is None or kept.ending or kept.divorce.state not in rules.OPEN:
         raise OutOfStep("stale", "过时的消息")
-    after = rules.advanced(rules.recounted(kept.divorce, calendar.standard()), work.today)
+    after = rules.turned(rules.recounted(kept.divorce, calendar.standard()), work.today)
     if after == kept.divorce:
         store.wake_on(work, case_id, work.today + ONE_DAY)
     elif after.state is State.DEEMED_WITHDRAWN:

@@ -59,10 +59,14 @@ def _go_on(work: Work, entry: DeathEntry, before: int) -> None:
 
 
 def _note_death(work: Work, entry: DeathEntry) -> None:
-    """The living marriage ends, and so does an application; what a death had ended stays so while this line stands."""
+    """An application ends, and so does the living marriage; what a death had ended stays so while this line stands.
+
+    Applications first: one that is being registered just now is waited for, and found as a marriage then.
+    """
     told: Json = {"person": dict(entry.person), "on": entry.on, "document": dict(entry.document)}
-    ended = ending.end_by_death(work, clock.new_id(), DEATHS, told)
     person = case.person_index(work, with_number(work, told["person"]))
+    _drop_applications(work, person, told)
+    ended = ending.end_by_death(work, clock.new_id(), DEATHS, told)
     for held in record_store.list_of_person(work, person):
         if held.record.standing is not Standing.ENDED_BY_DEATH:
             continue
@@ -71,7 +75,6 @@ def _note_death(work: Work, entry: DeathEntry) -> None:
         now = ended is not None and ended.marriage_id == held.marriage_id
         version = held.record.version if now else _ended_by_the_register(work, held)
         store.add_noted(work, Noted(entry.entry_id, held.marriage_id, version))
-    _drop_applications(work, person, told)
 
 
 def _drop_applications(work: Work, person: str, told: Json) -> None:

@@ -86,18 +86,26 @@ def note_ended(work: Work, kept: Kept) -> None:
 
 
 def _corrected(work: Work, personal: Mapping[str, Any], recorded: Sequence[Json]) -> Mapping[str, Any]:
-    """The application with the number of one of the two that the holder has corrected since it was looked up."""
+    """The application with the numbers of the two that the holder has corrected since they were looked up."""
 
     def key(person: Json) -> str:
         return case.person_index(work, with_number(work, person))
 
-    known, persons = {key(one) for one in recorded}, case.persons_of(personal)
-    gone = [one for one in persons if key(one) not in known]
-    new = [one for one in recorded if key(one) not in {key(one) for one in persons}]
-    if len(gone) != 1 or len(new) != 1:
+    persons = case.persons_of(personal)
+    gone = [one for one in persons if key(one) not in {key(it) for it in recorded}]
+    new = [it for it in recorded if key(it) not in {key(one) for one in persons}]
+    if len(gone) != len(new):
         return personal
-    number = {name: new[0][name] for name in ("id_type", "id_number")}
-    return {**personal, "parties": [one | (number if one is gone[0] else {}) for one in personal["parties"]]}
+    if len(gone) == len(case.ROLES):  # both: of him his, of her hers
+        gone, new = _by_sex(work, gone), _by_sex(work, new)
+    numbers = [{name: it[name] for name in ("id_type", "id_number")} for it in new]
+    put_right = [(one, one | number) for one, number in zip(gone, numbers, strict=True)]
+    parties = [next((after for one, after in put_right if one is party), party) for party in personal["parties"]]
+    return {**personal, "parties": parties}
+
+
+def _by_sex(work: Work, persons: Sequence[Json]) -> list[Json]:
+    return sorted(persons, key=lambda one: divorce_case.sex(work, one))
 
 
 def note_refused(work: Work, kept: Kept) -> None:

@@ -35,10 +35,13 @@ def get(work: Work) -> Kept:
     return kept
 
 
-def day_of_act(work: Work) -> datetime.date:
-    """The legal day on which somebody acted; word of it may reach us after midnight."""
+def day_of_act(work: Work, at: str = "") -> datetime.date:
+    """The legal day on which somebody acted; word of it may reach us after midnight.
+
+    `at`: when, where a fact says it of the command that caused it.
+    """
     assert work.cause is not None  # noqa: S101 - every door brings a message
-    return clock.legal_date(clock.instant(work.cause.time))
+    return clock.legal_date(clock.instant(at or work.cause.time))
 
 
 def expect_turn(work: Work, kept: Kept, asked: Json, verb: str) -> Office:
@@ -60,13 +63,14 @@ def expect_open(kept: Kept) -> None:
 
 def sides_of(work: Work, kept: Kept) -> tuple[Side, Side]:
     """Who of the two, in the order of the application, is the man. Refused `document_not_ours`, `party_missing`."""
-    one, other = (_sex(work, person) for person in case.persons_of(kept.personal))
+    one, other = (sex(work, person) for person in case.persons_of(kept.personal))
     if one == other:
         raise Refused("same_sex", "双方证件显示的性别相同,请核对双方证件号码", field="parties")
     return ("man", "woman") if one == "male" else ("woman", "man")
 
 
-def _sex(work: Work, person: Json) -> str:
+def sex(work: Work, person: Json) -> str:
+    """Of a person by their number. Refused `document_not_ours`."""
     if person["id_type"] != "citizen":
         words = "此类证件本系统暂不能办理离婚登记,请到省级民政部门或者其确定的机关办理"
         raise Refused("document_not_ours", words, basis=rules.SAME_OFFICE, field="parties")
@@ -117,7 +121,7 @@ def _next_verb(kept: Kept) -> str:
 
 
 def missing(kept: Kept) -> list[str]:
-    """What an open case waits for, of contracts.marriage.WAITS."""
+    """What an open case waits for, of contracts.marriage_waits.WAITS."""
     if kept.ending:
         return ["holder"]
     if kept.known.found is None and kept.known.fault is None:

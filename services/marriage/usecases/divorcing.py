@@ -17,6 +17,7 @@ from services.marriage.store.divorces import Kept, Known
 from services.marriage.usecases import case, desk, divorce_case
 from services.marriage.usecases.beginning import with_number
 from services.marriage.usecases.recording import holder_of
+from shared import clock
 from shared.calendar import RestDays
 from shared.errors import OutOfStep, Refused, TongbanError
 from shared.outbox import Work
@@ -34,7 +35,7 @@ def begin_divorce(work: Work) -> None:
     if not store.open_divorce(work, kept):
         raise OutOfStep("stale", "过时的消息")
     if applications.was_withdrawn(work, kept.case_id, kept.leg_no):
-        _withdraw(work, kept, None)
+        _withdraw(work, kept, None, divorce_case.day_of_act(work))
         return
     _look_up(work, kept)
 
@@ -152,24 +153,35 @@ def withdraw_divorce(work: Work) -> None:
     asked, kept = work.data(said.WithdrawDivorceV1), divorce_case.get(work)
     number = work.personal(said.WithdrawDivorceV1)["number"]
     divorce_case.expect_turn(work, kept, asked, "examine")
-    _withdraw(work, divorce_case.with_act(work, kept, "withdraw", asked, {"number": number}), number)
+    now = divorce_case.with_act(work, kept, "withdraw", asked, {"number": number})
+    _withdraw(work, now, number, divorce_case.day_of_act(work))
 
 
 def drop_divorce(work: Work, kept: Kept) -> None:
-    """撤回 through intake, which does not tell which of the two. OutOfStep when it comes too late: then the days decide."""
+    """撤回 through intake, which does not tell which of the two; what comes too late is refused, and the days decide.
+
+    OutOfStep when the case is over: how it ended has been told.
+    """
     told = work.data(intake_contracts.ApplicationWithdrawnV1)
     if not told["leg_no"]:
         return
-    if kept.ending:
-        raise OutOfStep("holder_asked", "双方已签字,正在等待婚姻登记地确认")
+    if kept.divorce.state not in rules.OPEN:
+        raise OutOfStep("divorce_ended", rules.OVER[kept.divorce.state])
     try:
-        _withdraw(work, kept, None)
-    except Refused as error:
-        raise OutOfStep(error.code, error.message) from error
+        divorce_case.expect_open(kept)
+        _withdraw(work, kept, None, divorce_case.day_of_act(work, told["at"]))
+    except (OutOfStep, Refused) as error:  # raised before anything was written
+        _refuse_withdrawal(work, kept, error.message)
 
 
-def _withdraw(work: Work, kept: Kept, number: int | None) -> None:
-    on = divorce_case.day_of_act(work)
+def _refuse_withdrawal(work: Work, kept: Kept, why: str) -> None:
+    """撤回未成: nothing has changed here; who asked for it must learn that."""
+    office = dict(kept.case_facts["accepting_office"])
+    data = desk.word(kept) | {"office": office, "at": clock.iso(work.now), "note": why}
+    work.tell(said.WithdrawalRefusedV1, kept.case_id, data)
+
+
+def _withdraw(work: Work, kept: Kept, number: int | None, on: datetime.date) -> None:
     after = rules.withdraw(kept.divorce, _side(work, kept, number), kept.office, on)
     how = "经收件窗口或网上申请" if number is None else "一方"
     divorce_case.drop(work, kept, after, f"{how}于{on}撤回离婚登记申请")

@@ -24,13 +24,13 @@ from shared.outbox import Work
 def find(work: Work, couple: Json, marriage_id: str = "") -> Held:
     """The marriage of these two under that number, the first or a later one; locked. NotFound `marriage_unknown`.
 
-    `marriage_id`: it was looked up before, and the number of one of them may have been corrected since.
+    `marriage_id`: both were found by it before, and the numbers of either may have been corrected since.
     """
     persons = {case.person_index(work, with_number(work, person)) for person in couple["persons"]}
     found = store.list_of_persons(work, persons) if len(persons) == len(case.ROLES) else []
     if marriage_id and not found:
-        either = (held for one in sorted(persons) for held in store.list_of_person(work, one))
-        found = [held for held in either if held.marriage_id == marriage_id]
+        looked_up = store.find_held(work, marriage_id)
+        found = [looked_up] if looked_up else []
     for held in found:
         if couple["certificate_no"].strip() in (held.record.number, *held.record.certificates):
             return held

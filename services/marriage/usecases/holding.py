@@ -50,7 +50,7 @@ def note_lost(work: Work, kept: Kept, told: Json) -> None:
     elif kept.registration.hold is not Hold.ASKED:
         now, move = _after_loss(work, now, move)
     else:
-        now = dataclasses.replace(now, wake_at=_soon(work, now))
+        now = _tried_later(work, now)
     after = case.go_on(work, now, move)
     if _shown(work, kept) != _shown(work, after):
         case.open_task(work, after)
@@ -77,6 +77,15 @@ def _after_loss(work: Work, kept: Kept, lost: Move) -> tuple[Kept, Move]:
 
 def _shown(work: Work, kept: Kept) -> tuple[object, ...]:
     return desk.task(work, kept, case.next_verb(kept)), case.missing(kept), kept.ask_office, kept.known.standings
+
+
+def _tried_later(work: Work, kept: Kept) -> Kept:
+    """To be reserved again by a timer; for who has signed the time for it begins anew when it is over."""
+    at = _soon(work, kept)
+    if not at and kept.registration.state is State.REGISTERING:
+        kept = dataclasses.replace(kept, retry_until=case.lease_end(work))
+        at = _soon(work, kept)
+    return dataclasses.replace(kept, wake_at=at)
 
 
 def _soon(work: Work, kept: Kept) -> str:
@@ -119,7 +128,7 @@ def note_refused(work: Work) -> None:
     fault = {"code": told["code"], "text": told["message"], "basis": told["basis"], "passing": "yes"}
     move = rules.note_lost(kept.registration, kept.registration.attempt)
     now = dataclasses.replace(kept, known=dataclasses.replace(kept.known, fault=fault), waits_for=("authority_away",))
-    after = case.go_on(work, dataclasses.replace(now, wake_at=_soon(work, now)), move)
+    after = case.go_on(work, _tried_later(work, now), move)
     if kept.known != after.known:
         case.open_task(work, after)
 

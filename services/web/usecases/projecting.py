@@ -138,6 +138,8 @@ def _leg_changed(work: Work, message: Message, data: Json) -> None:
     if data["leg"]["state"] == "needs_attention":
         mark = Mark("needs_attention", data["peer_leg_no"], data["leg"]["version"])
         writing.add_mark(work, message.subject, mark)
+    elif data["leg"]["state"] == "in_progress":  # taken over, or its withdrawal was refused
+        _mark(work, message.subject, "going_on", data["leg"])
 
 
 def _supplement_requested(work: Work, message: Message, data: Json) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from contracts.envelope import Json
 from contracts.intake import TakeInApplicationV1
-from contracts.marriage import WAITS
+from contracts.marriage_waits import WAITS
 from contracts.matters import Matter, matter_version
 from contracts.subsidy import MISSING_FACTS
 from services.web import rules
