@@ -61,7 +61,7 @@ def main(scenario: str, count: int | None, seed: int, kills: int, small: bool, s
             click.echo(line)
     for fault in (sign_first(scenario, sabotage, faults) if sabotage else faults)[:20]:
         click.echo(f"FAULT {fault}")
-    if sabotage and (why := unproven(scenario, sabotage, faults, time_up=run.time_up)):
+    if sabotage and (why := unproven(scenario, sabotage, faults, time_up=run.time_up, fallen=run.fallen())):
         click.echo(f"this proves nothing: {why}")
         sys.exit(2)
     click.echo(f"{len(faults)} faults, {clock.monotonic() - began:.0f} s: {'FAILED' if faults else 'PASSED'}")
@@ -168,6 +168,10 @@ class Run:
 
     def _redelivered(self) -> int:
         return sum(path.read_text("utf-8", "replace").count('"duplicate"') for path in (FOLDER / "logs").glob("*.log*"))
+
+    def fallen(self) -> int:
+        """How often a process ended by itself, not by our hand."""
+        return (FOLDER / "logs" / "supervisord.log").read_text("utf-8").count("(exit status")
 
     def report(self) -> list[str]:
         """What happened, for the reader."""

@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from types import SimpleNamespace
 from typing import Any
 
 from tests.chaos import misrule
@@ -31,12 +33,15 @@ DROPPED: Mapping[str, Mapping[str, str]] = {  # what is done to the databases, b
 }
 
 
-def unproven(scenario: str, sabotage: str, faults: Sequence[str], *, time_up: bool) -> str | None:
+def unproven(scenario: str, sabotage: str, faults: Sequence[str], *, time_up: bool, fallen: int = 0) -> str | None:
     """Why the faults of a run without this safeguard do not show that it was missed; None when they do.
 
-    What had not ended proves nothing if the time was up before all was at rest: a slow machine leaves that, too.
+    What had not ended proves nothing if the time was up before all was at rest: a slow machine leaves that, too. Nor
+    does anything where processes have `fallen` by themselves: who is dead keeps no other safeguard either.
     """
     sign = SIGNS[scenario][sabotage]
+    if fallen:
+        return f"{fallen} times a process ended by itself: this sabotage does more than it says"
     if not any(sign in fault for fault in faults):
         return f"not one fault of the kind “{sign}”"
     return "the time was up while things still came to their end" if time_up and sign == LEFT_OPEN else None
@@ -62,35 +67,41 @@ def without_inbox() -> None:
 
 
 def with_early_ack() -> None:
-    """A delivery is acknowledged before it is handled."""
+    """A delivery is acknowledged before it is handled; whatever becomes of it, nothing else is answered."""
     from shared.runner import Mailbox
 
-    take = Mailbox.take
+    take, mute = Mailbox.take, SimpleNamespace(basic_ack=_unheard, basic_reject=_unheard)
 
     def careless(mailbox: Mailbox, delivery: Any) -> None:
         mailbox._answer(delivery.channel.basic_ack, delivery)
-        mailbox._answer = lambda *_args: None  # type: ignore[method-assign,assignment]
-        take(mailbox, delivery)
+        answered = copy(delivery)
+        answered.channel = mute
+        take(mailbox, answered)
 
     Mailbox.take = careless  # type: ignore[method-assign]
 
 
+def _unheard(*_args: Any, **_named: Any) -> None:
+    """An answer that nobody gets."""
+
+
 def without_confirms() -> None:
-    """The relay forgets a message as soon as it is written to the socket."""
-    from shared.relay import Wire
+    """The relay forgets a message as soon as it is given to the socket, and hears no answer."""
+    from shared.relay import Row, Wire
 
     honest = Wire.send
 
-    def send(wire: Wire, rows: Any) -> None:
+    def send(wire: Wire, rows: Sequence[Row]) -> list[tuple[Row, str]]:
         waited, wire.wait = wire.wait, lambda *_args: None  # type: ignore[method-assign,assignment]
         try:
             honest(wire, rows)
         finally:
             wire.wait = waited  # type: ignore[method-assign]
-        wire.confirmed, wire.unconfirmed = list(rows), {}
+        wire.unconfirmed = {}
+        return [(row, "") for row in rows]
 
     Wire.send = send  # type: ignore[method-assign]
-    Wire._answer = lambda *_args: None  # type: ignore[method-assign,assignment]
+    Wire._answer = _unheard  # type: ignore[method-assign,assignment]
 
 
 BREAK: dict[str, tuple[Callable[[], None], tuple[str, ...]]] = {

@@ -42,6 +42,11 @@ def test_a_fault_of_the_kind_that_a_missing_safeguard_makes_is_proof() -> None:
     assert unproven("cases", "early-ack", ["not ended: a leg"], time_up=False) is None
 
 
+def test_a_sabotage_of_which_processes_die_proves_nothing() -> None:
+    faults = ["not ended: a leg"]
+    assert "3 times" in (unproven("cases", "no-confirms", faults, time_up=False, fallen=3) or "")
+
+
 def test_faults_of_another_kind_prove_nothing() -> None:
     assert unproven("cases", "no-unique", ["not ended: a leg"], time_up=False) == ("not one fault of the kind “twins”")
 
