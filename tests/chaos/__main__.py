@@ -171,7 +171,8 @@ class Run:
 
     def fallen(self) -> int:
         """How often a process ended by itself, not by our hand."""
-        return (FOLDER / "logs" / "supervisord.log").read_text("utf-8").count("(exit status")
+        told = (FOLDER / "logs" / "supervisord.log").read_text("utf-8").splitlines()
+        return sum(" exited: " in line and "by SIGKILL" not in line for line in told)
 
     def report(self) -> list[str]:
         """What happened, for the reader."""
