@@ -237,9 +237,7 @@ class ApplicationWithdrawnV1(Contract):
     leg = fields.Nested(Leg, required=True)
     step = fields.Nested(Step, required=True)
     leg_no = fields.Integer(required=True)  # the leg asked to end; 0: it never left the accepting office
-    at = fields.String(
-        load_default=""
-    )  # when somebody acted, however late it is heard; "": a release told it that did not say so
+    at = fields.String(load_default="")  # when somebody acted, however late it is heard; "": an older release
 
 
 class ApplicationClosedV1(Contract):
