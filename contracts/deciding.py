@@ -70,15 +70,3 @@ class Dropped(Word):
 
     consumers = ("intake", "web")
     at = fields.String(required=True)
-
-
-class WithdrawalRefused(Word):
-    """撤回未成: the withdrawal was in vain, and the application goes on.
-
-    `version`: of the last word before it. It has none of its own: what a clerk was shown is still the newest.
-    """
-
-    consumers = ("intake",)
-    office = fields.Nested(OfficeRef, required=True)
-    at = fields.String(required=True)
-    note = fields.String(required=True, validate=validate.Length(max=400))  # why

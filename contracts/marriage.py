@@ -107,10 +107,17 @@ class ApplicationDroppedV1(deciding.Dropped):
     note = fields.String(load_default="", validate=validate.Length(max=400))
 
 
-class WithdrawalRefusedV1(deciding.WithdrawalRefused):
-    """撤回未成: of a divorce, through intake: its last day was over, or both had signed."""
+class WithdrawalRefusedV1(Word):
+    """撤回未成: of a divorce, through intake: its last day was over, or both had signed. The application goes on.
+
+    `version`: of the last word before it. It has none of its own: what a clerk was shown is still the newest.
+    """
 
     type = "marriage.withdrawal_refused.v1"
+    consumers = ("intake",)
+    office = fields.Nested(OfficeRef, required=True)
+    at = fields.String(required=True)
+    note = fields.String(required=True, validate=validate.Length(max=400))  # why
 
 
 class MarriageRegisteredV1(Contract):

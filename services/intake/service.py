@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from contracts import certificate, exchange, intake, marriage, subsidy
-from contracts.deciding import Decided, Dropped, StepDone, WithdrawalRefused
+from contracts.deciding import Decided, Dropped, StepDone
 from contracts.envelope import Contract, Message, read_data
 from services.intake.ports import Notices, Reply
 from services.intake.store import telling
@@ -51,7 +51,6 @@ STEPS: dict[type[StepDone], tuple[str, str]] = {  # what a deciding service says
 }
 DECISIONS: tuple[type[Decided], ...] = (subsidy.ApplicationDecidedV1, marriage.ApplicationDecidedV1)
 DROPPED: tuple[type[Dropped], ...] = (subsidy.ApplicationDroppedV1, marriage.ApplicationDroppedV1)
-UNWITHDRAWN: tuple[type[WithdrawalRefused], ...] = (marriage.WithdrawalRefusedV1,)
 
 
 def doors(house: Notices) -> Doors:
@@ -94,8 +93,7 @@ def _hear_deciders(entrance: Doors) -> None:
         entrance.listen(decision)(partial(competent.note_decision, contract=decision))
     for end in DROPPED:
         entrance.listen(end)(partial(competent.drop_application, contract=end))
-    for refusal in UNWITHDRAWN:
-        entrance.listen(refusal)(partial(competent.refuse_withdrawal, contract=refusal))
+    entrance.listen(marriage.WithdrawalRefusedV1)(competent.refuse_withdrawal)
 
 
 def _send_again(works: Works, house: Notices) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 from contracts import certificate as certificate_contracts
 from contracts import intake as said
+from contracts import marriage as marriage_contracts
 from contracts import subsidy as subsidy_contracts
-from contracts.deciding import Decided, Dropped, StepDone, WithdrawalRefused
+from contracts.deciding import Decided, Dropped, StepDone
 from contracts.envelope import Json
 from contracts.matters import Matter, matter_version
 from services.intake.rules import form
@@ -136,9 +137,9 @@ def note_withdrawal(work: Work) -> None:
     case.note_told(work, case.id_of(work), told["leg"], [told["step"]])
 
 
-def refuse_withdrawal(work: Work, contract: type[WithdrawalRefused]) -> None:
+def refuse_withdrawal(work: Work) -> None:
     """撤回未成: the case goes on here, and the accepting office learns why. It waits for the word that it follows."""
-    told = work.data(contract)
+    told = work.data(marriage_contracts.WithdrawalRefusedV1)
     leg = store.get_leg(work, case.id_of(work), "competent")
     if leg.decider_version < told["version"]:
         work.park(case.decider_word(leg, told["version"]))
